@@ -1,0 +1,6 @@
+//! Floor 0: bytes, ids, secrets. Nothing here knows a protocol.
+
+pub mod ascii;
+pub mod id;
+pub mod secret;
+pub mod span;

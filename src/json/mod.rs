@@ -1,0 +1,1 @@
+//! JSON as spans over the bytes that came in.

@@ -1,0 +1,29 @@
+//! Every bound of the program, unit last in the name. A limit that the configuration can move has its
+//! default here; its least and greatest values stand beside it where they matter.
+
+/// Bytes of one read buffer: a TLS record of plaintext (RFC 8446 §5.1).
+pub const SLAB_BYTES: usize = 16 * 1024;
+/// Bytes of a request or response head, default of `limits.head_bytes`.
+pub const HEAD_BYTES_MAX: usize = 65_536;
+/// Field lines in a head.
+pub const FIELDS_MAX: usize = 100;
+/// Bytes of a request target; longer is 414.
+pub const TARGET_BYTES_MAX: usize = 8_192;
+/// Bytes of a decoded request body, default of `limits.body_bytes`; more is 413.
+pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of request bodies that one core holds at once; more is 503.
+pub const BODY_BYTES_CORE_MAX: usize = 512 * 1024 * 1024;
+/// Bytes of one frame of an event stream.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Nesting of JSON.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Hexadecimal digits of a chunk size.
+pub const CHUNK_DIGITS_MAX: usize = 16;
+/// Bytes of all extensions of one chunk line.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
+/// Bytes of a trailer section.
+pub const TRAILER_BYTES_MAX: usize = 8_192;
+/// Connections of clients, default of `limits.connections`.
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);

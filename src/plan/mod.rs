@@ -1,0 +1,1 @@
+//! Pure decisions: which targets, which key.

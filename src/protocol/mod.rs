@@ -1,0 +1,1 @@
+//! The dialects clients speak and the protocols providers speak.

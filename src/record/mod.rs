@@ -1,0 +1,1 @@
+//! What the data plane tells the control plane.

@@ -1,0 +1,1 @@
+//! Event streams as frames: SSE, NDJSON, JSON array.
