@@ -27,3 +27,41 @@ pub const TRAILER_BYTES_MAX: usize = 8_192;
 pub const CONNECTIONS_MAX: usize = 65_536;
 
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);
+/// Submission entries of a core's ring.
+pub const RING_ENTRIES: u32 = 4_096;
+/// Completion entries of a core's ring.
+pub const RING_COMPLETIONS: u32 = 16_384;
+/// Events that one turn of an epoll core takes.
+pub const EPOLL_EVENTS: u32 = 1_024;
+/// Connections that wait to be accepted.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Grain of all deadlines, milliseconds.
+pub const TICK_MS: u64 = 50;
+/// Ticks between two looks at idle lanes.
+pub const TICKS_PER_TRIM: u64 = 20;
+/// Pause of an accept loop after an error, milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 50;
+/// Free read buffers that a core keeps.
+pub const SLABS_FREE_MAX: usize = 64;
+/// Free scratch tables that a core keeps.
+pub const SCRATCH_FREE_MAX: usize = 64;
+/// Idle upstream connections for each authority and core.
+pub const LANES_IDLE_MAX: usize = 1_024;
+/// Idle time of an upstream connection, milliseconds: just under the usual 60 s of load balancers.
+pub const LANE_IDLE_MS_MAX: u64 = 55_000;
+/// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere.
+pub const HOLD_BYTES_MAX: usize = 65_536;
+/// Interim (1xx) responses before a final one.
+pub const INTERIM_MAX: u32 = 16;
+/// Bytes of a request body that are read only to keep its connection usable after an early answer.
+pub const DISCARD_BYTES_MAX: u64 = 65_536;
+/// Time given to a client to read a last answer before its connection is closed, milliseconds.
+pub const LINGER_MS: u32 = 1_000;
+/// Commands of control that a core has not read.
+pub const COMMANDS_MAX: usize = 256;
+/// Bytes of a large body that are waited for at once, so that its reader is not woken for each segment.
+pub const LOW_WATER_BYTES: usize = 64 * 1024;
+/// Bytes at the end of a large answer in which its usage is looked for.
+pub const TAIL_BYTES: usize = 8 * 1024;
+/// Bytes of a caller's own text that an error message repeats.
+pub const NAME_SHOWN_BYTES: usize = 128;
