@@ -27,3 +27,18 @@ pub const TRAILER_BYTES_MAX: usize = 8_192;
 pub const CONNECTIONS_MAX: usize = 65_536;
 
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);
+
+// What is told to control.
+
+/// Bytes of one row in the ring from a core to control.
+pub const ENTRY_BYTES_MAX: usize = 256;
+/// Bytes of a model's name in such a row; longer names are cut.
+pub const ENTRY_MODEL_BYTES: usize = 56;
+/// Rows that wait for control, per core: 2 MiB.
+pub const RECORD_SLOTS: usize = 8_192;
+/// Different totals that a core keeps while its ring is full; beyond it models are summed as one.
+pub const OVERFLOW_KEYS_MAX: usize = 1_024;
+/// The name of the models that are summed as one.
+pub const OTHER_MODELS: &str = "(other)";
+/// Buckets of a latency histogram: up to 64 us, then each twice as much, up to 537 s, then the rest.
+pub const LATENCY_BUCKETS: usize = 25;
