@@ -42,3 +42,7 @@ pub const OVERFLOW_KEYS_MAX: usize = 1_024;
 pub const OTHER_MODELS: &str = "(other)";
 /// Buckets of a latency histogram: up to 64 us, then each twice as much, up to 537 s, then the rest.
 pub const LATENCY_BUCKETS: usize = 25;
+/// Snapshots whose names control remembers, to read entries that began before a reload.
+pub const GENERATIONS_KEPT: usize = 64;
+/// Bytes of the log's buffer that are kept between batches.
+pub const LOG_BYTES_KEPT: usize = 256 * 1024;

@@ -75,7 +75,7 @@ impl<const N: usize> Text<N> {
     /// As much of `text` as fits.
     pub fn new(text: &str) -> Text<N> {
         const { assert!(N <= u8::MAX as usize) };
-        let cut = text.floor_char_boundary(N);
+        let cut = (0..=text.len().min(N)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         let mut fresh = Text::EMPTY;
         fresh.bytes[..cut].copy_from_slice(&text.as_bytes()[..cut]);
         fresh.len = cut as u8;
