@@ -30,3 +30,5 @@ pub mod config;
 
 pub mod plan;
 pub mod record;
+
+pub mod control;

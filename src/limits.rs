@@ -77,3 +77,22 @@ pub const LOW_WATER_BYTES: usize = 64 * 1024;
 pub const TAIL_BYTES: usize = 8 * 1024;
 /// Bytes of a caller's own text that an error message repeats.
 pub const NAME_SHOWN_BYTES: usize = 128;
+
+// What is told to control.
+
+/// Bytes of one row in the ring from a core to control.
+pub const ENTRY_BYTES_MAX: usize = 256;
+/// Bytes of a model's name in such a row; longer names are cut.
+pub const ENTRY_MODEL_BYTES: usize = 56;
+/// Rows that wait for control, per core: 2 MiB.
+pub const RECORD_SLOTS: usize = 8_192;
+/// Different totals that a core keeps while its ring is full; beyond it models are summed as one.
+pub const OVERFLOW_KEYS_MAX: usize = 1_024;
+/// The name of the models that are summed as one.
+pub const OTHER_MODELS: &str = "(other)";
+/// Buckets of a latency histogram: up to 64 us, then each twice as much, up to 537 s, then the rest.
+pub const LATENCY_BUCKETS: usize = 25;
+/// Snapshots whose names control remembers, to read entries that began before a reload.
+pub const GENERATIONS_KEPT: usize = 64;
+/// Bytes of the log's buffer that are kept between batches.
+pub const LOG_BYTES_KEPT: usize = 256 * 1024;
