@@ -1,0 +1,20 @@
+//! The whole binary over real sockets, on both drivers: raw bytes in, raw bytes out, on either side of it.
+//!
+//! One module for each promise; `support` starts weir and plays the provider and the client.
+
+mod support;
+
+mod access;
+mod admin;
+mod bad_input;
+mod command_line;
+mod demo;
+mod dialects;
+mod fallback;
+mod families;
+mod framing;
+mod identity;
+mod leaving;
+mod life;
+mod limits;
+mod streams;
