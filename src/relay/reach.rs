@@ -276,7 +276,7 @@ async fn attempt<N: Net>(
     let addresses = client.core.addresses();
     let destination = Destination {
         pool: request.view.pools[target.provider as usize],
-        addresses: addresses.of(target.provider),
+        addresses: addresses.of(&provider.base),
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
