@@ -30,3 +30,6 @@ pub mod config;
 
 pub mod plan;
 pub mod record;
+
+#[cfg(test)]
+mod tidy;
