@@ -239,7 +239,7 @@ fn upward_imports(source: &Source, floors: &Floors) -> Vec<String> {
     let Some(own) = floors.get(room) else { return vec![source.problem(0, format!("`{room}` is on no floor"))] };
     let above = imports(source).into_iter().filter_map(|(at, name)| {
         let other = floors.get(&name)?;
-        (name != room && (other > own || (other == own && *own == 6))).then(|| (at, name))
+        (name != room && (other > own || (other == own && *own == 6))).then_some((at, name))
     });
     above.map(|(at, name)| source.problem(at, format!("`{room}` imports `{name}`"))).collect()
 }
