@@ -31,5 +31,7 @@ pub mod config;
 pub mod plan;
 pub mod record;
 
+pub mod control;
+
 #[cfg(test)]
 mod tidy;

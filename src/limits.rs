@@ -26,4 +26,73 @@ pub const TRAILER_BYTES_MAX: usize = 8_192;
 /// Connections of clients, default of `limits.connections`.
 pub const CONNECTIONS_MAX: usize = 65_536;
 
+// http and codec
+/// Empty lines before a request line that are ignored (RFC 9112 §2.2); more is 400.
+pub const LEADING_LINES_MAX: usize = 2;
+/// Members of all `Connection` fields of a head; more is 400. Every field is compared with each of them.
+pub const CONNECTION_OPTIONS_MAX: usize = 32;
+/// Content codings applied to one body; more is 415.
+pub const CODINGS_MAX: usize = 4;
+/// Bytes read and bytes made by one step of decoding a content coding: what a core does before it looks up.
+pub const INFLATE_STEP_BYTES: usize = 64 * 1024;
+/// Base-2 logarithm of the window of a zstd body: 8 MiB, the most that RFC 9659 §3 lets a sender use.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);
+/// Submission entries of a core's ring.
+pub const RING_ENTRIES: u32 = 4_096;
+/// Completion entries of a core's ring.
+pub const RING_COMPLETIONS: u32 = 16_384;
+/// Events that one turn of an epoll core takes.
+pub const EPOLL_EVENTS: u32 = 1_024;
+/// Connections that wait to be accepted.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Grain of all deadlines, milliseconds.
+pub const TICK_MS: u64 = 50;
+/// Ticks between two looks at idle lanes.
+pub const TICKS_PER_TRIM: u64 = 20;
+/// Pause of an accept loop after an error, milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 50;
+/// Free read buffers that a core keeps.
+pub const SLABS_FREE_MAX: usize = 64;
+/// Free scratch tables that a core keeps.
+pub const SCRATCH_FREE_MAX: usize = 64;
+/// Idle upstream connections for each authority and core.
+pub const LANES_IDLE_MAX: usize = 1_024;
+/// Idle time of an upstream connection, milliseconds: just under the usual 60 s of load balancers.
+pub const LANE_IDLE_MS_MAX: u64 = 55_000;
+/// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere.
+pub const HOLD_BYTES_MAX: usize = 65_536;
+/// Interim (1xx) responses before a final one.
+pub const INTERIM_MAX: u32 = 16;
+/// Bytes of a request body that are read only to keep its connection usable after an early answer.
+pub const DISCARD_BYTES_MAX: u64 = 65_536;
+/// Time given to a client to read a last answer before its connection is closed, milliseconds.
+pub const LINGER_MS: u32 = 1_000;
+/// Commands of control that a core has not read.
+pub const COMMANDS_MAX: usize = 256;
+/// Bytes of a large body that are waited for at once, so that its reader is not woken for each segment.
+pub const LOW_WATER_BYTES: usize = 64 * 1024;
+/// Bytes at the end of a large answer in which its usage is looked for.
+pub const TAIL_BYTES: usize = 8 * 1024;
+/// Bytes of a caller's own text that an error message repeats.
+pub const NAME_SHOWN_BYTES: usize = 128;
+
+// What is told to control.
+
+/// Bytes of one row in the ring from a core to control.
+pub const ENTRY_BYTES_MAX: usize = 256;
+/// Bytes of a model's name in such a row; longer names are cut.
+pub const ENTRY_MODEL_BYTES: usize = 56;
+/// Rows that wait for control, per core: 2 MiB.
+pub const RECORD_SLOTS: usize = 8_192;
+/// Different totals that a core keeps while its ring is full; beyond it models are summed as one.
+pub const OVERFLOW_KEYS_MAX: usize = 1_024;
+/// The name of the models that are summed as one.
+pub const OTHER_MODELS: &str = "(other)";
+/// Buckets of a latency histogram: up to 64 us, then each twice as much, up to 537 s, then the rest.
+pub const LATENCY_BUCKETS: usize = 25;
+/// Snapshots whose names control remembers, to read entries that began before a reload.
+pub const GENERATIONS_KEPT: usize = 64;
+/// Bytes of the log's buffer that are kept between batches.
+pub const LOG_BYTES_KEPT: usize = 256 * 1024;

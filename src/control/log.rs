@@ -1,0 +1,284 @@
+//! What weir says on stderr: one line for each exchange, and what control itself has to say.
+//!
+//! Exchange lines come by the ten thousand a second, so they are written by hand into one buffer, without
+//! `core::fmt`, and a drained batch leaves in one write. Everything else goes through `tracing`, in the same
+//! format with the same time. Values that a client chose are escaped: no line holds a control character, an
+//! end of line, or a character that a terminal would act on.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+use super::names::Names;
+use super::stamp::Stamp;
+use crate::record::entry::NEVER_US;
+use crate::record::{Entry, Outcome};
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `time LEVEL message name=value …`
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is worth a line, gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Somebody has to act; exchanges that an upstream failed.
+    Error,
+    /// Somebody should look; exchanges that were refused.
+    Warn,
+    /// What happens: every exchange.
+    Info,
+    /// How it happens.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+/// The level in force, shared by exchange lines and tracing so that a reload moves both.
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
+
+/// Sets what is worth a line from now on.
+pub fn set_level(level: Level) {
+    LEVEL.store(level as u8, Relaxed);
+}
+
+fn shown(level: Level) -> bool {
+    level as u8 <= LEVEL.load(Relaxed)
+}
+
+/// Sets up tracing for this process: to stderr, in `format`, from `level` up. A second call changes the level
+/// only.
+pub fn install(format: Format, level: Level) {
+    set_level(level);
+    let filter = dynamic_filter_fn(|metadata, _| {
+        shown(match *metadata.level() {
+            tracing::Level::ERROR => Level::Error,
+            tracing::Level::WARN => Level::Warn,
+            tracing::Level::INFO => Level::Info,
+            tracing::Level::DEBUG => Level::Debug,
+            tracing::Level::TRACE => Level::Trace,
+        }) && metadata.target().starts_with("weir")
+    });
+    let layer = fmt::layer().with_timer(Clock).with_target(false).with_ansi(false).with_writer(io::stderr);
+    // An error says that a subscriber is there already: the one of an earlier call.
+    let _installed_before = match format {
+        Format::Text => tracing_subscriber::registry().with(layer.with_filter(filter)).try_init(),
+        Format::Json => tracing_subscriber::registry()
+            .with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter))
+            .try_init(),
+    };
+}
+
+struct Clock;
+
+impl FormatTime for Clock {
+    fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
+        w.write_str(&super::stamp::moment(super::unix_ms()))
+    }
+}
+
+/// Writes exchange lines.
+pub struct Log {
+    format: Format,
+    stamp: Stamp,
+    lines: Vec<u8>,
+    sink: Box<dyn Write + Send>,
+}
+
+impl Log {
+    /// A log to `sink`, which gets whole lines only.
+    pub fn new(format: Format, sink: Box<dyn Write + Send>) -> Log {
+        Log { format, stamp: Stamp::new(), lines: Vec::new(), sink }
+    }
+
+    /// Adds the line of `entry`, if it is worth one.
+    pub fn exchange(&mut self, entry: &Entry, names: &Names) {
+        let level = level(entry.outcome);
+        if shown(level) {
+            line(self.format, &mut self.stamp, level, entry, names, &mut self.lines);
+        }
+    }
+
+    /// Writes what has been added. A log that cannot be written stops nothing.
+    pub fn flush(&mut self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let _nowhere_to_say_it = self.sink.write_all(&self.lines);
+        self.lines.clear();
+        self.lines.shrink_to(crate::limits::LOG_BYTES_KEPT);
+    }
+}
+
+fn level(outcome: Outcome) -> Level {
+    match outcome {
+        Outcome::Ok | Outcome::ClientGone => Level::Info,
+        Outcome::ClientError => Level::Warn,
+        Outcome::UpstreamError | Outcome::Cut => Level::Error,
+    }
+}
+
+/// Appends one line. Its time is the exchange's end.
+fn line(format: Format, stamp: &mut Stamp, level: Level, entry: &Entry, names: &Names, out: &mut Vec<u8>) {
+    let level = match level {
+        Level::Error => "ERROR",
+        Level::Warn => "WARN",
+        Level::Info => "INFO",
+        Level::Debug => "DEBUG",
+        Level::Trace => "TRACE",
+    };
+    let time = stamp.of(entry.unix_ms.saturating_add(entry.total_us / 1_000));
+    match format {
+        Format::Text => {
+            out.extend_from_slice(time);
+            // Right-aligned, as tracing writes it.
+            out.extend_from_slice(&b"      "[..6 - level.len()]);
+            out.extend_from_slice(level.as_bytes());
+            out.extend_from_slice(b" exchange");
+        }
+        Format::Json => {
+            out.extend_from_slice(b"{\"timestamp\":\"");
+            out.extend_from_slice(time);
+            out.extend_from_slice(b"\",\"level\":\"");
+            out.extend_from_slice(level.as_bytes());
+            out.extend_from_slice(b"\",\"message\":\"exchange\"");
+        }
+    }
+    let mut line = Line { format, out };
+    line.text("id", entry.id.as_str());
+    line.text("client", names.client(entry.client));
+    line.text("route", names.route(entry.route));
+    line.text("provider", names.provider(entry.provider));
+    line.text("model", entry.model_sent.as_str());
+    if entry.model_asked != entry.model_sent {
+        line.text("asked", entry.model_asked.as_str());
+    }
+    line.text("key", names.key(entry.key));
+    line.number("status", u64::from(entry.status));
+    line.number("attempts", u64::from(entry.attempts));
+    line.flag("stream", entry.streamed);
+    line.flag("reused", entry.reused);
+    line.number("bytes_in", entry.request_bytes);
+    line.number("bytes_out", entry.response_bytes);
+    if entry.tokens.said {
+        line.number("input_tokens", entry.tokens.input);
+        line.number("output_tokens", entry.tokens.output);
+        line.number("cache_read_tokens", entry.tokens.cache_read);
+        line.number("cache_write_tokens", entry.tokens.cache_write);
+        line.number("reasoning_tokens", entry.tokens.reasoning);
+    }
+    line.moment("first_byte_us", entry.first_byte_us);
+    line.moment("first_token_us", entry.first_token_us);
+    line.number("total_us", entry.total_us);
+    line.text("outcome", entry.outcome.name());
+    out.extend_from_slice(match format {
+        Format::Text => b"\n",
+        Format::Json => b"}\n",
+    });
+}
+
+/// The members of one line. What is empty or never came is left out.
+struct Line<'a> {
+    format: Format,
+    out: &'a mut Vec<u8>,
+}
+
+impl Line<'_> {
+    fn name(&mut self, name: &'static str) {
+        match self.format {
+            Format::Text => {
+                self.out.push(b' ');
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.push(b'=');
+            }
+            Format::Json => {
+                self.out.extend_from_slice(b",\"");
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.extend_from_slice(b"\":");
+            }
+        }
+    }
+
+    fn number(&mut self, name: &'static str, value: u64) {
+        self.name(name);
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    fn moment(&mut self, name: &'static str, us: u32) {
+        if us != NEVER_US {
+            self.number(name, u64::from(us));
+        }
+    }
+
+    fn flag(&mut self, name: &'static str, value: bool) {
+        if value {
+            self.name(name);
+            self.out.extend_from_slice(b"true");
+        }
+    }
+
+    fn text(&mut self, name: &'static str, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        self.name(name);
+        let plain = value.bytes().all(|byte| PLAIN[usize::from(byte)]);
+        match (self.format, plain) {
+            (Format::Text, true) => self.out.extend_from_slice(value.as_bytes()),
+            (Format::Json, true) => {
+                self.out.push(b'"');
+                self.out.extend_from_slice(value.as_bytes());
+                self.out.push(b'"');
+            }
+            (Format::Text | Format::Json, false) => quote(value, self.out),
+        }
+    }
+}
+
+/// Bytes that need neither quotes nor escapes in either format: visible ASCII but `"`, `\` and `=`.
+const PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = !matches!(byte, b'"' | b'\\' | b'=');
+        byte += 1;
+    }
+    table
+};
+
+/// Appends a JSON string of visible ASCII, letters and digits of any script; all else as `\uXXXX`. That
+/// takes in C0 and C1 controls, line and paragraph separators, and the marks that turn the direction of text.
+fn quote(value: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for char in value.chars() {
+        match char {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', char as u8]),
+            ' '..='~' => out.push(char as u8),
+            _ if !char.is_ascii() && char.is_alphanumeric() => {
+                out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            _ => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    out.extend_from_slice(b"\\u");
+                    let digit = |shift: u32| b"0123456789abcdef"[usize::from(*unit >> shift & 15)];
+                    out.extend_from_slice(&[digit(12), digit(8), digit(4), digit(0)]);
+                }
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+#[path = "log_test.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+//! The inside of long strings, 64 bytes at a time.

@@ -1,0 +1,121 @@
+//! The members of an object and the elements of an array that are already known to be valid.
+//!
+//! Nothing is checked again; on a text that is not valid the iterators stop early or tell nonsense, but they
+//! neither panic nor read outside it.
+
+use super::scan::blank;
+use super::span::{Escaped, Raw};
+
+/// The members of an object in order, as written: see [`members`].
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// The elements of an array in order: see [`elements`].
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// The members of `raw_object`, a valid object; none if it is another value.
+pub fn members(raw_object: &[u8]) -> Members<'_> {
+    Members { text: raw_object, at: inside(raw_object, b'{') }
+}
+
+/// The elements of `raw_array`, a valid array; none if it is another value.
+pub fn elements(raw_array: &[u8]) -> Elements<'_> {
+    Elements { text: raw_array, at: inside(raw_array, b'[') }
+}
+
+/// The value of the member `name` of `raw_object`; of several the last, as `serde_json` has it.
+pub fn find<'a>(raw_object: &'a [u8], name: &str) -> Option<Raw<'a>> {
+    members(raw_object).filter(|(found, _)| found.eq_str(name)).last().map(|(_, value)| value)
+}
+
+impl<'a> Members<'a> {
+    /// The next member with the offsets in the object where its name's quote and its value begin.
+    pub(super) fn place(&mut self) -> Option<(usize, Escaped<'a>, usize, Raw<'a>)> {
+        let quote = blank(self.text, self.at);
+        if self.text.get(quote) != Some(&b'"') {
+            return None;
+        }
+        let name_end = skip_string(self.text, quote + 1)?;
+        let start = blank(self.text, blank(self.text, name_end + 1) + 1);
+        let end = skip(self.text, start)?;
+        self.at = blank(self.text, end) + 1;
+        let name = Escaped::trusted(&self.text[quote + 1..name_end]);
+        Some((quote, name, start, Raw::trusted(&self.text[start..end])))
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Escaped<'a>, Raw<'a>);
+
+    fn next(&mut self) -> Option<(Escaped<'a>, Raw<'a>)> {
+        self.place().map(|(_, name, _, value)| (name, value))
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        let start = blank(self.text, self.at);
+        if matches!(self.text.get(start), None | Some(b']')) {
+            return None;
+        }
+        let end = skip(self.text, start)?;
+        self.at = blank(self.text, end) + 1;
+        Some(Raw::trusted(&self.text[start..end]))
+    }
+}
+
+/// The offset behind the bracket that opens `text`; its end if that is another one.
+fn inside(text: &[u8], open: u8) -> usize {
+    let at = blank(text, 0);
+    if text.get(at) == Some(&open) { at + 1 } else { text.len() }
+}
+
+/// The end of the valid value at `start`, which is never `start` itself.
+fn skip(text: &[u8], start: usize) -> Option<usize> {
+    match text.get(start)? {
+        b'"' => skip_string(text, start + 1).map(|quote| quote + 1),
+        b'{' | b'[' => skip_container(text, start),
+        _ => {
+            let plain = |byte: &u8| matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z');
+            let len = text[start..].iter().take_while(|byte| plain(byte)).count();
+            (len > 0).then_some(start + len)
+        }
+    }
+}
+
+fn skip_container(text: &[u8], start: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = start;
+    loop {
+        match text.get(at)? {
+            b'"' => at = skip_string(text, at + 1)?,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// The offset of the quote that closes the valid string whose inside begins at `at`.
+fn skip_string(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let found = at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[found] == b'"' {
+            return Some(found);
+        }
+        at = found + 2;
+    }
+}

@@ -1,0 +1,225 @@
+//! One finished exchange, as a core tells it: fixed size, no heap, indexes in place of names.
+//!
+//! The indexes belong to the snapshot whose `generation` the entry carries; control keeps the names of past
+//! generations to read entries that were begun before a reload. Texts that come from a client (model names)
+//! are cut to their place; whoever prints them escapes them.
+
+use std::fmt;
+
+use crate::base::id::RequestId;
+use crate::limits;
+
+/// No index: no client was recognised, no provider was reached.
+pub const NONE: u16 = u16::MAX;
+
+/// No time: the moment never came (no byte, no token).
+pub const NEVER_US: u32 = u32::MAX;
+
+/// How an exchange ended, and by whose doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The answer went out to its end.
+    #[default]
+    Ok,
+    /// The client's request was refused.
+    ClientError,
+    /// The upstream, or every upstream, failed before anything was sent.
+    UpstreamError,
+    /// The client left first.
+    ClientGone,
+    /// The upstream failed after the answer had begun.
+    Cut,
+}
+
+impl Outcome {
+    /// The word that logs and answers use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::ClientError => "client_error",
+            Outcome::UpstreamError => "upstream_error",
+            Outcome::ClientGone => "client_gone",
+            Outcome::Cut => "cut",
+        }
+    }
+}
+
+/// What an exchange used, as the upstream said it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// All prompt tokens, cached ones included.
+    pub input: u64,
+    /// All generated tokens, reasoning included.
+    pub output: u64,
+    /// Prompt tokens that came from a cache.
+    pub cache_read: u64,
+    /// Prompt tokens that were written to a cache.
+    pub cache_write: u64,
+    /// Generated tokens that were reasoning.
+    pub reasoning: u64,
+    /// Whether the upstream said anything: zeros that were said differ from silence.
+    pub said: bool,
+}
+
+/// Text of at most `N` bytes, inline. Always valid UTF-8; what does not fit is cut between characters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Text<const N: usize> {
+    len: u8,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Text<N> {
+    /// The empty text.
+    pub const EMPTY: Text<N> = Text { len: 0, bytes: [0; N] };
+
+    /// As much of `text` as fits.
+    pub fn new(text: &str) -> Text<N> {
+        const { assert!(N <= u8::MAX as usize) };
+        let cut = (0..=text.len().min(N)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let mut fresh = Text::EMPTY;
+        fresh.bytes[..cut].copy_from_slice(&text.as_bytes()[..cut]);
+        fresh.len = cut as u8;
+        fresh
+    }
+
+    /// As much of `bytes` as is UTF-8 and fits.
+    pub fn from_bytes(bytes: &[u8]) -> Text<N> {
+        let looked = &bytes[..bytes.len().min(N)];
+        Text::new(match std::str::from_utf8(looked) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&looked[..error.valid_up_to()]).unwrap_or_default(),
+        })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Text<N> {
+        Text::EMPTY
+    }
+}
+
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// A model's name as entries carry it.
+pub type Model = Text<{ limits::ENTRY_MODEL_BYTES }>;
+
+/// One finished exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Milliseconds since 1970 when its head had arrived.
+    pub unix_ms: u64,
+    /// Bytes of the request's body as received.
+    pub request_bytes: u64,
+    /// Bytes of the answer's body as sent.
+    pub response_bytes: u64,
+    /// From the request's head to the end of the exchange.
+    pub total_us: u64,
+    /// What it used.
+    pub tokens: Tokens,
+    /// From the request's head to the first byte of the answer's body, or `NEVER_US`.
+    pub first_byte_us: u32,
+    /// To the first semantic event of a stream, or `NEVER_US`.
+    pub first_token_us: u32,
+    /// The snapshot that the indexes belong to.
+    pub generation: u64,
+    /// Its id, which the client was told in `x-request-id`.
+    pub id: RequestId,
+    /// Who called, or `NONE`.
+    pub client: u16,
+    /// The route that was taken, or `NONE`.
+    pub route: u16,
+    /// The provider of the last attempt, or `NONE`.
+    pub provider: u16,
+    /// The key of the last attempt, or `NONE`.
+    pub key: u16,
+    /// The status the client was sent; 499 when it left before one.
+    pub status: u16,
+    /// What the client asked for.
+    pub model_asked: Model,
+    /// What the last attempt asked for.
+    pub model_sent: Model,
+    /// Tries upstream.
+    pub attempts: u8,
+    /// Whether the answer was a stream.
+    pub streamed: bool,
+    /// Whether the last attempt went over a connection that had served before.
+    pub reused: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl Entry {
+    /// An entry that has only begun: nothing recognised, nothing sent.
+    pub fn begun(id: RequestId, unix_ms: u64, generation: u64) -> Entry {
+        Entry {
+            unix_ms,
+            request_bytes: 0,
+            response_bytes: 0,
+            total_us: 0,
+            tokens: Tokens::default(),
+            first_byte_us: NEVER_US,
+            first_token_us: NEVER_US,
+            generation,
+            id,
+            client: NONE,
+            route: NONE,
+            provider: NONE,
+            key: NONE,
+            status: 0,
+            model_asked: Model::EMPTY,
+            model_sent: Model::EMPTY,
+            attempts: 0,
+            streamed: false,
+            reused: false,
+            outcome: Outcome::Ok,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Entry>() <= limits::ENTRY_BYTES_MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!(Text::<4>::new("abcdef").as_str(), "abcd");
+        assert_eq!(Text::<4>::new("abcé").as_str(), "abc");
+        assert_eq!(Text::<4>::new("é日").as_str(), "é");
+        assert_eq!(Text::<4>::from_bytes(b"ab\xff\xffcd").as_str(), "ab");
+        assert_eq!(Text::<4>::from_bytes("日本".as_bytes()).as_str(), "日");
+        assert!(Text::<4>::from_bytes(b"\x80").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_the_longest_prefix_that_fits(text in any::<String>()) {
+            let cut = Text::<16>::new(&text);
+            prop_assert!(text.starts_with(cut.as_str()));
+            let next = text[cut.as_str().len()..].chars().next();
+            prop_assert!(next.is_none_or(|next| cut.as_str().len() + next.len_utf8() > 16));
+            prop_assert_eq!(Text::<16>::from_bytes(text.as_bytes()), cut);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! One try at an upstream, up to the point where its answer may be passed on.
+//!
+//! Nothing has reached the client when this returns, so every failure here may be followed by another attempt.
+//! An answer that is not streamed is held until its end, up to `limits::HOLD_BYTES_MAX`; a stream until its
+//! first bytes. The client is watched all the while: when it leaves, the lane is dropped, which closes it.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::failure::Failure;
+use super::upstream::Lane;
+use super::wait::{Client, Interest, Wake};
+use crate::http::Fields;
+use crate::http::body::{Decoder, State};
+use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
+use crate::limits;
+use crate::rt::{Net, Stream, sys};
+
+/// What goes to the upstream: a head and the pieces of a body, in order.
+pub(super) struct Outgoing<'a> {
+    pub(super) pieces: SmallVec<[&'a [u8]; 8]>,
+}
+
+/// Where it goes and how long that may take.
+pub(super) struct Destination<'a> {
+    pub(super) pool: usize,
+    pub(super) addresses: &'a [SocketAddr],
+    pub(super) connect_ms: u32,
+    /// Until the head of the answer, or its first bytes where it is streamed.
+    pub(super) answer_ms: u32,
+    /// Whether a stream was asked for.
+    pub(super) streamed: bool,
+}
+
+/// An answer that has begun.
+pub(super) struct Answered<S> {
+    pub(super) lane: Lane<S>,
+    /// The head, then payload at `payload`, then what is not decoded yet (nothing, or an unfit rest).
+    pub(super) buffer: Vec<u8>,
+    pub(super) head: ResponseHead,
+    pub(super) decoder: Decoder,
+    pub(super) payload: Range<usize>,
+    /// Whether the body has ended within `payload`.
+    pub(super) ended: bool,
+    /// Whether the lane may carry another exchange once the body has ended.
+    pub(super) reusable: bool,
+}
+
+/// Why there is no answer.
+pub(super) enum NoAnswer {
+    /// Nobody waits for one any more.
+    Gone,
+    /// This attempt failed.
+    Failed(Failure),
+}
+
+impl From<Failure> for NoAnswer {
+    fn from(failure: Failure) -> NoAnswer {
+        NoAnswer::Failed(failure)
+    }
+}
+
+/// How far an exchange on one lane came.
+enum Trouble {
+    /// A lane from the pool had been closed by its peer: not the upstream's failure (RFC 9112 §9.3.1).
+    Stale,
+    Final(NoAnswer),
+}
+
+impl<T: Into<NoAnswer>> From<T> for Trouble {
+    fn from(why: T) -> Trouble {
+        Trouble::Final(why.into())
+    }
+}
+
+/// Sends `outgoing` and waits for the answer to begin.
+pub(super) async fn attempt<N: Net>(
+    client: &mut Client<N>,
+    to: &Destination<'_>,
+    outgoing: &Outgoing<'_>,
+    fields: &mut Fields,
+) -> Result<Answered<N::Stream>, NoAnswer> {
+    if let Some(lane) = client.core.lanes.take(to.pool) {
+        client.core.tally.lane_reused();
+        match on_lane(client, lane, to, outgoing, fields).await {
+            Ok(answered) => return Ok(answered),
+            Err(Trouble::Final(why)) => return Err(why),
+            Err(Trouble::Stale) => {}
+        }
+    }
+    let lane = open(client, to).await?;
+    client.core.tally.lane_opened();
+    match on_lane(client, lane, to, outgoing, fields).await {
+        Ok(answered) => Ok(answered),
+        Err(Trouble::Final(why)) => Err(why),
+        Err(Trouble::Stale) => Err(Failure::unreachable("the connection was closed before an answer").into()),
+    }
+}
+
+/// A fresh lane to the first address that takes one.
+async fn open<N: Net>(client: &mut Client<N>, to: &Destination<'_>) -> Result<Lane<N::Stream>, NoAnswer> {
+    let mut failure = Failure::unreachable("the provider's name has no address yet");
+    for &address in to.addresses {
+        failure = match client.core.net.dial(address) {
+            Err(error) => refused(&error),
+            Ok(stream) => {
+                client.due_in(to.connect_ms);
+                match client.lane(&stream, Interest::Write).await {
+                    Wake::Gone => return Err(NoAnswer::Gone),
+                    Wake::Due => Failure::late("connecting took too long"),
+                    Wake::Lane => match client.core.net.connected(&stream) {
+                        Ok(()) => return Ok(Lane { stream, pool: to.pool, reused: false }),
+                        Err(error) => refused(&error),
+                    },
+                }
+            }
+        };
+    }
+    Err(failure.into())
+}
+
+fn refused(error: &io::Error) -> Failure {
+    Failure::unreachable(format!("connecting failed: {error}"))
+}
+
+async fn on_lane<N: Net>(
+    client: &mut Client<N>,
+    lane: Lane<N::Stream>,
+    to: &Destination<'_>,
+    outgoing: &Outgoing<'_>,
+    fields: &mut Fields,
+) -> Result<Answered<N::Stream>, Trouble> {
+    let sent = send(client, &lane, to, outgoing).await?;
+    client.due_in(to.answer_ms);
+    let mut buffer = client.core.slabs.take();
+    let outcome = match read_head(client, &lane, &mut buffer, fields).await {
+        Ok(head) => {
+            let payload = head.len..head.len;
+            let reusable = head.keep_alive && sent == Sent::Whole;
+            let decoder = Decoder::new(head.framing);
+            let mut answered = Answered { lane, buffer, head, decoder, payload, ended: false, reusable };
+            match hold(client, &mut answered, to.streamed).await {
+                Ok(()) => return Ok(answered),
+                Err(why) => {
+                    buffer = answered.buffer;
+                    Trouble::from(why)
+                }
+            }
+        }
+        Err(trouble) => trouble,
+    };
+    client.core.slabs.give(buffer);
+    Err(outcome)
+}
+
+/// How much of the request went out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Whole,
+    /// The upstream answered before it had read all of it.
+    Partly,
+}
+
+async fn send<N: Net>(
+    client: &mut Client<N>,
+    lane: &Lane<N::Stream>,
+    to: &Destination<'_>,
+    outgoing: &Outgoing<'_>,
+) -> Result<Sent, Trouble> {
+    let mut slices: SmallVec<[IoSlice<'_>; 8]> = outgoing.pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut slices = &mut slices[..];
+    let mut first = true;
+    while !slices.is_empty() {
+        match lane.stream.try_write(slices) {
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if sys::would_block(&error) => {
+                client.due_in(to.answer_ms);
+                match client.lane(&lane.stream, Interest::Write).await {
+                    Wake::Lane => {}
+                    Wake::Gone => return Err(NoAnswer::Gone.into()),
+                    Wake::Due => return Err(Failure::late("the upstream did not take the request in time").into()),
+                }
+            }
+            // An upstream may refuse a large request early and close: its answer, if any, is in the socket.
+            Err(_) if !lane.reused && !first => return Ok(Sent::Partly),
+            Err(_) if lane.reused => return Err(Trouble::Stale),
+            Err(error) => return Err(Failure::unreachable(format!("sending failed: {error}")).into()),
+        }
+        first = false;
+    }
+    Ok(Sent::Whole)
+}
+
+/// Waits for and reads more of an answer into `buffer`, which has room. `Ok(0)` is the upstream's end.
+async fn more<N: Net>(
+    client: &mut Client<N>,
+    lane: &Lane<N::Stream>,
+    buffer: &mut Vec<u8>,
+) -> Result<io::Result<usize>, NoAnswer> {
+    loop {
+        match client.lane(&lane.stream, Interest::Read).await {
+            Wake::Lane => {}
+            Wake::Gone => return Err(NoAnswer::Gone),
+            Wake::Due => return Err(Failure::late("the upstream did not answer in time").into()),
+        }
+        match lane.stream.try_read(buffer) {
+            Err(error) if sys::would_block(&error) => {}
+            outcome => return Ok(outcome),
+        }
+    }
+}
+
+/// The final head of the answer. Interim ones (1xx) before it are skipped.
+async fn read_head<N: Net>(
+    client: &mut Client<N>,
+    lane: &Lane<N::Stream>,
+    buffer: &mut Vec<u8>,
+    fields: &mut Fields,
+) -> Result<ResponseHead, Trouble> {
+    let bounds = HeadLimits {
+        head_bytes: limits::HEAD_BYTES_MAX,
+        fields: limits::FIELDS_MAX,
+        target_bytes: limits::TARGET_BYTES_MAX,
+    };
+    let (mut searched, mut interims) = (0, 0);
+    loop {
+        if buffer.len() == buffer.capacity() {
+            buffer.reserve(limits::SLAB_BYTES);
+        }
+        match more(client, lane, buffer).await? {
+            Ok(0) if lane.reused && buffer.is_empty() && interims == 0 => return Err(Trouble::Stale),
+            Ok(0) => return Err(Failure::unreachable("the upstream closed the connection without an answer").into()),
+            Ok(_) => {}
+            Err(_) if lane.reused && buffer.is_empty() && interims == 0 => return Err(Trouble::Stale),
+            Err(error) => return Err(Failure::unreachable(format!("reading the answer failed: {error}")).into()),
+        }
+        while let Some(head) = head::response(buffer, &mut searched, fields, Asked::Other, &bounds)
+            .map_err(|_| Failure::unreachable("the upstream's answer is not valid HTTP"))?
+        {
+            match head.status {
+                101 => return Err(Failure::unreachable("the upstream switched protocols unasked").into()),
+                100..=199 if interims == limits::INTERIM_MAX => {
+                    return Err(Failure::unreachable("the upstream sent too many interim answers").into());
+                }
+                100..=199 => {
+                    interims += 1;
+                    buffer.drain(..head.len);
+                    searched = 0;
+                }
+                _ => return Ok(head),
+            }
+        }
+    }
+}
+
+/// Reads on until the answer may be passed on: a stream has begun, another answer has ended or is large.
+async fn hold<N: Net>(client: &mut Client<N>, answered: &mut Answered<N::Stream>, streamed: bool) -> Result<(), NoAnswer> {
+    let is_success = (200..300).contains(&answered.head.status);
+    loop {
+        decode(answered)?;
+        if answered.ended {
+            return match streamed && is_success && answered.payload.is_empty() && answered.head.status != 204 {
+                true => Err(Failure::unreachable("the upstream's stream ended before it began").into()),
+                false => Ok(()),
+            };
+        }
+        let enough = if streamed && is_success { 1 } else { limits::HOLD_BYTES_MAX };
+        if answered.payload.len() >= enough {
+            return Ok(());
+        }
+        if answered.buffer.len() == answered.buffer.capacity() {
+            answered.buffer.reserve(limits::SLAB_BYTES);
+        }
+        match more(client, &answered.lane, &mut answered.buffer).await? {
+            Ok(0) => {
+                answered.decoder.eof().map_err(|_| Failure::unreachable("the upstream's answer was cut short"))?;
+                answered.ended = true;
+                answered.reusable = false;
+                // The next turn decides on what is there.
+            }
+            Ok(_) => {}
+            Err(error) => return Err(Failure::unreachable(format!("reading the answer failed: {error}")).into()),
+        }
+    }
+}
+
+/// Decodes what was read since the last call; the payload stays in one piece.
+fn decode<S>(answered: &mut Answered<S>) -> Result<(), Failure> {
+    if answered.ended {
+        return Ok(());
+    }
+    let from = answered.payload.end;
+    let piece = answered
+        .decoder
+        .decode(&mut answered.buffer[from..])
+        .map_err(|_| Failure::unreachable("the framing of the upstream's answer is broken"))?;
+    answered.payload.end += piece.data.len();
+    if piece.state == State::End {
+        answered.ended = true;
+        // Bytes behind an answer that nobody asked for: the lane is out of step.
+        answered.reusable &= from + piece.consumed == answered.buffer.len();
+    }
+    answered.buffer.truncate(answered.payload.end);
+    Ok(())
+}

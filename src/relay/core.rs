@@ -1,0 +1,311 @@
+//! One core: what its sessions share, the accept loops, the tick, the commands of control.
+//!
+//! Everything here belongs to one thread: `Cell` and `RefCell`, no borrow across an await. What cores share
+//! comes in from outside: the snapshot and the address book behind `arc_swap`, and one count of connections.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::{ArcSwap, Cache};
+
+use super::session;
+use super::upstream::Upstreams;
+use crate::base::id::RequestId;
+use crate::config::Snapshot;
+use crate::http::Fields;
+use crate::limits;
+use crate::plan::addresses::AddressBook;
+use crate::record::{Entry, Tally, Teller};
+use crate::rt::{Accept, Alarms, Net};
+
+/// What control asks of a core.
+pub enum Command<L> {
+    /// Accept here too. The name lets `Unlisten` find it.
+    Listen(String, L),
+    /// Stop accepting on the listener of this name.
+    Unlisten(String),
+    /// Accept nothing more, end what is idle, let the rest finish.
+    Drain,
+}
+
+/// What a core is made of.
+pub struct Parts {
+    /// Its number, from 0.
+    pub index: u16,
+    /// Distinguishes the ids of this process from those of others.
+    pub salt: u32,
+    /// The meaning of the configuration, replaced as a whole.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Addresses of the providers, replaced as a whole.
+    pub addresses: Arc<ArcSwap<AddressBook>>,
+    /// Connections of clients on all cores.
+    pub connections: Arc<AtomicUsize>,
+    /// The way to control for finished exchanges.
+    pub teller: Teller,
+    /// Counters that control reads.
+    pub tally: Arc<Tally>,
+}
+
+/// The snapshot as one core sees it, with what the core counts beside it.
+pub(super) struct View {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// Round robin over the keys of each provider.
+    pub(super) cursors: Box<[Cell<u32>]>,
+    /// The idle pool of each provider.
+    pub(super) pools: Box<[usize]>,
+}
+
+/// Tables and text that an exchange needs until its answer begins; lent by the core.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) fields: Fields,
+    pub(super) answer: Fields,
+    pub(super) out: Vec<u8>,
+}
+
+/// One core's shared state.
+pub struct Core<N: Net> {
+    pub(super) net: N,
+    pub(super) alarms: Rc<Alarms>,
+    pub(super) lanes: Upstreams<N::Stream>,
+    pub(super) slabs: Slabs,
+    pub(super) tally: Arc<Tally>,
+    teller: RefCell<Teller>,
+    scratch: RefCell<Vec<Box<Scratch>>>,
+    source: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
+    view: RefCell<Rc<View>>,
+    addresses: RefCell<Cache<Arc<ArcSwap<AddressBook>>, Arc<AddressBook>>>,
+    connections: Arc<AtomicUsize>,
+    listeners: RefCell<Vec<(String, Rc<Cell<bool>>)>>,
+    sessions: Cell<usize>,
+    body_bytes: Cell<usize>,
+    draining: Cell<bool>,
+    index: u16,
+    salt: u32,
+    sequence: Cell<u32>,
+}
+
+impl<N: Net> Core<N> {
+    /// A core at rest.
+    pub fn new(net: N, parts: Parts) -> Rc<Core<N>> {
+        let mut source = Cache::new(parts.snapshot);
+        let lanes = Upstreams::default();
+        let view = view_of(source.load(), &lanes);
+        Rc::new(Core {
+            net,
+            alarms: Alarms::new(),
+            lanes,
+            slabs: Slabs::default(),
+            tally: parts.tally,
+            teller: RefCell::new(parts.teller),
+            scratch: RefCell::default(),
+            source: RefCell::new(source),
+            view: RefCell::new(Rc::new(view)),
+            addresses: RefCell::new(Cache::new(parts.addresses)),
+            connections: parts.connections,
+            listeners: RefCell::default(),
+            sessions: Cell::new(0),
+            body_bytes: Cell::new(0),
+            draining: Cell::new(false),
+            index: parts.index,
+            salt: parts.salt,
+            sequence: Cell::new(0),
+        })
+    }
+
+    /// Moves the clock, trims idle lanes, hands over totals. Never ends.
+    pub async fn tick(self: Rc<Self>) {
+        let mut ticks = 0_u64;
+        loop {
+            self.net.sleep(limits::TICK_MS).await;
+            self.alarms.tick(self.now_ms());
+            self.teller.borrow_mut().flush();
+            ticks += 1;
+            if ticks.is_multiple_of(limits::TICKS_PER_TRIM) {
+                self.lanes.trim(self.now_ms());
+            }
+        }
+    }
+
+    /// Carries out a command.
+    pub fn command<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, command: Command<L>) {
+        match command {
+            Command::Listen(name, listener) => self.listen(name, listener),
+            Command::Unlisten(name) => self.listeners.borrow_mut().retain(|(listening, open)| {
+                if *listening == name {
+                    open.set(false);
+                }
+                *listening != name
+            }),
+            Command::Drain => {
+                self.draining.set(true);
+                self.alarms.wake_all();
+            }
+        }
+    }
+
+    fn listen<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, name: String, listener: L) {
+        let open = Rc::new(Cell::new(true));
+        self.listeners.borrow_mut().push((name, Rc::clone(&open)));
+        let core = Rc::clone(self);
+        // A panic of the accept loop itself would leave a deaf core behind: better none than that.
+        self.net.spawn(async move { core.accept(listener, open).await }, || std::process::abort());
+    }
+
+    /// The accept loop of one listener. The pending accept is never dropped (see `rt::Accept`); what it
+    /// yields after the listener was closed is still served, for the kernel had taken it in before.
+    async fn accept<L: Accept<Stream = N::Stream>>(self: Rc<Self>, listener: L, open: Rc<Cell<bool>>) {
+        while open.get() && !self.draining.get() {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
+                    self.net.sleep(limits::ACCEPT_PAUSE_MS).await;
+                    continue;
+                }
+            };
+            let crowd = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+            let guard = Guest::new(Rc::clone(&self));
+            let core = Rc::clone(&self);
+            let task = async move {
+                session::serve(&core, stream, peer, crowd).await;
+                drop(guard);
+            };
+            let tally = Arc::clone(&self.tally);
+            self.net.spawn(task, move || tally.panicked());
+        }
+    }
+
+    /// The snapshot in force. Looked at once for each exchange, which then keeps what it saw.
+    pub(super) fn view(&self) -> Rc<View> {
+        let mut source = self.source.borrow_mut();
+        let snapshot = source.load();
+        let mut view = self.view.borrow_mut();
+        if !Arc::ptr_eq(snapshot, &view.snapshot) {
+            *view = Rc::new(view_of(snapshot, &self.lanes));
+        }
+        Rc::clone(&view)
+    }
+
+    /// The addresses in force.
+    pub(super) fn addresses(&self) -> Arc<AddressBook> {
+        Arc::clone(self.addresses.borrow_mut().load())
+    }
+
+    pub(super) fn scratch(&self) -> Box<Scratch> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(super) fn take_back(&self, mut scratch: Box<Scratch>) {
+        scratch.out.clear();
+        let mut free = self.scratch.borrow_mut();
+        if free.len() < limits::SCRATCH_FREE_MAX && scratch.out.capacity() <= limits::SLAB_BYTES {
+            free.push(scratch);
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.net.now_us() / 1_000
+    }
+
+    pub(super) fn next_id(&self, unix_ms: u64) -> RequestId {
+        let sequence = self.sequence.get();
+        self.sequence.set(sequence.wrapping_add(1));
+        RequestId::new(unix_ms, self.index, self.salt, sequence)
+    }
+
+    pub(super) fn tell(&self, entry: Entry) {
+        self.teller.borrow_mut().tell(entry);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Takes `bytes` out of what this core may hold of request bodies; given back when the guard drops.
+    pub(super) fn reserve(self: &Rc<Self>, bytes: usize) -> Option<Reserved<N>> {
+        let held = self.body_bytes.get() + bytes;
+        if held > limits::BODY_BYTES_CORE_MAX {
+            return None;
+        }
+        self.body_bytes.set(held);
+        Some(Reserved { core: Rc::clone(self), bytes })
+    }
+}
+
+fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>) -> View {
+    View {
+        snapshot: Arc::clone(snapshot),
+        cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
+        pools: snapshot.providers.iter().map(|provider| lanes.pool(&provider.base.authority)).collect(),
+    }
+}
+
+/// A share of the core's bound on request bodies.
+pub(super) struct Reserved<N: Net> {
+    core: Rc<Core<N>>,
+    bytes: usize,
+}
+
+impl<N: Net> Reserved<N> {
+    /// Changes the share to `bytes`; false, and no change, where that is over the bound.
+    pub(super) fn resize(&mut self, bytes: usize) -> bool {
+        let held = self.core.body_bytes.get() - self.bytes + bytes;
+        if held > limits::BODY_BYTES_CORE_MAX {
+            return false;
+        }
+        self.core.body_bytes.set(held);
+        self.bytes = bytes;
+        true
+    }
+}
+
+impl<N: Net> Drop for Reserved<N> {
+    fn drop(&mut self) {
+        self.core.body_bytes.set(self.core.body_bytes.get() - self.bytes);
+    }
+}
+
+/// One open connection in the counts, however its session ends.
+struct Guest<N: Net>(Rc<Core<N>>);
+
+impl<N: Net> Guest<N> {
+    fn new(core: Rc<Core<N>>) -> Guest<N> {
+        core.sessions.set(core.sessions.get() + 1);
+        core.tally.sessions(core.sessions.get());
+        Guest(core)
+    }
+}
+
+impl<N: Net> Drop for Guest<N> {
+    fn drop(&mut self) {
+        let core = &self.0;
+        core.sessions.set(core.sessions.get() - 1);
+        core.tally.sessions(core.sessions.get());
+        core.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Read buffers of one core. Lent while bytes are looked at, and not longer.
+#[derive(Default)]
+pub(super) struct Slabs {
+    free: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Slabs {
+    /// An empty buffer with room for `limits::SLAB_BYTES`.
+    pub(super) fn take(&self) -> Vec<u8> {
+        self.free.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(limits::SLAB_BYTES))
+    }
+
+    /// Takes a buffer back, or frees it where it has grown or enough are there.
+    pub(super) fn give(&self, mut slab: Vec<u8>) {
+        let mut free = self.free.borrow_mut();
+        if slab.capacity() == limits::SLAB_BYTES && free.len() < limits::SLABS_FREE_MAX {
+            slab.clear();
+            free.push(slab);
+        }
+    }
+}

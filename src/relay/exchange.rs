@@ -1,0 +1,474 @@
+//! One request and its answer: identify, take in, reach an upstream, pass the answer on, settle.
+//!
+//! Until commit every failure leads to the next key, the next target or an error in the caller's dialect;
+//! after it there is exactly one attempt. At commit everything that only the request needed goes back to the
+//! core: an open stream holds its two connections, a splitter and a sniffer, and no buffer.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::attempt::Answered;
+use super::core::{Scratch, View};
+use super::intake::{self, Body, NoBody};
+use super::outgoing;
+use super::pipe::{self, Course, End, Frame};
+use super::reach::{self, Prepared, Reached};
+use super::reply::{self, Note};
+use super::session::After;
+use super::wait::{Client, Gone};
+use super::{demo, local};
+use crate::base::span::Span;
+use crate::codec::inflate::{self, Coding, InflateError};
+use crate::config::{ClientIx, ProviderIx};
+use crate::http::credentials;
+use crate::http::head::{Name, RequestHead, Version};
+use crate::protocol::failure::Fault;
+use crate::protocol::path::{self, Call, Endpoint, Found};
+use crate::protocol::sniff::Answer;
+use crate::protocol::Dialect;
+use crate::record::{Entry, Outcome};
+use crate::rt::{Net, Peer};
+use crate::sse;
+
+/// What a request calls for, free of the buffer it was read from.
+pub(super) struct Called {
+    pub(super) endpoint: Endpoint,
+    pub(super) dialect: Dialect,
+    /// The provider that the path names.
+    pub(super) provider: Option<ProviderIx>,
+    /// The model that the path names.
+    pub(super) model: Option<String>,
+    tail: Span,
+    /// Who asks; nothing where access is open and the key is nobody's.
+    pub(super) client: Option<ClientIx>,
+}
+
+impl Called {
+    /// As the path table gave it; `input` is the buffer of the request's head.
+    pub(super) fn call<'a>(&'a self, input: &'a [u8]) -> Call<'a> {
+        Call {
+            endpoint: self.endpoint,
+            dialect: self.dialect,
+            provider: None,
+            model: self.model.as_deref().map(|model| Cow::Borrowed(model.as_bytes())),
+            tail: self.tail.of(input),
+        }
+    }
+}
+
+/// A request that is answered by an error before its body is looked at.
+struct Early {
+    dialect: Dialect,
+    fault: Fault,
+    message: Cow<'static, str>,
+    allow: Option<&'static str>,
+}
+
+/// One exchange as it goes.
+struct Exchange {
+    view: Rc<View>,
+    entry: Entry,
+    note: Note,
+    start_us: u64,
+    /// Probes and preflights are no requests anybody wants in a log.
+    is_told: bool,
+}
+
+/// Serves the request whose head stands at the front of `input`, which is left at the next one.
+pub(super) async fn run<N: Net>(
+    client: &mut Client<N>,
+    input: &mut Vec<u8>,
+    head: RequestHead,
+    scratch: Box<Scratch>,
+) -> After {
+    let core = Rc::clone(&client.core);
+    let view = core.view();
+    let unix_ms = core.net.unix_ms();
+    let id = core.next_id(unix_ms);
+    let note = Note {
+        dialect: Dialect::Chat,
+        id: Some(id),
+        close: !head.keep_alive || core.is_draining(),
+        head_only: head.method.is_head(),
+        cors: scratch.fields.get(Name::Origin).is_some(),
+        retry_after_s: None,
+        stall_ms: view.snapshot.timeouts.client_stall_ms,
+    };
+    let entry = Entry::begun(id, unix_ms, view.snapshot.generation);
+    let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true };
+    let after = exchange.serve(client, input, &head, scratch).await;
+    if exchange.is_told {
+        exchange.entry.total_us = core.net.now_us() - exchange.start_us;
+        core.tell(&exchange.entry);
+    }
+    after
+}
+
+impl Exchange {
+    async fn serve<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        input: &mut Vec<u8>,
+        head: &RequestHead,
+        mut scratch: Box<Scratch>,
+    ) -> After {
+        let timeouts = self.view.snapshot.timeouts;
+        let called = match self.identify(client.peer, input, head, &scratch) {
+            Ok(called) => called,
+            Err(early) => {
+                client.core.take_back(scratch);
+                self.note.dialect = early.dialect;
+                self.note.close |= !intake::discard(client, input, head, timeouts.body_ms).await;
+                let allow = early.allow.map(|methods| format!("allow: {methods}\r\n")).unwrap_or_default();
+                return self.refuse(client, early.fault, &early.message, allow.as_bytes()).await;
+            }
+        };
+        self.note.dialect = called.dialect;
+        self.entry.client = called.client.unwrap_or(crate::record::NONE);
+        self.is_told = !local::is_probe(called.endpoint);
+        let body_bytes = self.view.snapshot.limits.body_bytes;
+        let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms).await {
+            Ok(body) => body,
+            Err(why) => {
+                client.core.take_back(scratch);
+                return self.no_body(client, why).await;
+            }
+        };
+        self.entry.request_bytes = (head.len + body.bytes(input).len()) as u64;
+        let end = body.end_in_input(head.len);
+        if local::answers(called.endpoint) {
+            let after = self.local(client, input, head, &body, &called, &scratch).await;
+            client.core.take_back(scratch);
+            input.drain(..end);
+            return after;
+        }
+        let reached = self.reach(client, input, head, body, &called, &mut scratch).await;
+        input.drain(..end);
+        if input.is_empty() {
+            client.core.slabs.give(std::mem::take(input));
+        }
+        match reached {
+            Reached::Answer(answer) => self.commit(client, *answer, head.version, scratch).await,
+            Reached::Demo(demo) => {
+                client.core.take_back(scratch);
+                self.demo(client, demo, head.version).await
+            }
+            Reached::Refused { fault, message } => {
+                client.core.take_back(scratch);
+                self.refuse(client, fault, &message, b"").await
+            }
+            Reached::Failed { failure, provider } => {
+                client.core.take_back(scratch);
+                self.fail(client, failure, provider).await
+            }
+            Reached::Gone => {
+                client.core.take_back(scratch);
+                self.settle(499, Outcome::ClientGone);
+                After::Cut
+            }
+        }
+    }
+
+    /// Who asks for what: the path table, the address list, the key.
+    fn identify(&self, peer: Peer, input: &[u8], head: &RequestHead, scratch: &Scratch) -> Result<Called, Early> {
+        let snapshot = &self.view.snapshot;
+        let early = |dialect, fault, message| Early { dialect, fault, message: Cow::Borrowed(message), allow: None };
+        let call = match path::find(&head.method, head.path.of(input), |name| snapshot.provider(name).is_some()) {
+            Found::Call(call) => call,
+            Found::WrongMethod { allow, dialect } => {
+                let why = early(dialect, Fault::of_status(405), "this method is not allowed here");
+                return Err(Early { allow: Some(allow), ..why });
+            }
+            Found::Unknown { dialect } => return Err(early(dialect, Fault::NotFound, "there is nothing at this path")),
+        };
+        if let Peer::Ip(ip) = peer
+            && !snapshot.allow_ips.admits(&ip)
+        {
+            return Err(early(call.dialect, Fault::Permission, "this address is not in allow_ips"));
+        }
+        let client = match local::needs_key(call.endpoint) {
+            false => None,
+            true => {
+                let query = head.query.map(|span| span.of(input));
+                let presented = credentials(input, &scratch.fields, query);
+                snapshot
+                    .admit(presented.as_deref(), self.entry.unix_ms)
+                    .map_err(|message| early(call.dialect, Fault::Authentication, message))?
+            }
+        };
+        let model = match &call.model {
+            None => None,
+            Some(model) => Some(
+                String::from_utf8(model.to_vec())
+                    .map_err(|_| early(call.dialect, Fault::InvalidRequest, "the model in the path is not UTF-8"))?,
+            ),
+        };
+        Ok(Called {
+            endpoint: call.endpoint,
+            dialect: call.dialect,
+            provider: call.provider.and_then(|name| snapshot.provider(name)),
+            model,
+            tail: span_in(input, call.tail),
+            client,
+        })
+    }
+
+    async fn local<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        input: &[u8],
+        head: &RequestHead,
+        body: &Body<N>,
+        called: &Called,
+        scratch: &Scratch,
+    ) -> After {
+        let ask = local::Ask {
+            view: &self.view,
+            called,
+            body: body.bytes(input),
+            fields: &scratch.fields,
+            input,
+            wants_anthropic: scratch.fields.get(Name::AnthropicVersion).is_some(),
+            query: head.query.map_or(&b""[..], |span| span.of(input)),
+            is_local: client.peer.is_local(),
+        };
+        let answer = local::answer(&ask);
+        self.settle(answer.status, if answer.status < 400 { Outcome::Ok } else { Outcome::ClientError });
+        let sent = reply::send(client, &self.note, answer.status, answer.content_type, &answer.body, &answer.fields).await;
+        self.after(sent)
+    }
+
+    /// Reads the body as the endpoint means it and goes through targets and keys.
+    async fn reach<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        input: &[u8],
+        head: &RequestHead,
+        mut body: Body<N>,
+        called: &Called,
+        scratch: &mut Scratch,
+    ) -> Reached<N::Stream> {
+        let view = Rc::clone(&self.view);
+        let decoded = match decode(&scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes) {
+            Ok(None) => false,
+            Ok(Some(decoded)) if body.replace(client, decoded) => true,
+            Ok(Some(_)) => return Reached::refused(Fault::Unavailable, "too many bytes of request bodies are under way"),
+            Err((fault, message)) => return Reached::refused(fault, message),
+        };
+        let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, &scratch.fields);
+        match prepared {
+            Ok(prepared) => {
+                self.entry.streamed = prepared.streamed;
+                self.entry.model_asked = crate::record::Text::new(&prepared.model);
+                reach::reach(client, &prepared, scratch, &mut self.entry).await
+            }
+            Err((fault, message)) => Reached::Refused { fault, message },
+        }
+    }
+
+    /// From here on the answer belongs to the client.
+    async fn commit<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        found: reach::Found<N::Stream>,
+        version: Version,
+        scratch: Box<Scratch>,
+    ) -> After {
+        let reach::Found { answered, provider, hide_usage, reused } = found;
+        let provider = &self.view.snapshot.providers[provider as usize];
+        let kind = scratch.answer.value(&answered.buffer, Name::ContentType).unwrap_or_default();
+        let stream = stream_framing(kind, self.entry.streamed, self.note.dialect);
+        let frame = framing(&answered, stream.is_some(), version);
+        self.note.close |= frame == Frame::ToClose;
+        let mut head = client.core.slabs.take();
+        let length = match answered.ended {
+            true => answered.payload.len() as u64,
+            false => answered.decoder.remaining_hint().unwrap_or(0) + answered.payload.len() as u64,
+        };
+        outgoing::answer(
+            &outgoing::Answer {
+                head: &answered.head,
+                fields: &scratch.answer,
+                buffer: &answered.buffer,
+                id: &self.entry.id,
+                frame,
+                bytes: length,
+                streamed: stream.is_some(),
+                cors: self.note.cors,
+                close: self.note.close,
+            },
+            &mut head,
+        );
+        let course = Course {
+            frame,
+            stream,
+            dialect: self.note.dialect,
+            hide_usage,
+            idle_ms: provider.timeouts.stream_idle_ms,
+            stall_ms: self.note.stall_ms,
+            id: self.entry.id,
+            start_us: self.start_us,
+        };
+        let sniffer = Answer::new(provider.protocol);
+        client.core.take_back(scratch);
+        let status = answered.head.status;
+        self.entry.reused = reused;
+        self.entry.first_byte_us = micros(client.core.net.now_us() - self.start_us);
+        let tally = std::sync::Arc::clone(&client.core.tally);
+        tally.streams_open.add(u64::from(stream.is_some()));
+        let passed = pipe::run(client, answered, head, course, sniffer).await;
+        tally.streams_open.sub(u64::from(stream.is_some()));
+        self.entry.response_bytes = passed.bytes;
+        self.entry.tokens = passed.answer.usage().into();
+        if let Some(us) = passed.first_token_us {
+            self.entry.first_token_us = micros(us);
+        }
+        match passed.end {
+            End::Whole => {
+                self.settle(status, Outcome::Ok);
+                self.after(Ok(0))
+            }
+            End::Told => {
+                self.settle(status, Outcome::Cut);
+                self.after(Ok(0))
+            }
+            End::Broken => {
+                self.settle(status, Outcome::Cut);
+                After::Cut
+            }
+            End::Gone => {
+                self.settle(status, Outcome::ClientGone);
+                After::Cut
+            }
+        }
+    }
+
+    async fn demo<N: Net>(&mut self, client: &mut Client<N>, ask: reach::Demo, version: Version) -> After {
+        self.entry.attempts = 1;
+        let sent = demo::answer(client, &mut self.note, ask, version, &mut self.entry, self.start_us).await;
+        self.settle(200, if sent.is_ok() { Outcome::Ok } else { Outcome::ClientGone });
+        self.after(sent)
+    }
+
+    /// Every target failed: the last failure, as the caller's dialect says it (config.md §5).
+    async fn fail<N: Net>(&mut self, client: &mut Client<N>, failure: super::failure::Failure, provider: ProviderIx) -> After {
+        let name = &self.view.snapshot.providers[provider as usize].name;
+        let own = failure.fault.status(self.note.dialect);
+        let status = match failure.status {
+            0 | 401 | 403 => own,
+            529 if self.note.dialect != Dialect::Anthropic => 503,
+            status if status < 400 => own,
+            status => status,
+        };
+        self.settle(status, if status < 500 && status != 429 { Outcome::ClientError } else { Outcome::UpstreamError });
+        let mut fields = Vec::new();
+        if let Some(when) = &failure.retry_after {
+            crate::http::write::field("retry-after", when, &mut fields);
+        }
+        let sent = match failure.body {
+            Some(body) => reply::send(client, &self.note, status, "application/json", &body, &fields).await,
+            None => {
+                let message = format!("provider {name}: {}", failure.message);
+                reply::fault_as(client, &self.note, failure.fault, status, &message, &fields).await
+            }
+        };
+        self.after(sent)
+    }
+
+    async fn no_body<N: Net>(&mut self, client: &mut Client<N>, why: NoBody) -> After {
+        match why {
+            NoBody::Gone => {
+                self.settle(499, Outcome::ClientGone);
+                After::Cut
+            }
+            NoBody::Refused(fault, message) => {
+                self.note.close = true;
+                if fault == Fault::Unavailable {
+                    self.note.retry_after_s = Some(1);
+                }
+                self.refuse(client, fault, message, b"").await
+            }
+        }
+    }
+
+    async fn refuse<N: Net>(&mut self, client: &mut Client<N>, fault: Fault, message: &str, fields: &[u8]) -> After {
+        let status = fault.status(self.note.dialect);
+        self.settle(status, if status < 500 { Outcome::ClientError } else { Outcome::UpstreamError });
+        let sent = reply::fault_as(client, &self.note, fault, status, message, fields).await;
+        self.after(sent)
+    }
+
+    fn settle(&mut self, status: u16, outcome: Outcome) {
+        self.entry.status = status;
+        self.entry.outcome = outcome;
+    }
+
+    fn after(&mut self, sent: Result<u64, Gone>) -> After {
+        match sent {
+            Ok(bytes) => {
+                self.entry.response_bytes += bytes;
+                if self.note.close { After::Linger } else { After::Next }
+            }
+            Err(Gone) => {
+                self.entry.outcome = Outcome::ClientGone;
+                After::Cut
+            }
+        }
+    }
+}
+
+/// The request body without its content codings; nothing where it has none.
+fn decode(
+    fields: &crate::http::Fields,
+    input: &[u8],
+    body: &[u8],
+    bytes_max: usize,
+) -> Result<Option<Vec<u8>>, (Fault, &'static str)> {
+    let Some(value) = fields.value(input, Name::ContentEncoding) else { return Ok(None) };
+    let codings = Coding::parse_list(value)
+        .map_err(|_| (Fault::of_status(415), "content-encoding: gzip, deflate, br and zstd are understood"))?;
+    if codings.iter().all(|coding| *coding == Coding::Identity) {
+        return Ok(None);
+    }
+    match inflate::decode(&codings, body, bytes_max) {
+        Ok(decoded) => Ok(Some(decoded)),
+        Err(InflateError::TooLarge) => Err((Fault::TooLarge, "the decoded request body is larger than limits.body_bytes")),
+        Err(InflateError::Corrupt) => Err((Fault::InvalidRequest, "the request body does not match its content-encoding")),
+    }
+}
+
+/// How a streamed answer is split; nothing where it is not one.
+fn stream_framing(content_type: &[u8], asked: bool, dialect: Dialect) -> Option<sse::Framing> {
+    let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    if is(b"text/event-stream") {
+        return Some(sse::Framing::Sse);
+    }
+    match dialect {
+        Dialect::Ollama if asked || is(b"application/x-ndjson") => Some(sse::Framing::Lines),
+        Dialect::Gemini if asked => Some(sse::Framing::Array),
+        _ => None,
+    }
+}
+
+fn framing<S>(answered: &Answered<S>, streamed: bool, version: Version) -> Frame {
+    if !streamed && (answered.ended || answered.decoder.remaining_hint().is_some()) {
+        return Frame::Sized;
+    }
+    match version {
+        Version::Http11 => Frame::Chunked,
+        Version::Http10 => Frame::ToClose,
+    }
+}
+
+fn micros(us: u64) -> u32 {
+    u32::try_from(us).unwrap_or(u32::MAX - 1)
+}
+
+/// Where `part` lies in `whole`; an empty span where it lies elsewhere.
+fn span_in(whole: &[u8], part: &[u8]) -> Span {
+    let at = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    match whole.get(at..at.wrapping_add(part.len())) {
+        Some(found) if !part.is_empty() && found.len() == part.len() => Span::new(at, at + part.len()),
+        _ => Span::default(),
+    }
+}

@@ -1,0 +1,24 @@
+//! The data plane: one client connection is a session, one request and its answer an exchange, one try at a
+//! provider an attempt. Generic over `rt::Net`, so that a world without a kernel can drive it.
+//!
+//! Ownership of bytes: a session's input buffer holds the request until commit; an attempt's slab holds what
+//! the upstream said; both come from the core's free list and go back as soon as nobody looks at them.
+//! Backpressure is structural: an upstream is read again only after what it said before has been written.
+
+mod attempt;
+mod core;
+mod demo;
+mod exchange;
+mod failure;
+mod intake;
+mod local;
+mod multipart;
+mod outgoing;
+mod pipe;
+mod reach;
+mod reply;
+mod session;
+mod upstream;
+mod wait;
+
+pub use self::core::{Command, Core, Parts};

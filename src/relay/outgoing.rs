@@ -1,0 +1,111 @@
+//! The heads weir writes: the request's for the upstream, the answer's for the client.
+//!
+//! A head is made of the other side's own field lines, byte for byte, less what belongs to one connection
+//! (RFC 9110 §7.6.1), less every credential, plus what this hop has to say. Framing is always our own.
+
+use super::pipe::Frame;
+use super::reply;
+use crate::base::id::RequestId;
+use crate::config::{Key, Provider};
+use crate::http::head::{Fields, Name, RequestHead, ResponseHead};
+use crate::http::{credentials, write};
+use crate::protocol::Protocol;
+use crate::protocol::address;
+use crate::protocol::path::Call;
+
+/// What the upstream's request head is made from.
+pub(super) struct Request<'a> {
+    pub(super) head: &'a RequestHead,
+    pub(super) fields: &'a Fields,
+    /// The buffer that the spans of `head` and `fields` lie in.
+    pub(super) input: &'a [u8],
+    pub(super) call: &'a Call<'a>,
+    /// The model as the target names it.
+    pub(super) model: &'a str,
+    /// Whether the body goes out decoded, so that its coding no longer holds.
+    pub(super) decoded: bool,
+}
+
+/// Anthropic requires the field; 2023-06-01 is the version its documentation gives for all clients.
+const ANTHROPIC_VERSION: &[u8] = b"anthropic-version: 2023-06-01\r\n";
+
+/// Writes the request head for `provider` with `key`'s credential and a body of `body_bytes`.
+pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, body_bytes: usize, out: &mut Vec<u8>) {
+    let Request { head, fields, input, .. } = *request;
+    out.extend_from_slice(head.method.name(input));
+    out.push(b' ');
+    let query = head.query.map_or(&b""[..], |span| span.of(input));
+    address::target(request.call, provider.protocol, &provider.upstream(), request.model, query, out);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    write::field(b"host", provider.base.authority.as_bytes(), out);
+    let is_replaced = |name: &[u8]| {
+        let named = |fields: &[(Box<str>, Box<str>)]| fields.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()));
+        named(&provider.headers) || named(&key.headers)
+    };
+    write::forward_fields(input, fields, out, |field| {
+        credentials::is_credential(field)
+            || matches!(field.known, Name::Cookie | Name::AcceptEncoding | Name::Origin | Name::ProxyAuthorization)
+            || (request.decoded && field.known == Name::ContentEncoding)
+            || is_replaced(field.name.of(input))
+    });
+    out.extend_from_slice(b"accept-encoding: identity\r\n");
+    out.extend_from_slice(key.auth.expose());
+    if provider.protocol == Protocol::Anthropic && fields.get(Name::AnthropicVersion).is_none() {
+        out.extend_from_slice(ANTHROPIC_VERSION);
+    }
+    let own = provider.headers.iter().filter(|(name, _)| !key.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    for (name, value) in own.chain(key.headers.iter()) {
+        match value.strip_prefix('$') {
+            None => write::field(name.as_bytes(), value.as_bytes(), out),
+            Some(copied) => {
+                if let Some(field) = fields.iter().find(|field| field.name.of(input).eq_ignore_ascii_case(copied.as_bytes())) {
+                    write::field(name.as_bytes(), field.value.of(input), out);
+                }
+            }
+        }
+    }
+    write::length(body_bytes as u64, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What the client's answer head is made from.
+pub(super) struct Answer<'a> {
+    pub(super) head: &'a ResponseHead,
+    pub(super) fields: &'a Fields,
+    pub(super) buffer: &'a [u8],
+    pub(super) id: &'a RequestId,
+    pub(super) frame: Frame,
+    /// The length to name where `frame` is sized.
+    pub(super) bytes: u64,
+    pub(super) streamed: bool,
+    pub(super) cors: bool,
+    pub(super) close: bool,
+}
+
+/// Writes the answer's head for the client.
+pub(super) fn answer(answer: &Answer<'_>, out: &mut Vec<u8>) {
+    let Answer { fields, buffer, .. } = *answer;
+    write::status_line(answer.head.status, out);
+    write::forward_fields(buffer, fields, out, |field| {
+        let name = field.name.of(buffer);
+        // A cookie or a policy of the provider's host is not for ours, and its CORS answer is not for our page.
+        matches!(field.known, Name::SetCookie | Name::XRequestId)
+            || name.eq_ignore_ascii_case(b"alt-svc")
+            || name.eq_ignore_ascii_case(b"strict-transport-security")
+            || name.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"access-control-"))
+    });
+    if let Some(field) = fields.get(Name::XRequestId) {
+        write::field(b"x-upstream-request-id", field.value.of(buffer), out);
+    }
+    reply::marks(Some(answer.id), answer.cors, answer.close, out);
+    if answer.streamed {
+        // An nginx in front of us would otherwise collect the stream.
+        out.extend_from_slice(b"x-accel-buffering: no\r\n");
+    }
+    match answer.frame {
+        Frame::Sized if answer.head.status != 204 => write::length(answer.bytes, out),
+        Frame::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Frame::Sized | Frame::ToClose => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,296 @@
+//! The answer on an identity route: bytes through, a sniffer beside.
+//!
+//! Framing is taken off in place and put on anew; payload goes out from the buffer it came into. A stream is
+//! passed on in whole frames: the beginning of a frame waits in the buffer for its rest, so that a stream that
+//! is cut can be ended with an error event of its own. A frame larger than the buffer goes out as it comes.
+//! While nothing is under way no buffer is held.
+
+use std::io::IoSlice;
+
+use super::attempt::Answered;
+use super::wait::{Client, Gone, Interest, Wake};
+use crate::base::id::RequestId;
+use crate::http::body::State;
+use crate::http::write::chunk_head;
+use crate::limits;
+use crate::protocol::failure::{self, Fault};
+use crate::protocol::sniff::Answer;
+use crate::protocol::Dialect;
+use crate::rt::{Net, Stream, sys};
+use crate::sse::{self, Splitter};
+
+/// How the answer is framed towards the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// By a length that the head names.
+    Sized,
+    /// In chunks.
+    Chunked,
+    /// By the end of the connection (HTTP/1.0).
+    ToClose,
+}
+
+/// What the answer is, beside bytes.
+pub(super) struct Course {
+    /// Framing towards the client.
+    pub(super) frame: Frame,
+    /// How a stream is split, where the answer is one.
+    pub(super) stream: Option<sse::Framing>,
+    /// The dialect of an error event.
+    pub(super) dialect: Dialect,
+    /// Whether usage that the client did not ask for is taken out again.
+    pub(super) hide_usage: bool,
+    pub(super) idle_ms: u32,
+    pub(super) stall_ms: u32,
+    pub(super) id: RequestId,
+    pub(super) start_us: u64,
+}
+
+/// How the answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As the upstream ended it.
+    Whole,
+    /// The client left.
+    Gone,
+    /// The upstream broke off; the client has been told by an error event in a whole message.
+    Told,
+    /// The upstream broke off; the client sees broken framing.
+    Broken,
+}
+
+/// What was seen on the way.
+pub(super) struct Passed {
+    pub(super) end: End,
+    pub(super) bytes: u64,
+    pub(super) first_token_us: Option<u64>,
+    pub(super) answer: Answer,
+}
+
+struct Pipe<'c, N: Net> {
+    client: &'c mut Client<N>,
+    course: Course,
+    answer: Answer,
+    splitter: Option<Splitter>,
+    /// Whether the sniffer still takes part: it gives up on a frame over its bound.
+    tail: Tail,
+    bytes: u64,
+    first_token_us: Option<u64>,
+    error_seen: bool,
+}
+
+/// The end of an answer that is not streamed and too large to look at whole: usage stands there.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        let keep = &bytes[bytes.len().saturating_sub(limits::TAIL_BYTES)..];
+        let over = (self.0.len() + keep.len()).saturating_sub(limits::TAIL_BYTES);
+        self.0.drain(..over.min(self.0.len()));
+        self.0.extend_from_slice(keep);
+    }
+}
+
+/// Passes the answer on. `head` is the head for the client; it goes out with the first payload.
+pub(super) async fn run<N: Net>(
+    client: &mut Client<N>,
+    answered: Answered<N::Stream>,
+    head: Vec<u8>,
+    course: Course,
+    answer: Answer,
+) -> Passed {
+    let splitter = course.stream.map(|framing| Splitter::new(framing, limits::FRAME_BYTES_MAX));
+    let mut pipe = Pipe {
+        client,
+        course,
+        answer,
+        splitter,
+        tail: Tail::default(),
+        bytes: 0,
+        first_token_us: None,
+        error_seen: false,
+    };
+    let end = pipe.pass(answered, head).await;
+    if pipe.course.stream.is_none() && !pipe.tail.0.is_empty() {
+        pipe.answer.tail(&pipe.tail.0);
+    }
+    Passed { end, bytes: pipe.bytes, first_token_us: pipe.first_token_us, answer: pipe.answer }
+}
+
+impl<N: Net> Pipe<'_, N> {
+    async fn pass(&mut self, answered: Answered<N::Stream>, head: Vec<u8>) -> End {
+        let Answered { lane, mut buffer, mut decoder, payload, mut ended, mut reusable, .. } = answered;
+        if self.splitter.is_none() && ended {
+            self.answer.body(&buffer[payload.clone()]);
+        }
+        let mut kept = self.forward(&mut buffer, payload.start, &head, ended).await;
+        self.client.core.slabs.give(head);
+        let end = loop {
+            match kept {
+                Err(Gone) => break End::Gone,
+                Ok(_) if ended => break End::Whole,
+                Ok(0) => self.client.core.slabs.give(std::mem::take(&mut buffer)),
+                Ok(_) => {}
+            }
+            let from = match self.read(&lane.stream, &mut buffer).await {
+                Read::More(from) => from,
+                Read::Gone => break End::Gone,
+                Read::End if decoder.eof().is_ok() => {
+                    reusable = false;
+                    ended = true;
+                    buffer.len()
+                }
+                Read::End => break self.cut(Fault::BadGateway, "the provider's stream was cut short").await,
+                Read::Late => break self.cut(Fault::Timeout, "the provider's stream stood still").await,
+            };
+            if !ended {
+                match decoder.decode(&mut buffer[from..]) {
+                    Err(_) => break self.cut(Fault::BadGateway, "the provider's stream is malformed").await,
+                    Ok(piece) => {
+                        if piece.state == State::End {
+                            ended = true;
+                            reusable &= from + piece.consumed == buffer.len();
+                        }
+                        buffer.truncate(from + piece.data.len());
+                    }
+                }
+            }
+            kept = self.forward(&mut buffer, 0, &[], ended).await;
+        };
+        self.client.core.slabs.give(buffer);
+        if end == End::Whole && reusable {
+            self.client.core.lanes.give(lane, self.client.core.now_ms());
+        }
+        end
+    }
+
+    /// Waits for more and reads it behind what `buffer` holds.
+    async fn read(&mut self, lane: &N::Stream, buffer: &mut Vec<u8>) -> Read {
+        self.client.due_in(self.course.idle_ms);
+        loop {
+            match self.client.lane(lane, Interest::Read).await {
+                Wake::Lane => {}
+                Wake::Gone => return Read::Gone,
+                Wake::Due => return Read::Late,
+            }
+            if buffer.capacity() == 0 {
+                *buffer = self.client.core.slabs.take();
+            }
+            let from = buffer.len();
+            match lane.try_read(buffer) {
+                Ok(0) => return Read::End,
+                Ok(_) => return Read::More(from),
+                Err(error) if sys::would_block(&error) => {}
+                Err(_) => return Read::End,
+            }
+        }
+    }
+
+    /// Writes `head` and what of `buffer[start..]` may go; what has to wait moves to the front. Returns its length.
+    async fn forward(&mut self, buffer: &mut Vec<u8>, start: usize, head: &[u8], ended: bool) -> Result<usize, Gone> {
+        let whole = match self.course.stream {
+            Some(framing) if !ended => start + sse::whole(framing, &buffer[start..]),
+            _ => buffer.len(),
+        };
+        // A frame that fills the buffer cannot wait for its rest.
+        let until = if whole == start && buffer.len() == buffer.capacity() { buffer.len() } else { whole };
+        let edited = self.look(&buffer[start..until], ended);
+        let payload = edited.as_deref().unwrap_or(&buffer[start..until]);
+        let (size, size_bytes) = chunk_head(payload.len() as u64);
+        let none: &[u8] = b"";
+        let chunked = self.course.frame == Frame::Chunked;
+        let chunk = chunked && !payload.is_empty();
+        let mut slices = [
+            IoSlice::new(head),
+            IoSlice::new(if chunk { &size[..size_bytes] } else { none }),
+            IoSlice::new(payload),
+            IoSlice::new(match (chunk, chunked && ended) {
+                (true, true) => b"\r\n0\r\n\r\n",
+                (true, false) => b"\r\n",
+                (false, true) => b"0\r\n\r\n",
+                (false, false) => none,
+            }),
+        ];
+        self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
+        self.client.write(&mut slices, self.course.stall_ms).await?;
+        buffer.copy_within(until.., 0);
+        buffer.truncate(buffer.len() - until);
+        Ok(buffer.len())
+    }
+
+    /// Shows `bytes` to the sniffer. Returns what goes out in their place where usage has to be hidden.
+    fn look(&mut self, bytes: &[u8], ended: bool) -> Option<Vec<u8>> {
+        let Some(splitter) = &mut self.splitter else {
+            if !ended || !self.tail.0.is_empty() {
+                self.tail.push(bytes);
+            }
+            return None;
+        };
+        let mut edited: Option<Vec<u8>> = None;
+        let mut semantic = false;
+        let (answer, hide) = (&mut self.answer, self.course.hide_usage);
+        let mut copied = 0;
+        let split = splitter.push(bytes, |frame| {
+            let seen = answer.frame(&frame);
+            semantic |= seen.semantic;
+            self.error_seen |= seen.error;
+            if hide && seen.has_usage {
+                let Some(at) = offset_in(bytes, frame.raw) else { return };
+                let out = edited.get_or_insert_with(|| Vec::with_capacity(bytes.len()));
+                out.extend_from_slice(&bytes[copied..at]);
+                copied = at + frame.raw.len();
+                if !seen.usage_only {
+                    crate::protocol::sniff::hide_usage(&frame, out);
+                }
+            }
+        });
+        if let Some(out) = &mut edited {
+            out.extend_from_slice(&bytes[copied..]);
+        }
+        if split.is_err() {
+            // Too long to look at: it still passes, uncounted.
+            self.splitter = None;
+            self.course.stream = None;
+        }
+        if semantic && self.first_token_us.is_none() {
+            self.first_token_us = Some(self.client.core.net.now_us() - self.course.start_us);
+        }
+        edited
+    }
+
+    /// The upstream broke off. In a stream the client gets an error event and a whole message; elsewhere the
+    /// message is left broken, so that nobody takes it for whole.
+    async fn cut(&mut self, fault: Fault, message: &str) -> End {
+        let mut event = Vec::with_capacity(256);
+        let can_tell = self.course.stream.is_some()
+            && self.course.frame == Frame::Chunked
+            && failure::write_event(self.course.dialect, fault, message, self.course.id.as_str(), &mut event);
+        if !can_tell {
+            return End::Broken;
+        }
+        let (size, size_bytes) = chunk_head(event.len() as u64);
+        let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(&event), IoSlice::new(b"\r\n0\r\n\r\n")];
+        self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
+        match self.client.write(&mut slices, self.course.stall_ms).await {
+            Ok(()) => End::Told,
+            Err(Gone) => End::Gone,
+        }
+    }
+}
+
+/// What reading brought.
+enum Read {
+    /// Bytes from this offset on.
+    More(usize),
+    /// The upstream's end, clean or not.
+    End,
+    Late,
+    Gone,
+}
+
+/// Where `part` lies in `whole`; nothing where it lies elsewhere.
+fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
+    let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    (at + part.len() <= whole.len()).then_some(at)
+}

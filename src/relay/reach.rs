@@ -1,0 +1,366 @@
+//! From a request to an answer that has begun: targets in order, keys in order, until one serves.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use memchr::memmem;
+use smallvec::SmallVec;
+
+use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
+use super::core::{Scratch, View};
+use super::exchange::Called;
+use super::failure::{Failure, Retry, judge};
+use super::multipart;
+use super::outgoing;
+use super::wait::Client;
+use crate::config::{KeyIx, ProviderIx};
+use crate::http::Fields;
+use crate::http::head::{Name, RequestHead};
+use crate::json;
+use crate::limits;
+use crate::plan::route::{self, Question, Refused, Target};
+use crate::plan::keys;
+use crate::protocol::failure::Fault;
+use crate::protocol::path::Endpoint;
+use crate::protocol::sniff::{self, Asked};
+use crate::protocol::{self, Protocol};
+use crate::record::{Entry, Text};
+use crate::rt::{Net, Stream};
+
+/// How a body says which model it wants.
+enum Payload {
+    Json(Asked),
+    /// A form with a field named `model`, at this place if it has one.
+    Form(Option<crate::base::span::Span>),
+    /// Nothing in it concerns us: the model is in the path.
+    Opaque,
+}
+
+/// A request whose body has been read, with the targets it goes to.
+pub(super) struct Prepared<'a> {
+    view: &'a View,
+    called: &'a Called,
+    head: &'a RequestHead,
+    input: &'a [u8],
+    body: &'a [u8],
+    decoded: bool,
+    payload: Payload,
+    /// The model asked for.
+    pub(super) model: Cow<'a, str>,
+    /// Whether the answer is asked for as a stream.
+    pub(super) streamed: bool,
+}
+
+/// Where trying led.
+pub(super) enum Reached<S> {
+    /// An upstream's answer has begun.
+    Answer(Box<Found<S>>),
+    /// The target is the demo provider.
+    Demo(Demo),
+    /// The request cannot be served, whatever upstream.
+    Refused { fault: Fault, message: Cow<'static, str> },
+    /// All that was tried failed, lastly so.
+    Failed { failure: Failure, provider: ProviderIx },
+    /// The client left.
+    Gone,
+}
+
+impl<S> Reached<S> {
+    pub(super) fn refused(fault: Fault, message: &'static str) -> Reached<S> {
+        Reached::Refused { fault, message: Cow::Borrowed(message) }
+    }
+}
+
+/// An answer to pass on.
+pub(super) struct Found<S> {
+    pub(super) answered: Answered<S>,
+    pub(super) provider: ProviderIx,
+    /// Usage was asked of the upstream, not by the client: it comes out of the stream again.
+    pub(super) hide_usage: bool,
+    pub(super) reused: bool,
+}
+
+/// A request for the demo provider.
+pub(super) struct Demo {
+    pub(super) body: Vec<u8>,
+    pub(super) model: String,
+    pub(super) streamed: bool,
+}
+
+impl<'a> Prepared<'a> {
+    pub(super) fn new(
+        view: &'a View,
+        called: &'a Called,
+        head: &'a RequestHead,
+        input: &'a [u8],
+        body: &'a [u8],
+        decoded: bool,
+        fields: &Fields,
+    ) -> Result<Prepared<'a>, (Fault, Cow<'static, str>)> {
+        let kind = fields.value(input, Name::ContentType).unwrap_or_default();
+        let payload = match multipart::boundary(kind) {
+            Some(boundary) => Payload::Form(multipart::field(body, boundary, b"model")),
+            None if called.endpoint == Endpoint::GeminiOther && body.is_empty() => Payload::Opaque,
+            None => Payload::Json(
+                sniff::request(called.endpoint, body)
+                    .map_err(|error| (Fault::InvalidRequest, Cow::Owned(format!("the body is not valid JSON: {error}"))))?,
+            ),
+        };
+        let model = match (&called.model, &payload) {
+            (Some(model), _) => Cow::Borrowed(model.as_str()),
+            (None, Payload::Json(asked)) => asked.model(body),
+            (None, Payload::Form(Some(span))) => String::from_utf8_lossy(span.of(body)),
+            (None, Payload::Form(None) | Payload::Opaque) => Cow::Borrowed(""),
+        };
+        let streamed = match &payload {
+            Payload::Json(asked) => asked.streamed(called.endpoint),
+            Payload::Form(_) | Payload::Opaque => false,
+        };
+        Ok(Prepared { view, called, head, input, body, decoded, payload, model, streamed })
+    }
+
+    /// Whether usage has to be asked for on the client's behalf.
+    fn wants_usage(&self) -> bool {
+        match &self.payload {
+            Payload::Json(asked) => {
+                self.called.endpoint == Endpoint::ChatCompletions && self.streamed && asked.include_usage != Some(true)
+            }
+            Payload::Form(_) | Payload::Opaque => false,
+        }
+    }
+
+    fn targets(&self) -> Result<SmallVec<[Target<'_>; 4]>, (Fault, Cow<'static, str>)> {
+        let question = Question {
+            client: self.called.client,
+            dialect: self.called.dialect,
+            forced: self.called.provider,
+            model: &self.model,
+        };
+        route::targets(&self.view.snapshot, &question).map_err(|why| match why {
+            Refused::NotAllowed => (Fault::Permission, "this key may not use this model".into()),
+            Refused::UnknownModel | Refused::Excluded => {
+                (Fault::NotFound, format!("the model {:?} does not exist", shortened(&self.model)).into())
+            }
+            Refused::NotDirected => (Fault::InvalidRequest, "the request names no model".into()),
+            Refused::NoRoute | Refused::NoTarget => (Fault::NotFound, "no route leads to a provider for this request".into()),
+        })
+    }
+}
+
+/// A name from outside, short enough for a message.
+fn shortened(name: &str) -> &str {
+    let end = (0..=name.len().min(limits::NAME_SHOWN_BYTES)).rev().find(|&end| name.is_char_boundary(end));
+    &name[..end.unwrap_or(0)]
+}
+
+/// What one attempt came to.
+enum Tried<S> {
+    Answer(Answered<S>),
+    Failed(Failure),
+    Gone,
+}
+
+/// Tries targets and keys until an answer begins or nothing is left to try.
+pub(super) async fn reach<N: Net>(
+    client: &mut Client<N>,
+    request: &Prepared<'_>,
+    scratch: &mut Scratch,
+    entry: &mut Entry,
+) -> Reached<N::Stream> {
+    let targets = match request.targets() {
+        Ok(targets) => targets,
+        Err((fault, message)) => return Reached::Refused { fault, message },
+    };
+    let snapshot = Arc::clone(&request.view.snapshot);
+    let attempts_max = snapshot.retry.attempts_max;
+    let mut failed = None;
+    let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
+    'targets: for target in &targets {
+        let provider = &snapshot.providers[target.provider as usize];
+        if !protocol::serves(provider.protocol, request.called.endpoint) {
+            continue;
+        }
+        entry.provider = target.provider;
+        entry.model_sent = Text::new(target.model);
+        if provider.protocol == Protocol::Demo {
+            let (body, model) = (request.body.to_vec(), target.model.to_owned());
+            return Reached::Demo(Demo { body, model, streamed: request.streamed });
+        }
+        let cursor = &request.view.cursors[target.provider as usize];
+        let mut turn = cursor.get();
+        keys::order(&snapshot, target.provider, target.model, &mut turn, &mut order);
+        cursor.set(turn);
+        for &key in &order {
+            if entry.attempts == attempts_max {
+                break 'targets;
+            }
+            entry.attempts += 1;
+            entry.key = key;
+            let failure = match attempt(client, request, target, key, scratch).await {
+                Tried::Answer(answered) => {
+                    let reused = answered.lane.reused;
+                    let hide_usage = request.wants_usage();
+                    let found = Found { answered, provider: target.provider, hide_usage, reused };
+                    return Reached::Answer(Box::new(found));
+                }
+                Tried::Gone => return Reached::Gone,
+                Tried::Failed(failure) => failure,
+            };
+            let retry = failure.retry;
+            failed = Some((failure, target.provider));
+            match retry {
+                Retry::OtherKey => {}
+                Retry::OtherTarget => continue 'targets,
+                Retry::Never => break 'targets,
+            }
+        }
+    }
+    match failed {
+        Some((failure, provider)) => Reached::Failed { failure, provider },
+        None => unserved(request, &targets, &snapshot),
+    }
+}
+
+/// Nothing could even be tried: the protocols do not meet, or no key is there for the model.
+fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate::config::Snapshot) -> Reached<S> {
+    let meets = |target: &&Target<'_>| {
+        protocol::serves(snapshot.providers[target.provider as usize].protocol, request.called.endpoint)
+    };
+    match targets.iter().find(meets) {
+        Some(target) => Reached::Refused {
+            fault: Fault::Unavailable,
+            message: format!("provider {} has no key for this model", snapshot.providers[target.provider as usize].name).into(),
+        },
+        None => Reached::refused(
+            Fault::NotImplemented,
+            "the provider of this model speaks another protocol, and translation between protocols is not there yet",
+        ),
+    }
+}
+
+async fn attempt<N: Net>(
+    client: &mut Client<N>,
+    request: &Prepared<'_>,
+    target: &Target<'_>,
+    key: KeyIx,
+    scratch: &mut Scratch,
+) -> Tried<N::Stream> {
+    let snapshot = &request.view.snapshot;
+    let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
+    let Scratch { fields, answer, out } = scratch;
+    // The body first, for the head names its length.
+    let patched = match &request.payload {
+        Payload::Json(asked) => sniff::splice(asked, request.body, Some(target.model), request.wants_usage()),
+        Payload::Form(Some(span)) => multipart::splice(request.body, *span, target.model),
+        Payload::Form(None) | Payload::Opaque => json::Edits::none(request.body),
+    };
+    let call = request.called.call(request.input);
+    out.clear();
+    outgoing::request(
+        &outgoing::Request {
+            head: request.head,
+            fields,
+            input: request.input,
+            call: &call,
+            model: target.model,
+            decoded: request.decoded,
+        },
+        provider,
+        key,
+        patched.total_len(),
+        out,
+    );
+    let mut pieces: SmallVec<[&[u8]; 8]> = SmallVec::new();
+    pieces.push(&out[..]);
+    pieces.extend(patched.segments());
+    let addresses = client.core.addresses();
+    let destination = Destination {
+        pool: request.view.pools[target.provider as usize],
+        addresses: addresses.of(target.provider),
+        connect_ms: provider.timeouts.connect_ms,
+        answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
+        streamed: request.streamed,
+    };
+    match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
+        Err(NoAnswer::Gone) => Tried::Gone,
+        Err(NoAnswer::Failed(failure)) => Tried::Failed(failure),
+        Ok(answered) => match judge(answered.head.status) {
+            None => Tried::Answer(answered),
+            Some((retry, fault)) => Tried::Failed(rejected(client, answered, answer, retry, fault, key.secret.expose())),
+        },
+    }
+}
+
+/// An answer that is an error: what the caller would be told if it is the last.
+fn rejected<N: Net>(
+    client: &Client<N>,
+    answered: Answered<N::Stream>,
+    fields: &Fields,
+    retry: Retry,
+    fault: Fault,
+    secret: &[u8],
+) -> Failure {
+    let status = answered.head.status;
+    let body = &answered.buffer[answered.payload.clone()];
+    let is_quoted = answered.ended && !matches!(status, 0..=399 | 401 | 403 | 529) && is_error(body);
+    let failure = Failure {
+        retry,
+        fault,
+        status,
+        message: match status {
+            401 | 403 => "it refused its key".into(),
+            300..=399 => "it answered with a redirect, which is not followed".into(),
+            _ => format!("it answered {status}").into(),
+        },
+        body: is_quoted.then(|| masked(body, secret)),
+        retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(<[u8]>::to_vec),
+    };
+    let Answered { lane, buffer, ended, reusable, .. } = answered;
+    client.core.slabs.give(buffer);
+    if ended && reusable {
+        client.core.lanes.give(lane, client.core.now_ms());
+    }
+    failure
+}
+
+/// Whether a body is an error as all dialects write one: a JSON object with a member `error`, or a list of such.
+fn is_error(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    json::value(body).is_ok() && (body.starts_with(b"[") || json::find(body, "error").is_some())
+}
+
+/// `body` with every occurrence of `secret` made unreadable.
+fn masked(body: &[u8], secret: &[u8]) -> Vec<u8> {
+    if secret.is_empty() {
+        return body.to_vec();
+    }
+    let mut out = Vec::with_capacity(body.len());
+    let mut from = 0;
+    for at in memmem::find_iter(body, secret) {
+        out.extend_from_slice(&body[from..at]);
+        out.extend_from_slice(b"***");
+        from = at + secret.len();
+    }
+    out.extend_from_slice(&body[from..]);
+    out
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn a_key_in_an_error_body_is_masked() {
+        assert_eq!(masked(b"{\"error\":\"bad sk-1, sk-1\"}", b"sk-1"), b"{\"error\":\"bad ***, ***\"}");
+        assert_eq!(masked(b"{}", b""), b"{}");
+    }
+
+    #[test]
+    fn error_bodies_are_told_from_pages() {
+        assert!(is_error(b" {\"error\":{\"message\":\"no\"}}\n"));
+        assert!(is_error(b"[{\"error\":{}}]"));
+        for other in [&b"<html>"[..], b"{\"message\":1}", b"{\"error\":", b""] {
+            assert!(!is_error(other));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One client connection: requests one after another until either side has had enough.
+//!
+//! Between requests the session owns no buffer. A head has `head_ms` from its first byte to be whole, however
+//! it drips; a connection that says nothing has `keep_alive_ms`, or `head_ms` before its first request.
+
+use std::rc::Rc;
+
+use super::core::{Core, Scratch};
+use super::wait::Client;
+use super::{exchange, reply};
+use crate::http::head::{self, HeadLimits, Refusal, RequestHead};
+use crate::limits;
+use crate::protocol::Dialect;
+use crate::protocol::failure::Fault;
+use crate::rt::{Net, Peer, Stream, sys};
+
+/// What follows an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// The connection can carry another request.
+    Next,
+    /// The last answer is written; the client reads it, then the connection ends.
+    Linger,
+    /// The connection ends here and now.
+    Cut,
+}
+
+/// Why no request head came.
+enum NoHead {
+    /// The client ended the connection, or was idle for too long.
+    End,
+    /// It began a head and did not end it in time.
+    Slow,
+    /// What it sent is no head.
+    Refused(Refusal),
+}
+
+/// Serves `stream` to its end. `crowd` is how many connections weir has, this one included.
+pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: N::Stream, peer: Peer, crowd: usize) {
+    let mut client = Client::new(core, stream, peer);
+    if crowd > core.view().snapshot.limits.connections {
+        let note = reply::Note { retry_after_s: Some(1), ..reply::Note::closing(Dialect::Chat) };
+        let _ = reply::fault(&mut client, &note, Fault::Unavailable, "too many connections").await;
+        linger(&mut client).await;
+        return;
+    }
+    let mut input = Vec::new();
+    let mut opening = true;
+    let last = loop {
+        match request(&mut client, &mut input, opening).await {
+            After::Next => opening = false,
+            last @ (After::Linger | After::Cut) => break last,
+        }
+    };
+    core.slabs.give(input);
+    if last == After::Linger {
+        linger(&mut client).await;
+    }
+}
+
+async fn request<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, opening: bool) -> After {
+    let mut scratch = client.core.scratch();
+    match read_head(client, input, &mut scratch, opening).await {
+        Ok(head) => exchange::run(client, input, head, scratch).await,
+        Err(why) => {
+            client.core.take_back(scratch);
+            let (fault, message) = match why {
+                NoHead::End => return After::Cut,
+                NoHead::Slow => (Fault::of_status(408), "the request head did not arrive in time"),
+                NoHead::Refused(refusal) => (Fault::of_status(refusal.status), refusal.reason),
+            };
+            match reply::fault(client, &reply::Note::closing(Dialect::Chat), fault, message).await {
+                Ok(()) => After::Linger,
+                Err(_) => After::Cut,
+            }
+        }
+    }
+}
+
+async fn read_head<N: Net>(
+    client: &mut Client<N>,
+    input: &mut Vec<u8>,
+    scratch: &mut Scratch,
+    opening: bool,
+) -> Result<RequestHead, NoHead> {
+    let view = client.core.view();
+    let (bounds, timeouts) = (&view.snapshot.limits, &view.snapshot.timeouts);
+    let limits =
+        HeadLimits { head_bytes: bounds.head_bytes, fields: limits::FIELDS_MAX, target_bytes: limits::TARGET_BYTES_MAX };
+    append_ahead(client, input);
+    let mut searched = 0;
+    let mut begun = false;
+    loop {
+        if !input.is_empty()
+            && let Some(head) =
+                head::request(input, &mut searched, &mut scratch.fields, &limits).map_err(NoHead::Refused)?
+        {
+            return Ok(head);
+        }
+        let arrived = if input.is_empty() {
+            client.core.slabs.give(std::mem::take(input));
+            client.due_in(if opening { timeouts.head_ms } else { timeouts.keep_alive_ms });
+            client.next_request().await
+        } else {
+            if !begun {
+                client.due_in(timeouts.head_ms);
+                begun = true;
+            }
+            client.readable().await
+        };
+        if !arrived {
+            return Err(if input.is_empty() { NoHead::End } else { NoHead::Slow });
+        }
+        make_room(client, input);
+        match client.stream.try_read(input) {
+            Ok(0) => return Err(NoHead::End),
+            Ok(_) => {}
+            Err(error) if sys::would_block(&error) => {}
+            Err(_) => return Err(NoHead::End),
+        }
+    }
+}
+
+/// Puts what came during the last exchange behind what was left of its read.
+fn append_ahead<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>) {
+    let ahead = client.take_ahead();
+    if input.is_empty() {
+        client.core.slabs.give(std::mem::replace(input, ahead));
+    } else {
+        input.extend_from_slice(&ahead);
+        client.core.slabs.give(ahead);
+    }
+}
+
+/// Room for more of a head. The parser refuses a head over its bound before the buffer can grow far past it.
+fn make_room<N: Net>(client: &Client<N>, input: &mut Vec<u8>) {
+    if input.capacity() == 0 {
+        *input = client.core.slabs.take();
+    } else if input.len() == input.capacity() {
+        input.reserve(limits::SLAB_BYTES);
+    }
+}
+
+/// Ends a connection after its last answer without losing that answer: closing a socket with unread bytes
+/// makes the kernel reset it, and a reset may overtake the answer (RFC 9112 §9.6).
+async fn linger<N: Net>(client: &mut Client<N>) {
+    client.stream.finish();
+    client.due_in(limits::LINGER_MS);
+    let mut waste = client.core.slabs.take();
+    while client.readable().await {
+        waste.clear();
+        match client.stream.try_read(&mut waste) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if sys::would_block(&error) => {}
+            Err(_) => break,
+        }
+    }
+    client.core.slabs.give(waste);
+}

@@ -1,0 +1,158 @@
+//! A session's end of a client connection, and the few things it waits for.
+//!
+//! While an exchange runs, the client is watched: its end of the connection means that nobody wants the
+//! answer any more. Bytes that it sends meanwhile (the next request, pipelined) are kept for later, one slab
+//! of them; then it is watched no longer until the exchange is over, which bounds what it can make us hold.
+
+use std::future::poll_fn;
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::core::Core;
+use crate::rt::{Alarm, Net, Peer, Stream, sys};
+
+/// The client has left, or stalled for longer than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone;
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// The upstream lane is ready for what was waited for.
+    Lane,
+    /// The client is gone.
+    Gone,
+    /// The deadline has passed.
+    Due,
+}
+
+/// What a lane is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interest {
+    Read,
+    Write,
+    /// Room to write, or an early answer.
+    Either,
+}
+
+/// The client's side of a session.
+pub(super) struct Client<N: Net> {
+    pub(super) core: Rc<Core<N>>,
+    pub(super) stream: N::Stream,
+    pub(super) peer: Peer,
+    pub(super) alarm: Alarm,
+    /// Bytes that came while an exchange was under way.
+    ahead: Vec<u8>,
+}
+
+impl<N: Net> Client<N> {
+    pub(super) fn new(core: &Rc<Core<N>>, stream: N::Stream, peer: Peer) -> Client<N> {
+        let alarm = core.alarms.alarm();
+        Client { core: Rc::clone(core), stream, peer, alarm, ahead: Vec::new() }
+    }
+
+    /// Sets the deadline of the next waits, from now.
+    pub(super) fn due_in(&self, ms: u32) {
+        self.alarm.set(self.core.now_ms() + u64::from(ms));
+    }
+
+    /// Bytes that came early, to be read before the socket is.
+    pub(super) fn take_ahead(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// Waits for `interest` in `lane`, while the client stays and the deadline has not passed.
+    pub(super) async fn lane(&mut self, lane: &N::Stream, interest: Interest) -> Wake {
+        poll_fn(|cx| {
+            let ready = match interest {
+                Interest::Read => lane.poll_readable(cx).is_ready(),
+                Interest::Write => lane.poll_writable(cx).is_ready(),
+                Interest::Either => lane.poll_readable(cx).is_ready() || lane.poll_writable(cx).is_ready(),
+            };
+            if ready {
+                return Poll::Ready(Wake::Lane);
+            }
+            if self.poll_gone(cx).is_ready() {
+                return Poll::Ready(Wake::Gone);
+            }
+            self.alarm.poll(cx).map(|()| Wake::Due)
+        })
+        .await
+    }
+
+    /// Waits until bytes can be read from the client. False when the deadline comes first.
+    pub(super) async fn readable(&mut self) -> bool {
+        poll_fn(|cx| match self.stream.poll_readable(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => self.alarm.poll(cx).map(|()| false),
+        })
+        .await
+    }
+
+    /// As `readable`, but between requests: also ends when the core drains.
+    pub(super) async fn next_request(&mut self) -> bool {
+        poll_fn(|cx| match self.stream.poll_readable(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending if self.core.is_draining() => Poll::Ready(false),
+            Poll::Pending => self.alarm.poll(cx).map(|()| false),
+        })
+        .await
+    }
+
+    /// Writes all of `slices`. A write that stands still for `stall_ms` counts as the client's leaving.
+    pub(super) async fn write(&mut self, mut slices: &mut [IoSlice<'_>], stall_ms: u32) -> Result<(), Gone> {
+        while !slices.is_empty() {
+            match self.stream.try_write(slices) {
+                Ok(written) => IoSlice::advance_slices(&mut slices, written),
+                Err(error) if sys::would_block(&error) => {
+                    self.due_in(stall_ms);
+                    self.writable().await?;
+                }
+                Err(_) => return Err(Gone),
+            }
+        }
+        Ok(())
+    }
+
+    async fn writable(&mut self) -> Result<(), Gone> {
+        poll_fn(|cx| {
+            if self.stream.poll_writable(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Gone));
+            }
+            self.alarm.poll(cx).map(|()| Err(Gone))
+        })
+        .await
+    }
+
+    /// Ready when the client has closed its side or the connection has failed.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A full slab: no room to look any further without losing bytes.
+        while self.ahead.capacity() == 0 || self.ahead.len() < self.ahead.capacity() {
+            if self.stream.poll_readable(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if self.ahead.capacity() == 0 {
+                self.ahead = self.core.slabs.take();
+            }
+            match self.stream.try_read(&mut self.ahead) {
+                Ok(0) => return Poll::Ready(()),
+                Ok(_) => {}
+                Err(error) if sys::would_block(&error) => {}
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl<N: Net> Drop for Client<N> {
+    fn drop(&mut self) {
+        if self.ahead.capacity() != 0 {
+            self.core.slabs.give(std::mem::take(&mut self.ahead));
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Sockets: listening, accepting, and the one kind of stream that sessions and lanes are made of.
+//!
+//! One listening socket is bound once and duplicated for each core (design §5.2): idle cores pull, nothing
+//! queued is lost when one core drains, a second process fails loudly. A stream over a Unix socket is the
+//! same type as one over TCP: readiness, `recv` and `sendmsg` do not ask for the family.
+
+use std::cell::OnceCell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use monoio::net::{TcpListener, TcpStream, UnixListener};
+use socket2::{Domain, Protocol, SockRef, Type};
+
+use super::held::{Direction, Held};
+use super::{Accept, Net, Peer, Stream, sys, task};
+use crate::limits;
+
+/// The real world, on whichever driver the core runs.
+pub struct Monoio {
+    start: Instant,
+}
+
+impl Monoio {
+    /// A world whose clock starts now.
+    pub fn new() -> Monoio {
+        Monoio { start: Instant::now() }
+    }
+}
+
+impl Default for Monoio {
+    fn default() -> Self {
+        Monoio::new()
+    }
+}
+
+impl Net for Monoio {
+    type Stream = Socket;
+
+    fn dial(&self, to: SocketAddr) -> io::Result<Socket> {
+        super::dial::begin(to)
+    }
+
+    fn connected(&self, stream: &Socket) -> io::Result<()> {
+        match SockRef::from(&sys::borrow(&stream.fd())).take_error()? {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
+    fn unix_ms(&self) -> u64 {
+        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
+    }
+
+    fn sleep(&self, ms: u64) -> impl Future<Output = ()> {
+        monoio::time::sleep(Duration::from_millis(ms))
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + 'static) {
+        monoio::spawn(task::contained(task, panicked));
+    }
+}
+
+/// A connected socket of any family.
+pub struct Socket {
+    read: Held,
+    write: OnceCell<Held>,
+    inner: Rc<TcpStream>,
+}
+
+impl Socket {
+    /// Takes over a connected, or connecting, stream socket. Must be called on a core.
+    pub fn new(fd: OwnedFd) -> io::Result<Socket> {
+        // monoio's own TcpStream is the only one of its types that offers a wait for readiness on an
+        // arbitrary stream socket; nothing TCP is asked of it.
+        let inner = Rc::new(TcpStream::from_std(std::net::TcpStream::from(fd))?);
+        Ok(Socket { read: Held::new(Rc::clone(&inner), Direction::Read), write: OnceCell::new(), inner })
+    }
+
+    fn fd(&self) -> RawFd {
+        self.inner.as_raw_fd()
+    }
+}
+
+impl Stream for Socket {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.read.poll(cx)
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.write.get_or_init(|| Held::new(Rc::clone(&self.inner), Direction::Write)).poll(cx)
+    }
+
+    fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+        sys::recv(self.fd(), into)
+    }
+
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        sys::send(self.fd(), slices)
+    }
+
+    fn finish(&self) {
+        sys::shutdown(self.fd(), libc::SHUT_WR);
+    }
+
+    fn low_water(&self, bytes: usize) {
+        // A refusal only means more wake-ups.
+        let _ = sys::receive_low_water(self.fd(), bytes);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // The descriptor closes when the kernel has given back the wait that holds it; the peer need not
+        // wait for that.
+        sys::shutdown(self.fd(), libc::SHUT_RDWR);
+    }
+}
+
+/// A bound and listening socket that belongs to no core yet.
+#[derive(Debug)]
+pub enum Bound {
+    /// A TCP address.
+    Tcp(std::net::TcpListener),
+    /// A path.
+    Unix(std::os::unix::net::UnixListener, PathBuf),
+}
+
+impl Bound {
+    /// The same socket once more, for another core.
+    pub fn duplicate(&self) -> io::Result<Bound> {
+        match self {
+            Bound::Tcp(listener) => listener.try_clone().map(Bound::Tcp),
+            Bound::Unix(listener, path) => Ok(Bound::Unix(listener.try_clone()?, path.clone())),
+        }
+    }
+
+    /// What it listens on, as a person would write it; the port that was chosen where 0 was asked.
+    pub fn name(&self) -> String {
+        match self {
+            Bound::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |at| at.to_string()),
+            Bound::Unix(_, path) => format!("unix:{}", path.display()),
+        }
+    }
+}
+
+/// Binds a TCP address or a Unix path and listens.
+pub fn bind(at: &crate::config::Listen) -> io::Result<Bound> {
+    match at {
+        crate::config::Listen::Tcp(address) => bind_tcp(*address),
+        crate::config::Listen::Unix(path) => bind_unix(path),
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `[::]` beside `0.0.0.0` must not collide; who wants both lists both.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(Bound::Tcp(socket.into()))
+}
+
+fn bind_unix(path: &Path) -> io::Result<Bound> {
+    // A socket file that nobody answers on is what a killed process left behind.
+    if std::os::unix::net::UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
+        std::fs::remove_file(path)?;
+    }
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(Bound::Unix(socket.into(), path.to_owned()))
+}
+
+/// A listening socket of one core.
+pub enum Listener {
+    /// TCP.
+    Tcp(TcpListener),
+    /// Unix.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Brings a bound socket onto the calling core.
+    pub fn new(bound: Bound) -> io::Result<Listener> {
+        match bound {
+            Bound::Tcp(listener) => TcpListener::from_std(listener).map(Listener::Tcp),
+            Bound::Unix(listener, _) => UnixListener::from_std(listener).map(Listener::Unix),
+        }
+    }
+}
+
+impl Accept for Listener {
+    type Stream = Socket;
+
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                // An event must leave when it is written, not when the next one comes.
+                let _ = stream.set_nodelay(true);
+                Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Ip(from.ip())))
+            }
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Unix))
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The system calls that std and socket2 do not offer in the form the data path needs. The unsafe leaf of `rt`.
+
+#![allow(unsafe_code)]
+
+use std::io::{self, IoSlice};
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+
+/// A descriptor that the caller has just been given and nobody else holds.
+pub fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: the callers pass what `into_raw_fd` returned, so ownership moves and is not doubled.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// A descriptor that stays open as long as the stream it was read from, which outlives the borrow.
+pub fn borrow(fd: &RawFd) -> BorrowedFd<'_> {
+    // SAFETY: the borrow ends with the expression in which the stream itself is borrowed.
+    unsafe { BorrowedFd::borrow_raw(*fd) }
+}
+
+/// One non-blocking `recv` into the spare capacity of `into`.
+pub fn recv(fd: RawFd, into: &mut Vec<u8>) -> io::Result<usize> {
+    let spare = into.spare_capacity_mut();
+    debug_assert!(!spare.is_empty(), "a read without room would look like the peer's end");
+    // SAFETY: the pointer and length describe the vector's own spare capacity, which lives through the call.
+    let received = unsafe { libc::recv(fd, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT) };
+    let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+    let filled = into.len() + received;
+    debug_assert!(filled <= into.capacity());
+    // SAFETY: the kernel has written `received` bytes from the old length on, and no more than the capacity.
+    unsafe { into.set_len(filled) };
+    Ok(received)
+}
+
+/// One non-blocking `sendmsg` of `slices`, without SIGPIPE.
+pub fn send(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let sent = if let [one] = slices {
+        // SAFETY: the slice is borrowed for the call.
+        unsafe { libc::send(fd, one.as_ptr().cast(), one.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) }
+    } else {
+        // SAFETY: all zeroes is a valid msghdr: no address, no data, no control.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = slices.as_ptr().cast_mut().cast();
+        message.msg_iovlen = slices.len().min(libc::UIO_MAXIOV as usize);
+        // SAFETY: IoSlice has the layout of iovec (guaranteed by std on Unix), and sendmsg only reads them.
+        unsafe { libc::sendmsg(fd, &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) }
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sets SO_RCVLOWAT: the socket is readable only from so many bytes on, or at an end or error.
+pub fn receive_low_water(fd: RawFd, bytes: usize) -> io::Result<()> {
+    let value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the option value is a c_int that lives through the call, and its size is given.
+    let outcome = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    done(outcome)
+}
+
+/// Ends both directions of a socket at once, whoever else still holds its descriptor.
+pub fn shutdown(fd: RawFd, how: libc::c_int) {
+    // SAFETY: shutdown takes integers only. An error (not connected any more) leaves nothing to do.
+    unsafe { libc::shutdown(fd, how) };
+}
+
+/// Binds the calling thread to one of the CPUs it is allowed to run on, counted round.
+pub fn pin(core: usize) -> io::Result<()> {
+    // SAFETY: all zeroes is an empty CPU set, and the calls write within the size given.
+    unsafe {
+        let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+        done(libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut allowed))?;
+        let cpus: Vec<usize> = (0..libc::CPU_SETSIZE as usize).filter(|&cpu| libc::CPU_ISSET(cpu, &allowed)).collect();
+        let Some(&cpu) = cpus.get(core % cpus.len().max(1)) else { return Ok(()) };
+        let mut one: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut one);
+        done(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one))
+    }
+}
+
+/// How many CPUs this process may run on.
+pub fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Blocks every signal on the calling thread, so that the kernel hands them to the control thread.
+pub fn block_signals() -> io::Result<()> {
+    // SAFETY: sigfillset initialises the set before it is read; the old mask is not asked for.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        match libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut()) {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}
+
+/// A soft and a hard limit of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is in force.
+    pub soft: u64,
+    /// What it may be raised to.
+    pub hard: u64,
+}
+
+/// The limit on open descriptors.
+pub fn descriptors() -> io::Result<Limit> {
+    limit(libc::RLIMIT_NOFILE)
+}
+
+/// The limit on locked memory, in bytes; rings count against it before Linux 5.12.
+pub fn locked_memory() -> io::Result<Limit> {
+    limit(libc::RLIMIT_MEMLOCK)
+}
+
+/// Raises the soft limit on descriptors to the hard one and says what it is now.
+pub fn raise_descriptors() -> io::Result<Limit> {
+    let now = descriptors()?;
+    let wanted = libc::rlimit { rlim_cur: now.hard, rlim_max: now.hard };
+    // SAFETY: the structure is initialised and only read.
+    done(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &wanted) })?;
+    descriptors()
+}
+
+fn limit(which: libc::__rlimit_resource_t) -> io::Result<Limit> {
+    let mut found = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is ours and is written by the call.
+    done(unsafe { libc::getrlimit(which, &mut found) })?;
+    Ok(Limit { soft: found.rlim_cur, hard: found.rlim_max })
+}
+
+fn done(outcome: libc::c_int) -> io::Result<()> {
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether the operation has to be tried again later: nothing to read, no room to write, or a signal came.
+pub fn would_block(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
