@@ -32,3 +32,6 @@ pub mod plan;
 pub mod record;
 
 pub mod control;
+
+#[cfg(test)]
+mod tidy;

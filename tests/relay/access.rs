@@ -176,7 +176,10 @@ fn a_quoted_upstream_key_is_masked(driver: Driver) {
     let mut client = weir.client();
     client.post("/v1/chat/completions", CHAT);
     let quoted = format!("Incorrect value near {UPSTREAM_KEY}.");
-    upstream.next().json(400, json!({ "error": { "message": quoted, "type": "invalid_request_error", "param": null, "code": null } }));
+    upstream.next().json(
+        400,
+        json!({ "error": { "message": quoted, "type": "invalid_request_error", "param": null, "code": null } }),
+    );
     let answer = client.answer();
     let message = refused(&answer, Dialect::OpenAi, 400);
     assert!(message.starts_with("Incorrect value near ") && !message.contains(UPSTREAM_KEY), "{message}");

@@ -33,7 +33,8 @@ fn verdict(weir: &Weir, upstream: &mut Upstream, raw: &[u8]) -> u16 {
 
 fn malformed_heads_are_refused(driver: Driver) {
     let (weir, mut upstream) = relay(driver, "chat");
-    let with = |fields: &str| format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}{fields}\r\n", bearer(CLIENT_KEY));
+    let with =
+        |fields: &str| format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}{fields}\r\n", bearer(CLIENT_KEY));
     let cases: Vec<(String, &[u16])> = vec![
         (with("content-length: 5\r\ncontent-length: 6\r\n"), &[400]),
         (with("content-length: 5, 6\r\n"), &[400]),
@@ -126,7 +127,9 @@ fn malformed_bodies_are_refused(driver: Driver) {
 fn split_anywhere_the_verdict_is_the_same(driver: Driver) {
     let (weir, mut upstream) = relay(driver, "chat");
     let fields = bearer(CLIENT_KEY);
-    let good = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{fields}transfer-encoding: chunked\r\n\r\n1b\r\n{CHAT}\r\n0\r\n\r\n");
+    let good = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{fields}transfer-encoding: chunked\r\n\r\n1b\r\n{CHAT}\r\n0\r\n\r\n"
+    );
     assert_eq!(CHAT.len(), 0x1b);
     let bad = good.replace("1b\r\n", "1b\n");
     for at in (1..good.len()).step_by(3) {

@@ -35,7 +35,8 @@ fn a_stream(driver: Driver) {
     client.post("/v1/chat/completions", request);
     let answer = client.answer();
     assert_eq!(answer.head.field("content-type").map(|kind| kind.split(';').next()), Some(Some("text/event-stream")));
-    let events: Vec<_> = answer.text().split_terminator("\n\n").map(|e| e.strip_prefix("data: ").expect("data")).collect();
+    let events: Vec<_> =
+        answer.text().split_terminator("\n\n").map(|e| e.strip_prefix("data: ").expect("data")).collect();
     let (last, chunks) = events.split_last().expect("events");
     assert_eq!(*last, "[DONE]");
     let chunks: Vec<Value> = chunks.iter().map(|chunk| serde_json::from_str(chunk).expect("json")).collect();

@@ -99,7 +99,8 @@ fn cors_echoes_what_is_asked(driver: Driver) {
     let fields = format!(
         "origin: https://app.example\r\naccess-control-request-method: POST\r\naccess-control-request-headers: {asked}\r\n"
     );
-    for path in ["/v1/chat/completions", "/v1/messages", "/v1beta/models/m:generateContent", "/api/chat", "/v1/models"] {
+    for path in ["/v1/chat/completions", "/v1/messages", "/v1beta/models/m:generateContent", "/api/chat", "/v1/models"]
+    {
         client.ask("OPTIONS", path, &fields, b"");
         let answer = client.answer();
         assert!(matches!(answer.status(), 200 | 204), "{path}: {:?}", answer.head);
@@ -155,7 +156,9 @@ fn models_in_the_openai_dialect(driver: Driver) {
     let body = list(&weir, "/v1/models", &bearer(CLIENT_KEY));
     assert_eq!(body["object"], "list");
     let ids = names(&body["data"], "id");
-    for (name, listed) in [("gpt-a", true), ("claude-b", true), ("auto", true), ("hidden-name", false), ("gone-c", false)] {
+    for (name, listed) in
+        [("gpt-a", true), ("claude-b", true), ("auto", true), ("hidden-name", false), ("gone-c", false)]
+    {
         assert_eq!(ids.contains(&name), listed, "{name} in {ids:?}");
     }
     for model in body["data"].as_array().expect("a list") {

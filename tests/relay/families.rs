@@ -66,7 +66,9 @@ fn multipart_uploads(driver: Driver) {
         body.extend_from_slice(file);
         body.extend_from_slice(b"\r\n--edge\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n");
         body.extend_from_slice(model.as_bytes());
-        body.extend_from_slice(b"\r\n--edge\r\ncontent-disposition: form-data; name=temperature\r\n\r\n0.5\r\n--edge--\r\n");
+        body.extend_from_slice(
+            b"\r\n--edge\r\ncontent-disposition: form-data; name=temperature\r\n\r\n0.5\r\n--edge--\r\n",
+        );
         body
     };
     let kind = "multipart/form-data; boundary=edge";
@@ -121,7 +123,10 @@ fn gemini_endpoints(driver: Driver) {
         ("/v1beta/models/gemini-x:countTokens", "/v1beta/models/real/one:countTokens"),
         ("/v1beta/models/gemini-x:embedContent", "/v1beta/models/real/one:embedContent"),
         ("/v1beta/models/gemini%2Dx:generateContent?q=1", "/v1beta/models/real/one:generateContent?q=1"),
-        ("/v1beta/models/gemini-x:streamGenerateContent?alt=sse", "/v1beta/models/real/one:streamGenerateContent?alt=sse"),
+        (
+            "/v1beta/models/gemini-x:streamGenerateContent?alt=sse",
+            "/v1beta/models/real/one:streamGenerateContent?alt=sse",
+        ),
         ("/v1beta/models/gemini-x:streamGenerateContent", "/v1beta/models/real/one:streamGenerateContent"),
     ] {
         assert_eq!(passed(&weir, &mut upstream, path, body), (target.to_owned(), body.to_owned()));

@@ -94,7 +94,8 @@ fn bytes_may_come_one_by_one(driver: Driver) {
     let mut call = upstream.next();
     assert_eq!(call.request.text(), CHAT);
     let body = chat_answer("x").to_string();
-    let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let answer =
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     for byte in answer.as_bytes() {
         call.send([*byte]);
     }
@@ -257,7 +258,11 @@ fn absolute_form_is_taken(driver: Driver) {
     ));
     let mut call = upstream.next();
     assert_eq!(call.target(), "/v1/chat/completions?a=b");
-    assert_eq!(call.head().field("host"), Some(upstream.address.to_string().as_str()), "no destination of the client's choice");
+    assert_eq!(
+        call.head().field("host"),
+        Some(upstream.address.to_string().as_str()),
+        "no destination of the client's choice"
+    );
     call.json(200, chat_answer("x"));
     assert_eq!(client.answer().status(), 200);
 }
@@ -271,7 +276,10 @@ fn an_upgrade_opens_no_tunnel(driver: Driver) {
     assert_eq!(call.head().field("upgrade"), None);
     call.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
     assert!(client.answer().status() >= 500, "101 unasked is an error");
-    for request in ["CONNECT provider.example:443 HTTP/1.1\r\nhost: provider.example:443\r\n\r\n", "TRACE / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+    for request in [
+        "CONNECT provider.example:443 HTTP/1.1\r\nhost: provider.example:443\r\n\r\n",
+        "TRACE / HTTP/1.1\r\nhost: x\r\n\r\n",
+    ] {
         let mut client = weir.client();
         client.send(request);
         let status = client.answer().status();

@@ -104,7 +104,11 @@ fn the_bound_of_a_decoded_body(driver: Driver) {
     ] {
         let mut client = weir.client();
         assert!(coded.len() < BODY_BYTES, "{coding}: the coded form is within the bound");
-        client.post_with("/v1/chat/completions", &format!("{}content-encoding: {coding}\r\n", bearer(CLIENT_KEY)), &coded);
+        client.post_with(
+            "/v1/chat/completions",
+            &format!("{}content-encoding: {coding}\r\n", bearer(CLIENT_KEY)),
+            &coded,
+        );
         if good {
             let mut call = upstream.next();
             assert_eq!(call.request.body.len(), BODY_BYTES);
@@ -121,7 +125,10 @@ fn the_bound_of_a_decoded_body(driver: Driver) {
 fn the_bound_of_a_head(driver: Driver) {
     let (weir, mut upstream) = bounded(driver, "chat");
     let head = |length: usize| {
-        let bare = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}content-length: 13\r\nx: \r\n\r\n", bearer(CLIENT_KEY));
+        let bare = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}content-length: 13\r\nx: \r\n\r\n",
+            bearer(CLIENT_KEY)
+        );
         let head = bare.replace("x: \r\n\r\n", &format!("x: {}\r\n\r\n", "x".repeat(length - bare.len())));
         assert_eq!(head.len(), length);
         head
@@ -145,7 +152,9 @@ fn the_bound_of_the_fields(driver: Driver) {
     let request = |fields: usize| {
         let more: String = (0..fields - 3).map(|i| format!("x-{i}: 1\r\n")).collect();
         let key = bearer(CLIENT_KEY);
-        format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{key}content-length: 13\r\n{more}\r\n{{\"model\":\"m\"}}")
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{key}content-length: 13\r\n{more}\r\n{{\"model\":\"m\"}}"
+        )
     };
     let mut client = weir.client();
     client.send(request(weir::limits::FIELDS_MAX));
@@ -235,7 +244,10 @@ fn a_dripping_head_is_ended(driver: Driver) {
 fn a_silent_body_is_ended(driver: Driver) {
     let (weir, mut upstream) = hasty(driver, json!({ "body_ms": 300 }));
     let mut client = weir.client();
-    client.send(format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}content-length: 50\r\n\r\n{{\"mo", bearer(CLIENT_KEY)));
+    client.send(format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}content-length: 50\r\n\r\n{{\"mo",
+        bearer(CLIENT_KEY)
+    ));
     ended_by_timeout(&mut client);
     upstream.untouched();
 }

@@ -16,7 +16,9 @@ on_both_drivers!(
 );
 
 fn chat_event(text: &str) -> String {
-    format!("data: {{\"id\":\"1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n")
+    format!(
+        "data: {{\"id\":\"1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
+    )
 }
 
 const CHAT_STOP: &str = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
@@ -50,7 +52,11 @@ fn events_pass_one_by_one(driver: Driver) {
 
 /// Blanks, comments, CRLF, `event:` and `id:` lines: a relay of the same protocol has no opinion of them.
 fn bytes_are_kept_in_every_dialect(driver: Driver) {
-    let chat = ": PROCESSING\n\n".to_owned() + &chat_event("a") + "id: 7\r\ndata:{\"choices\":[]}\r\n\r\n" + CHAT_STOP + "data: [DONE]\n\n";
+    let chat = ": PROCESSING\n\n".to_owned()
+        + &chat_event("a")
+        + "id: 7\r\ndata:{\"choices\":[]}\r\n\r\n"
+        + CHAT_STOP
+        + "data: [DONE]\n\n";
     let responses = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\n\
         event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n\
         event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n";
@@ -98,7 +104,8 @@ const ANTHROPIC: &str = concat!(
 fn framings_of_the_upstream(driver: Driver) {
     let body = chat_event("a") + CHAT_STOP + "data: [DONE]\n\n";
     let sized = format!("content-length: {}\r\n\r\n{body}", body.len());
-    let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x};ext=\"1\"\r\n{body}\r\n0\r\nx-trailer: 1\r\n\r\n", body.len());
+    let chunked =
+        format!("transfer-encoding: chunked\r\n\r\n{:x};ext=\"1\"\r\n{body}\r\n0\r\nx-trailer: 1\r\n\r\n", body.len());
     let to_close = format!("\r\n{body}");
     for rest in [&sized, &chunked, &to_close] {
         let (weir, mut upstream) = relay(driver, "chat");
@@ -122,7 +129,9 @@ fn a_large_event_arrives_whole(driver: Driver) {
     client.post("/v1/responses", STREAM);
     let mut call = upstream.next();
     let text = "0123456789abcdef".repeat(1 << 19);
-    let body = format!("event: response.completed\ndata: {{\"type\":\"response.completed\",\"response\":{{\"text\":\"{text}\",\"usage\":{{\"input_tokens\":31,\"output_tokens\":8}}}}}}\n\n");
+    let body = format!(
+        "event: response.completed\ndata: {{\"type\":\"response.completed\",\"response\":{{\"text\":\"{text}\",\"usage\":{{\"input_tokens\":31,\"output_tokens\":8}}}}}}\n\n"
+    );
     std::thread::scope(|scope| {
         scope.spawn(|| {
             call.open("text/event-stream");
@@ -254,43 +263,83 @@ fn a_stream_refused_before_its_start_falls_back(driver: Driver) {
 fn token_counts_of_every_protocol(driver: Driver) {
     let chat_usage = r#"{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":64},"completion_tokens_details":{"reasoning_tokens":8}}"#;
     let responses_usage = r#"{"input_tokens":100,"output_tokens":20,"input_tokens_details":{"cached_tokens":64},"output_tokens_details":{"reasoning_tokens":8}}"#;
-    let anthropic_usage = r#"{"input_tokens":5,"cache_read_input_tokens":40,"cache_creation_input_tokens":2,"output_tokens":9}"#;
+    let anthropic_usage =
+        r#"{"input_tokens":5,"cache_read_input_tokens":40,"cache_creation_input_tokens":2,"output_tokens":9}"#;
     let gemini_usage = r#"{"promptTokenCount":100,"cachedContentTokenCount":64,"candidatesTokenCount":12,"thoughtsTokenCount":8,"totalTokenCount":120}"#;
     let ollama_counts = r#""prompt_eval_count":100,"eval_count":20"#;
     let sse = "text/event-stream";
     let cases: [(&str, &str, &str, String, [u64; 5]); 10] = [
-        ("chat", "/v1/chat/completions", "application/json", format!("{{\"choices\":[],\"usage\":{chat_usage}}}"), [100, 20, 64, 0, 8]),
+        (
+            "chat",
+            "/v1/chat/completions",
+            "application/json",
+            format!("{{\"choices\":[],\"usage\":{chat_usage}}}"),
+            [100, 20, 64, 0, 8],
+        ),
         (
             "chat",
             "/v1/chat/completions",
             sse,
-            format!("{}{CHAT_STOP}data: {{\"choices\":[],\"usage\":{chat_usage}}}\n\ndata: [DONE]\n\n", chat_event("a")),
+            format!(
+                "{}{CHAT_STOP}data: {{\"choices\":[],\"usage\":{chat_usage}}}\n\ndata: [DONE]\n\n",
+                chat_event("a")
+            ),
             [100, 20, 64, 0, 8],
         ),
-        ("responses", "/v1/responses", "application/json", format!("{{\"id\":\"r\",\"status\":\"completed\",\"usage\":{responses_usage}}}"), [100, 20, 64, 0, 8]),
+        (
+            "responses",
+            "/v1/responses",
+            "application/json",
+            format!("{{\"id\":\"r\",\"status\":\"completed\",\"usage\":{responses_usage}}}"),
+            [100, 20, 64, 0, 8],
+        ),
         (
             "responses",
             "/v1/responses",
             sse,
-            format!("event: response.output_text.delta\ndata: {{\"type\":\"response.output_text.delta\",\"delta\":\"a\"}}\n\nevent: response.completed\ndata: {{\"type\":\"response.completed\",\"response\":{{\"usage\":{responses_usage}}}}}\n\n"),
+            format!(
+                "event: response.output_text.delta\ndata: {{\"type\":\"response.output_text.delta\",\"delta\":\"a\"}}\n\nevent: response.completed\ndata: {{\"type\":\"response.completed\",\"response\":{{\"usage\":{responses_usage}}}}}\n\n"
+            ),
             [100, 20, 64, 0, 8],
         ),
-        ("anthropic", "/v1/messages", "application/json", format!("{{\"type\":\"message\",\"usage\":{anthropic_usage}}}"), [47, 9, 40, 2, 0]),
+        (
+            "anthropic",
+            "/v1/messages",
+            "application/json",
+            format!("{{\"type\":\"message\",\"usage\":{anthropic_usage}}}"),
+            [47, 9, 40, 2, 0],
+        ),
         ("anthropic", "/v1/messages", sse, ANTHROPIC.to_owned(), [47, 9, 40, 2, 0]),
-        ("gemini", "/v1beta/models/m:generateContent", "application/json", format!("{{\"candidates\":[],\"usageMetadata\":{gemini_usage}}}"), [100, 20, 64, 0, 8]),
+        (
+            "gemini",
+            "/v1beta/models/m:generateContent",
+            "application/json",
+            format!("{{\"candidates\":[],\"usageMetadata\":{gemini_usage}}}"),
+            [100, 20, 64, 0, 8],
+        ),
         (
             "gemini",
             "/v1beta/models/m:streamGenerateContent?alt=sse",
             sse,
-            format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"a\"}}]}}}}],\"usageMetadata\":{{\"promptTokenCount\":100}}}}\r\n\r\ndata: {{\"candidates\":[{{\"finishReason\":\"STOP\"}}],\"usageMetadata\":{gemini_usage}}}\r\n\r\n"),
+            format!(
+                "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"a\"}}]}}}}],\"usageMetadata\":{{\"promptTokenCount\":100}}}}\r\n\r\ndata: {{\"candidates\":[{{\"finishReason\":\"STOP\"}}],\"usageMetadata\":{gemini_usage}}}\r\n\r\n"
+            ),
             [100, 20, 64, 0, 8],
         ),
-        ("ollama", "/api/chat", "application/json", format!("{{\"message\":{{}},\"done\":true,{ollama_counts}}}"), [100, 20, 0, 0, 0]),
+        (
+            "ollama",
+            "/api/chat",
+            "application/json",
+            format!("{{\"message\":{{}},\"done\":true,{ollama_counts}}}"),
+            [100, 20, 0, 0, 0],
+        ),
         (
             "ollama",
             "/api/chat",
             "application/x-ndjson",
-            format!("{{\"message\":{{\"content\":\"a\"}},\"done\":false}}\n{{\"message\":{{\"content\":\"\"}},\"done\":true,{ollama_counts}}}\n"),
+            format!(
+                "{{\"message\":{{\"content\":\"a\"}},\"done\":false}}\n{{\"message\":{{\"content\":\"\"}},\"done\":true,{ollama_counts}}}\n"
+            ),
             [100, 20, 0, 0, 0],
         ),
     ];

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use serde_json::{Value, json};
 pub use upstream::{Call, Upstream};
-pub use wire::{HANG, Length, Message, Wire, find, text};
+pub use wire::{HANG, Length, Message, Wire, text};
 
 pub const CLIENT_KEY: &str = "sk-client-canary-4b1d77";
 pub const UPSTREAM_KEY: &str = "sk-upstream-canary-90ce";
@@ -99,10 +99,12 @@ fn serial() -> u32 {
 }
 
 /// A loopback address that nothing else uses while this process lives.
-fn own_address() -> Ipv4Addr {
+pub fn own_address() -> SocketAddr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
-    let last = u8::try_from(serial() % 253 + 2).expect("below 255");
-    Ipv4Addr::new(127, high.max(1), low, last)
+    let serial = serial();
+    let last = u8::try_from(serial % 253 + 2).expect("below 255");
+    let port = u16::try_from(7070 + 10 * (serial / 253)).expect("a port");
+    SocketAddr::from((Ipv4Addr::new(127, high.max(1), low, last), port))
 }
 
 #[derive(Default)]
@@ -123,10 +125,14 @@ pub struct Weir {
 
 impl Weir {
     /// Starts weir with `config`; addresses, driver, cores and data folder are filled in where it says nothing.
-    pub fn start(driver: Driver, mut config: Value) -> Weir {
+    pub fn start(driver: Driver, config: Value) -> Weir {
+        Weir::start_on(driver, config, own_address())
+    }
+
+    /// The same where `address` is the relay's.
+    pub fn start_on(driver: Driver, mut config: Value, address: SocketAddr) -> Weir {
         let folder = Folder::new();
-        let ip = own_address();
-        let (address, admin) = (SocketAddr::from((ip, 7070)), SocketAddr::from((ip, 7071)));
+        let admin = SocketAddr::new(address.ip(), address.port() + 1);
         let filled = json!({
             "listen": address.to_string(),
             "admin": { "listen": admin.to_string(), "password": ADMIN_PASSWORD },
@@ -148,8 +154,8 @@ impl Weir {
 
     /// Starts weir as on an empty machine, with `home` for a home: no file, nothing in the environment.
     pub fn start_bare(driver: Driver, home: &Path) -> Weir {
-        let ip = own_address();
-        let (address, admin) = (SocketAddr::from((ip, 7070)), SocketAddr::from((ip, 7071)));
+        let address = own_address();
+        let admin = SocketAddr::new(address.ip(), address.port() + 1);
         let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
         command.args(["serve", "--driver", driver.name(), "--cores", "1"]);
         command.args(["--listen", &address.to_string(), "--admin-listen", &admin.to_string()]);
@@ -447,7 +453,12 @@ pub fn error_message(body: &Value, dialect: Dialect, status: u16) -> String {
 
 /// The binary run to its end with `arguments`.
 pub fn run(arguments: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_weir")).args(arguments).env_clear().stdin(Stdio::null()).output().expect("weir runs")
+    Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .expect("weir runs")
 }
 
 /// What `weir version` says, asked once.

@@ -22,7 +22,6 @@ pub struct Call {
     pub request: Message,
     pub wire: Wire,
     stream: Arc<TcpStream>,
-    pub connection: usize,
 }
 
 impl Upstream {
@@ -33,7 +32,7 @@ impl Upstream {
         Upstream { listener, streams: Vec::new(), accepted: 0, address }
     }
 
-    /// An address where nobody listens, until `revive`.
+    /// An address where nobody listens.
     pub fn dead() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address")
     }
@@ -82,10 +81,9 @@ impl Upstream {
     pub fn next_head(&mut self) -> Call {
         let mut wire = self.ready();
         let head = wire.head();
-        let connection = wire.stream().peer_addr().map_or(0, |peer| peer.port() as usize);
         let stream = self.streams.iter().find(|s| s.as_raw_fd() == wire.stream().as_raw_fd()).expect("known").clone();
         let request = Message { head, body: Vec::new(), whole: false };
-        Call { request, wire, stream, connection }
+        Call { request, wire, stream }
     }
 
     /// Connections accepted so far.
