@@ -11,8 +11,9 @@ use std::thread;
 
 use arc_swap::ArcSwap;
 
-use crate::config::snapshot::Cores as CoreCount;
-use crate::config::{Listen, Snapshot};
+use crate::config::Snapshot;
+use crate::config::listen::Listen;
+use crate::config::snapshot::Cores;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::record::{Tally, Teller, Told};
@@ -45,8 +46,8 @@ impl Fleet {
     ) -> io::Result<(Arc<Fleet>, Vec<Started>)> {
         let connections = Arc::new(AtomicUsize::new(0));
         let count = match snapshot.load().cores {
-            CoreCount::Auto => sys::cpus(),
-            CoreCount::Count(count) => usize::from(count),
+            Cores::Auto => sys::cpus(),
+            Cores::Number(count) => usize::from(count),
         };
         let salt = sys::random_u32();
         let (mut bells, mut started) = (Vec::new(), Vec::new());

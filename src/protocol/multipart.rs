@@ -7,7 +7,7 @@ use memchr::memmem;
 
 use crate::base::ascii;
 use crate::base::span::Span;
-use crate::json::{Edits, Patch};
+use crate::json::edit::{Edits, Patch};
 
 /// The boundary of a `multipart/form-data` content type; nothing for another type.
 pub fn boundary(content_type: &[u8]) -> Option<&[u8]> {

@@ -20,6 +20,7 @@ use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::held::{Direction, Held};
 use super::{Accept, Net, Peer, Stream, sys, task};
+use crate::config::listen::Listen;
 use crate::limits;
 
 /// The real world, on whichever driver the core runs.
@@ -155,10 +156,10 @@ impl Bound {
 }
 
 /// Binds a TCP address or a Unix path and listens.
-pub fn bind(at: &crate::config::Listen) -> io::Result<Bound> {
+pub fn bind(at: &Listen) -> io::Result<Bound> {
     match at {
-        crate::config::Listen::Tcp(address) => bind_tcp(*address),
-        crate::config::Listen::Unix(path) => bind_unix(path),
+        Listen::Tcp(address) => bind_tcp(*address),
+        Listen::Unix(path) => bind_unix(path),
     }
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::config::Listen;
+use crate::config::listen::Listen;
 
 /// Runs `test` on a core of each driver that this machine has, each on a thread of its own: a runtime that
 /// ends with work in flight must not meet another one.
