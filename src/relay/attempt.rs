@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::failure::Failure;
 use super::upstream::Lane;
 use super::wait::{Client, Interest, Wake};
-use crate::http::Fields;
+use crate::http::field::Fields;
 use crate::http::body::{Decoder, State};
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
 use crate::limits;

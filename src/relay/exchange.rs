@@ -20,13 +20,13 @@ use super::{demo, local};
 use crate::base::span::Span;
 use crate::codec::inflate::{self, Coding, InflateError};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
-use crate::http::field::credentials;
-use crate::http::head::{Name, RequestHead, Version};
+use crate::http::field::{Fields, credentials};
+use crate::http::head::{Method, Name, RequestHead, Version};
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
-use crate::protocol::sniff::Answer;
+use crate::protocol::sniff::{Answer, Usage};
 use crate::protocol::Dialect;
-use crate::record::{Entry, Outcome};
+use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
 use crate::sse;
 
@@ -89,7 +89,7 @@ pub(super) async fn run<N: Net>(
         dialect: Dialect::Chat,
         id: Some(id),
         close: !head.keep_alive || core.is_draining(),
-        head_only: head.method.is_head(),
+        head_only: head.method == Method::Head,
         cors: scratch.fields.get(Name::Origin).is_some(),
         retry_after_s: None,
         stall_ms: view.snapshot.timeouts.client_stall_ms,
@@ -317,7 +317,7 @@ impl Exchange {
         let passed = pipe::run(client, answered, head, course, sniffer).await;
         tally.streams_open.sub(u64::from(stream.is_some()));
         self.entry.response_bytes = passed.bytes;
-        self.entry.tokens = passed.answer.usage().into();
+        self.entry.tokens = tokens(&passed.answer.usage());
         if let Some(us) = passed.first_token_us {
             self.entry.first_token_us = micros(us);
         }
@@ -350,7 +350,8 @@ impl Exchange {
 
     /// Every target failed: the last failure, as the caller's dialect says it (config.md §5).
     async fn fail<N: Net>(&mut self, client: &mut Client<N>, failure: super::failure::Failure, provider: ProviderIx) -> After {
-        let name = &self.view.snapshot.providers[provider as usize].name;
+        let view = Rc::clone(&self.view);
+        let name = &view.snapshot.providers[usize::from(provider)].name;
         let own = failure.fault.status(self.note.dialect);
         let status = match failure.status {
             0 | 401 | 403 => own,
@@ -430,7 +431,7 @@ fn admit(snapshot: &Snapshot, presented: Option<&[u8]>, unix_ms: u64) -> Result<
 
 /// The request body without its content codings; nothing where it has none.
 fn decode(
-    fields: &crate::http::Fields,
+    fields: &Fields,
     input: &[u8],
     body: &[u8],
     bytes_max: usize,
@@ -468,6 +469,19 @@ fn framing<S>(answered: &Answered<S>, streamed: bool, version: Version) -> Frame
     match version {
         Version::Http11 => Frame::Chunked,
         Version::Http10 => Frame::ToClose,
+    }
+}
+
+/// What was said of tokens; what was not said counts as none.
+fn tokens(usage: &Usage) -> Tokens {
+    let Usage { input, output, cache_read, cache_write, reasoning } = *usage;
+    Tokens {
+        input: input.unwrap_or(0),
+        output: output.unwrap_or(0),
+        cache_read: cache_read.unwrap_or(0),
+        cache_write: cache_write.unwrap_or(0),
+        reasoning: reasoning.unwrap_or(0),
+        said: input.is_some() || output.is_some(),
     }
 }
 

@@ -13,11 +13,11 @@ use crate::base::id::RequestId;
 use crate::http::body::State;
 use crate::http::write::chunk_head;
 use crate::limits;
-use crate::protocol::failure::{self, Fault};
+use crate::protocol::failure::{self, Fault, Place};
 use crate::protocol::sniff::Answer;
 use crate::protocol::Dialect;
 use crate::rt::{Net, Stream, sys};
-use crate::sse::{self, Splitter};
+use crate::sse::{self, FrameKind, Splitter};
 
 /// How the answer is framed towards the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,8 @@ struct Pipe<'c, N: Net> {
     tail: Tail,
     bytes: u64,
     first_token_us: Option<u64>,
+    /// Events with data that went out, for dialects that number them.
+    events: u64,
     error_seen: bool,
 }
 
@@ -109,6 +111,7 @@ pub(super) async fn run<N: Net>(
         tail: Tail::default(),
         bytes: 0,
         first_token_us: None,
+        events: 0,
         error_seen: false,
     };
     let end = pipe.pass(answered, head).await;
@@ -197,7 +200,7 @@ impl<N: Net> Pipe<'_, N> {
         let until = if whole == start && buffer.len() == buffer.capacity() { buffer.len() } else { whole };
         let edited = self.look(&buffer[start..until], ended);
         let payload = edited.as_deref().unwrap_or(&buffer[start..until]);
-        let (size, size_bytes) = chunk_head(payload.len() as u64);
+        let (size, size_bytes) = chunk_head(payload.len());
         let none: &[u8] = b"";
         let chunked = self.course.frame == Frame::Chunked;
         let chunk = chunked && !payload.is_empty();
@@ -228,12 +231,13 @@ impl<N: Net> Pipe<'_, N> {
             return None;
         };
         let mut edited: Option<Vec<u8>> = None;
-        let mut semantic = false;
+        let (mut semantic, mut events) = (false, 0);
         let (answer, hide) = (&mut self.answer, self.course.hide_usage);
         let mut copied = 0;
         let split = splitter.push(bytes, |frame| {
             let seen = answer.frame(&frame);
             semantic |= seen.semantic;
+            events += u64::from(frame.kind == FrameKind::Data);
             self.error_seen |= seen.error;
             if hide && seen.has_usage {
                 let Some(at) = offset_in(bytes, frame.raw) else { return };
@@ -253,6 +257,7 @@ impl<N: Net> Pipe<'_, N> {
             self.splitter = None;
             self.course.stream = None;
         }
+        self.events += events;
         if semantic && self.first_token_us.is_none() {
             self.first_token_us = Some(self.client.core.net.now_us() - self.course.start_us);
         }
@@ -263,13 +268,15 @@ impl<N: Net> Pipe<'_, N> {
     /// message is left broken, so that nobody takes it for whole.
     async fn cut(&mut self, fault: Fault, message: &str) -> End {
         let mut event = Vec::with_capacity(256);
-        let can_tell = self.course.stream.is_some()
-            && self.course.frame == Frame::Chunked
-            && failure::write_event(self.course.dialect, fault, message, self.course.id.as_str(), &mut event);
-        if !can_tell {
+        let told = self.course.stream.is_some_and(|framing| {
+            let place = Place { framing, events: self.events, response_id: self.answer.response_id() };
+            let (dialect, id) = (self.course.dialect, self.course.id.as_str());
+            self.course.frame == Frame::Chunked && failure::write_event(dialect, fault, message, id, &place, &mut event)
+        });
+        if !told {
             return End::Broken;
         }
-        let (size, size_bytes) = chunk_head(event.len() as u64);
+        let (size, size_bytes) = chunk_head(event.len());
         let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(&event), IoSlice::new(b"\r\n0\r\n\r\n")];
         self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
         match self.client.write(&mut slices, self.course.stall_ms).await {

@@ -13,7 +13,7 @@ use super::failure::{Failure, Retry, judge};
 use super::outgoing;
 use super::wait::Client;
 use crate::config::snapshot::{KeyIx, ProviderIx};
-use crate::http::Fields;
+use crate::http::field::Fields;
 use crate::http::head::{Name, RequestHead};
 use crate::json;
 use crate::limits;
@@ -24,7 +24,7 @@ use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Asked};
 use crate::protocol::{self, Protocol, multipart};
 use crate::record::{Entry, Text};
-use crate::rt::{Net, Stream};
+use crate::rt::Net;
 
 /// How a body says which model it wants.
 enum Payload {
