@@ -86,7 +86,6 @@ const _: () = assert!(NAMES.len() < 64, "`Fields` keeps the names it has in 64 b
 
 impl Name {
     /// The known name that the token `bytes` spells in any case.
-    #[inline]
     pub fn recognise(bytes: &[u8]) -> Name {
         let Some(bucket) = BY_LENGTH.get(bytes.len()) else { return Name::Other };
         bucket

@@ -456,6 +456,7 @@ fn reason(head: &[u8]) -> Span {
     Span::new("HTTP/1.1 200 ".len().min(end), end)
 }
 
+#[inline]
 fn field(buf: &[u8], header: &httparse::Header<'_>) -> Field {
     let name = header.name.as_bytes();
     Field { name: span(buf, name), value: span(buf, header.value), known: Name::recognise(name) }
