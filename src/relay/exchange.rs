@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::attempt::Answered;
 use super::core::{Scratch, View};
 use super::intake::{self, Body, NoBody};
@@ -18,7 +20,7 @@ use super::session::After;
 use super::wait::{Client, Gone};
 use super::{demo, local};
 use crate::base::span::Span;
-use crate::codec::inflate::{self, Coding, InflateError};
+use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
@@ -137,7 +139,7 @@ impl Exchange {
         self.entry.request_bytes = (head.len + body.bytes(input).len()) as u64;
         let end = body.end_in_input(head.len);
         if called.endpoint.is_local() {
-            let after = self.local(client, input, head, &body, &called, &scratch).await;
+            let after = self.local(client, input, &body, &called, &scratch).await;
             client.core.take_back(scratch);
             input.drain(..end);
             return after;
@@ -216,7 +218,6 @@ impl Exchange {
         &mut self,
         client: &mut Client<N>,
         input: &[u8],
-        head: &RequestHead,
         body: &Body<N>,
         called: &Called,
         scratch: &Scratch,
@@ -247,10 +248,14 @@ impl Exchange {
         scratch: &mut Scratch,
     ) -> Reached<N::Stream> {
         let view = Rc::clone(&self.view);
-        let decoded = match decode(&scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes) {
+        let decoded = match decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes).await {
             Ok(None) => false,
-            Ok(Some(decoded)) if body.replace(client, decoded) => true,
-            Ok(Some(_)) => return Reached::refused(Fault::Unavailable, "too many bytes of request bodies are under way"),
+            Ok(Some(decoded)) => {
+                if !body.replace(client, decoded) {
+                    return Reached::refused(Fault::Unavailable, "too many bytes of request bodies are under way");
+                }
+                true
+            }
             Err((fault, message)) => return Reached::refused(fault, message),
         };
         let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, &scratch.fields);
@@ -307,7 +312,7 @@ impl Exchange {
             id: self.entry.id,
             start_us: self.start_us,
         };
-        let sniffer = Answer::new(provider.protocol);
+        let sniffer = Answer::stream(self.note.dialect);
         client.core.take_back(scratch);
         let status = answered.head.status;
         self.entry.reused = reused;
@@ -429,23 +434,38 @@ fn admit(snapshot: &Snapshot, presented: Option<&[u8]>, unix_ms: u64) -> Result<
     }
 }
 
-/// The request body without its content codings; nothing where it has none.
-fn decode(
+/// The request body without its content codings; nothing where it has none. Other sessions get their turn
+/// between pieces: a large body takes longer to decode than a core may stand still.
+async fn decode<N: Net>(
+    client: &Client<N>,
     fields: &Fields,
     input: &[u8],
     body: &[u8],
     bytes_max: usize,
 ) -> Result<Option<Vec<u8>>, (Fault, &'static str)> {
-    let Some(value) = fields.value(input, Name::ContentEncoding) else { return Ok(None) };
-    let codings = Coding::parse_list(value)
-        .map_err(|_| (Fault::of_status(415), "content-encoding: gzip, deflate, br and zstd are understood"))?;
+    if fields.get(Name::ContentEncoding).is_none() {
+        return Ok(None);
+    }
+    let mut codings = SmallVec::new();
+    for field in fields.all(Name::ContentEncoding) {
+        Coding::parse_into(field.value.of(input), &mut codings)
+            .map_err(|_| (Fault::UnsupportedMedia, "content-encoding: gzip, deflate, br and zstd are understood"))?;
+    }
     if codings.iter().all(|coding| *coding == Coding::Identity) {
         return Ok(None);
     }
-    match inflate::decode(&codings, body, bytes_max) {
-        Ok(decoded) => Ok(Some(decoded)),
-        Err(InflateError::TooLarge) => Err((Fault::TooLarge, "the decoded request body is larger than limits.body_bytes")),
-        Err(InflateError::Corrupt) => Err((Fault::InvalidRequest, "the request body does not match its content-encoding")),
+    let mut inflater = Inflater::new(&codings, body, bytes_max);
+    loop {
+        match inflater.step() {
+            Ok(Some(decoded)) => return Ok(Some(decoded.into_owned())),
+            Ok(None) => client.core.net.sleep(0).await,
+            Err(InflateError::TooLarge) => {
+                return Err((Fault::TooLarge, "the decoded request body is larger than limits.body_bytes"));
+            }
+            Err(InflateError::Corrupt) => {
+                return Err((Fault::InvalidRequest, "the request body does not match its content-encoding"));
+            }
+        }
     }
 }
 

@@ -14,10 +14,10 @@ use crate::http::body::State;
 use crate::http::write::chunk_head;
 use crate::limits;
 use crate::protocol::failure::{self, Fault, Place};
-use crate::protocol::sniff::Answer;
+use crate::protocol::sniff::{self, Answer};
 use crate::protocol::Dialect;
 use crate::rt::{Net, Stream, sys};
-use crate::sse::{self, FrameKind, Splitter};
+use crate::sse::{self, Frame as Event, Splitter};
 
 /// How the answer is framed towards the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,6 @@ struct Pipe<'c, N: Net> {
     tail: Tail,
     bytes: u64,
     first_token_us: Option<u64>,
-    /// Events with data that went out, for dialects that number them.
-    events: u64,
     error_seen: bool,
 }
 
@@ -111,12 +109,11 @@ pub(super) async fn run<N: Net>(
         tail: Tail::default(),
         bytes: 0,
         first_token_us: None,
-        events: 0,
         error_seen: false,
     };
     let end = pipe.pass(answered, head).await;
     if pipe.course.stream.is_none() && !pipe.tail.0.is_empty() {
-        pipe.answer.tail(&pipe.tail.0);
+        pipe.answer.body(&pipe.tail.0);
     }
     Passed { end, bytes: pipe.bytes, first_token_us: pipe.first_token_us, answer: pipe.answer }
 }
@@ -136,6 +133,7 @@ impl<N: Net> Pipe<'_, N> {
                 Ok(0) => self.client.core.slabs.give(std::mem::take(&mut buffer)),
                 Ok(_) => {}
             }
+            let mut start = 0;
             let from = match self.read(&lane.stream, &mut buffer).await {
                 Read::More(from) => from,
                 Read::Gone => break End::Gone,
@@ -155,11 +153,18 @@ impl<N: Net> Pipe<'_, N> {
                             ended = true;
                             reusable &= from + piece.consumed == buffer.len();
                         }
-                        buffer.truncate(from + piece.data.len());
+                        let data = from + piece.data.start..from + piece.data.end;
+                        if from == 0 {
+                            start = data.start;
+                            buffer.truncate(data.end);
+                        } else {
+                            buffer.copy_within(data.clone(), from);
+                            buffer.truncate(from + data.len());
+                        }
                     }
                 }
             }
-            kept = self.forward(&mut buffer, 0, &[], ended).await;
+            kept = self.forward(&mut buffer, start, &[], ended).await;
         };
         self.client.core.slabs.give(buffer);
         if end == End::Whole && reusable {
@@ -197,7 +202,8 @@ impl<N: Net> Pipe<'_, N> {
             _ => buffer.len(),
         };
         // A frame that fills the buffer cannot wait for its rest.
-        let until = if whole == start && buffer.len() == buffer.capacity() { buffer.len() } else { whole };
+        let is_full = buffer.len() - start >= limits::SLAB_BYTES / 2;
+        let until = if whole == start && is_full { buffer.len() } else { whole };
         let edited = self.look(&buffer[start..until], ended);
         let payload = edited.as_deref().unwrap_or(&buffer[start..until]);
         let (size, size_bytes) = chunk_head(payload.len());
@@ -231,13 +237,12 @@ impl<N: Net> Pipe<'_, N> {
             return None;
         };
         let mut edited: Option<Vec<u8>> = None;
-        let (mut semantic, mut events) = (false, 0);
+        let mut semantic = false;
         let (answer, hide) = (&mut self.answer, self.course.hide_usage);
         let mut copied = 0;
         let split = splitter.push(bytes, |frame| {
             let seen = answer.frame(&frame);
             semantic |= seen.semantic;
-            events += u64::from(frame.kind == FrameKind::Data);
             self.error_seen |= seen.error;
             if hide && seen.has_usage {
                 let Some(at) = offset_in(bytes, frame.raw) else { return };
@@ -245,7 +250,7 @@ impl<N: Net> Pipe<'_, N> {
                 out.extend_from_slice(&bytes[copied..at]);
                 copied = at + frame.raw.len();
                 if !seen.usage_only {
-                    crate::protocol::sniff::hide_usage(&frame, out);
+                    hide_usage(&frame, out);
                 }
             }
         });
@@ -257,7 +262,6 @@ impl<N: Net> Pipe<'_, N> {
             self.splitter = None;
             self.course.stream = None;
         }
-        self.events += events;
         if semantic && self.first_token_us.is_none() {
             self.first_token_us = Some(self.client.core.net.now_us() - self.course.start_us);
         }
@@ -269,7 +273,7 @@ impl<N: Net> Pipe<'_, N> {
     async fn cut(&mut self, fault: Fault, message: &str) -> End {
         let mut event = Vec::with_capacity(256);
         let told = self.course.stream.is_some_and(|framing| {
-            let place = Place { framing, events: self.events, response_id: self.answer.response_id() };
+            let place = Place { framing, events: self.answer.events(), response_id: self.answer.response_id() };
             let (dialect, id) = (self.course.dialect, self.course.id.as_str());
             self.course.frame == Frame::Chunked && failure::write_event(dialect, fault, message, id, &place, &mut event)
         });
@@ -294,6 +298,14 @@ enum Read {
     End,
     Late,
     Gone,
+}
+
+/// The event of `frame` without its usage.
+fn hide_usage(frame: &Event<'_>, out: &mut Vec<u8>) {
+    let mut data = Vec::with_capacity(frame.data.len());
+    sniff::hide_usage(frame.data, &mut data);
+    let name = std::str::from_utf8(frame.event).unwrap_or_default();
+    sse::write::event(name, &data, out);
 }
 
 /// Where `part` lies in `whole`; nothing where it lies elsewhere.
