@@ -1,0 +1,3 @@
+//! The vector code against the walk.
+
+use super::*;
