@@ -36,8 +36,7 @@ const CHINESE: [&str; 8] = ["请求", "服务器", "返回", "函数", "模型",
 const ESCAPES: [&str; 6] = ["\\n", "\\n", "\\\"", "\\n\\n", "\\t", "\\u2014"];
 
 /// A chat history of about `bytes` bytes.
-fn history(bytes: usize) -> Vec<u8> {
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+fn history(bytes: usize, mut seed: u64) -> Vec<u8> {
     let mut draw = move |below: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) as usize % below

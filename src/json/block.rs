@@ -83,8 +83,6 @@ mod avx2 {
     struct Carry {
         /// Bit 0: the first byte is escaped.
         escaped: u64,
-        /// The first bytes that must be hexadecimal digits of a `\u`.
-        hex: u64,
         /// Whether a sequence of UTF-8 may be unfinished.
         open: bool,
         /// The last half of the block.
@@ -98,25 +96,33 @@ mod avx2 {
     /// See [`super::end`].
     #[target_feature(enable = "avx2,bmi1")]
     pub(super) fn end(text: &[u8], mut at: usize) -> Option<usize> {
-        let mut carry = Carry { escaped: 0, hex: 0, open: false, half: _mm256_setzero_si256() };
-        while let Some(bytes) = text.get(at..)?.first_chunk::<BLOCK>() {
-            match step(Block::load(bytes), &mut carry)? {
+        let mut carry = Carry { escaped: 0, open: false, half: _mm256_setzero_si256() };
+        let mut units = Units { at: [0; LATER], mask: [0; LATER], len: 0 };
+        // The rest of the text with quotes behind it: a string that ends in these has no end.
+        let mut tail = [b'"'; BLOCK];
+        loop {
+            let rest = text.get(at..)?;
+            let bytes = rest.first_chunk().unwrap_or_else(|| {
+                tail[..rest.len()].copy_from_slice(rest);
+                &tail
+            });
+            match step(Block::load(bytes), at, &mut carry, &mut units)? {
                 BLOCK => at += BLOCK,
-                inside => return Some(at + inside),
+                inside => return (inside < rest.len() && units.good(text)).then_some(at + inside),
+            }
+            if units.len == LATER {
+                if !units.good(text) {
+                    return None;
+                }
+                units.len = 0;
             }
         }
-        // The rest of the text with quotes behind it: a string that ends in these has no end.
-        let rest = text.get(at..)?;
-        let mut bytes = [b'"'; BLOCK];
-        bytes[..rest.len()].copy_from_slice(rest);
-        let inside = step(Block::load(&bytes), &mut carry)?;
-        (inside < rest.len()).then_some(at + inside)
     }
 
     /// How many bytes of the block belong to the string: all, or those in front of the quote that closes it.
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
-    fn step(block: Block, carry: &mut Carry) -> Option<usize> {
+    fn step(block: Block, at: usize, carry: &mut Carry, units: &mut Units) -> Option<usize> {
         let quotes = block.equal(b'"');
         let backslashes = block.equal(b'\\');
         let escaped = escaped(backslashes, &mut carry.escaped);
@@ -124,10 +130,8 @@ mod avx2 {
         // The string up to and with its closing quote; everything if there is none.
         let within = closing ^ closing.wrapping_sub(1);
         let mut bad = 0;
-        let strange = escaped & within & !quotes & !backslashes;
-        if strange | carry.hex != 0 {
-            bad |= bad_escapes(block, strange, &mut carry.hex);
-        }
+        let strange = escaped & within & !quotes & !block.letters();
+        units.note(at, strange);
         if block.unusual() || carry.open {
             bad |= block.controls() | bad_sequences(block, carry);
         }
@@ -151,20 +155,49 @@ mod avx2 {
         escaped
     }
 
-    /// Which of the `escaped` bytes make no escape, and which digits of a `\u` are none. `escaped` leaves out
-    /// quotes and backslashes, which are fine.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
-    fn bad_escapes(block: Block, escaped: u64, carry: &mut u64) -> u64 {
-        let odd = escaped & !block.letters();
-        if odd | *carry == 0 {
-            return 0;
-        }
-        let units = odd & block.equal(b'u');
-        let digits = units << 1 | units << 2 | units << 3 | units << 4 | *carry;
-        *carry = units >> 63 | units >> 62 | units >> 61 | units >> 60;
-        odd & !units | digits & !block.hex_digits()
+    const LATER: usize = 32;
+
+    struct Units {
+        at: [usize; LATER],
+        mask: [u64; LATER],
+        len: usize,
     }
+
+    impl Units {
+        #[inline]
+        fn note(&mut self, at: usize, mask: u64) {
+            self.at[self.len % LATER] = at;
+            self.mask[self.len % LATER] = mask;
+            self.len += usize::from(mask != 0);
+        }
+
+        #[inline]
+        fn good(&self, text: &[u8]) -> bool {
+            let mut bad = 0;
+            for nth in 0..self.len {
+                let mut mask = self.mask[nth];
+                while mask != 0 {
+                    let at = self.at[nth] + mask.trailing_zeros() as usize;
+                    mask &= mask - 1;
+                    let Some(&[u, a, b, c, d]) = text.get(at..).and_then(|t| t.first_chunk()) else { return false };
+                    bad |= (u ^ b'u') | HEX[a as usize] | HEX[b as usize] | HEX[c as usize] | HEX[d as usize];
+                }
+            }
+            bad == 0
+        }
+    }
+
+    static HEX: [u8; 256] = {
+        let mut table = [1; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            if (byte as u8).is_ascii_hexdigit() {
+                table[byte] = 0;
+            }
+            byte += 1;
+        }
+        table
+    };
 
     /// Where UTF-8 goes wrong: at the latest byte by which it shows.
     #[inline]
