@@ -84,7 +84,7 @@ mod avx2 {
         /// Bit 0: the first byte is escaped.
         escaped: u64,
         /// Whether a sequence of UTF-8 may be unfinished.
-        open: bool,
+        open: u32,
         /// The last half of the block.
         half: __m256i,
     }
@@ -95,20 +95,21 @@ mod avx2 {
 
     /// See [`super::end`].
     #[target_feature(enable = "avx2,bmi1")]
-    pub(super) fn end(text: &[u8], mut at: usize) -> Option<usize> {
-        let mut carry = Carry { escaped: 0, open: false, half: _mm256_setzero_si256() };
-        let mut units = Units { at: [0; LATER], mask: [0; LATER], len: 0 };
+    pub(super) fn end(text: &[u8], at: usize) -> Option<usize> {
+        let mut carry = Carry { escaped: 0, open: 0, half: _mm256_setzero_si256() };
+        let mut units = Units { list: [(0, 0); LATER], len: 0 };
         // The rest of the text with quotes behind it: a string that ends in these has no end.
         let mut tail = [b'"'; BLOCK];
+        let mut rest = text.get(at..)?;
         loop {
-            let rest = text.get(at..)?;
-            let bytes = rest.first_chunk().unwrap_or_else(|| {
+            let (bytes, behind) = rest.split_first_chunk().unwrap_or_else(|| {
                 tail[..rest.len()].copy_from_slice(rest);
-                &tail
+                (&tail, &[])
             });
-            match step(Block::load(bytes), at, &mut carry, &mut units)? {
-                BLOCK => at += BLOCK,
-                inside => return (inside < rest.len() && units.good(text)).then_some(at + inside),
+            let inside = step(Block::load(bytes), rest.len(), &mut carry, &mut units)?;
+            if inside < BLOCK {
+                let end = text.len() - rest.len() + inside;
+                return (inside < rest.len() && units.good(text)).then_some(end);
             }
             if units.len == LATER {
                 if !units.good(text) {
@@ -116,6 +117,7 @@ mod avx2 {
                 }
                 units.len = 0;
             }
+            rest = behind;
         }
     }
 
@@ -132,7 +134,7 @@ mod avx2 {
         let mut bad = 0;
         let strange = escaped & within & !quotes & !block.letters();
         units.note(at, strange);
-        if block.unusual() || carry.open {
+        if block.unusual() | carry.open != 0 {
             bad |= block.controls() | bad_sequences(block, carry);
         }
         carry.half = block.1;
@@ -155,29 +157,26 @@ mod avx2 {
         escaped
     }
 
-    const LATER: usize = 32;
+    const LATER: usize = 8;
 
     struct Units {
-        at: [usize; LATER],
-        mask: [u64; LATER],
+        list: [(usize, u64); LATER],
         len: usize,
     }
 
     impl Units {
         #[inline]
         fn note(&mut self, at: usize, mask: u64) {
-            self.at[self.len % LATER] = at;
-            self.mask[self.len % LATER] = mask;
+            self.list[self.len % LATER] = (at, mask);
             self.len += usize::from(mask != 0);
         }
 
         #[inline]
         fn good(&self, text: &[u8]) -> bool {
             let mut bad = 0;
-            for nth in 0..self.len {
-                let mut mask = self.mask[nth];
+            for &(block, mut mask) in &self.list[..self.len.min(LATER)] {
                 while mask != 0 {
-                    let at = self.at[nth] + mask.trailing_zeros() as usize;
+                    let at = text.len() - block + mask.trailing_zeros() as usize;
                     mask &= mask - 1;
                     let Some(&[u, a, b, c, d]) = text.get(at..).and_then(|t| t.first_chunk()) else { return false };
                     bad |= (u ^ b'u') | HEX[a as usize] | HEX[b as usize] | HEX[c as usize] | HEX[d as usize];
@@ -203,7 +202,7 @@ mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
     fn bad_sequences(block: Block, carry: &mut Carry) -> u64 {
-        carry.open = _mm256_movemask_epi8(block.1) as u32 >> 29 != 0;
+        carry.open = _mm256_movemask_epi8(block.1) as u32 >> 29;
         let low = malformed(block.0, carry.half);
         let high = malformed(block.1, block.0);
         let zero = _mm256_setzero_si256();
@@ -266,10 +265,10 @@ mod avx2 {
         /// Whether there is a control character or a byte beyond ASCII: both are less than a space if signed.
         #[inline]
         #[target_feature(enable = "avx2,bmi1")]
-        fn unusual(self) -> bool {
+        fn unusual(self) -> u32 {
             let space = _mm256_set1_epi8(b' ' as i8);
             let both = _mm256_or_si256(_mm256_cmpgt_epi8(space, self.0), _mm256_cmpgt_epi8(space, self.1));
-            _mm256_movemask_epi8(both) != 0
+            _mm256_movemask_epi8(both) as u32
         }
 
         #[inline]
