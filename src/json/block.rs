@@ -72,8 +72,7 @@ mod avx2 {
     use std::arch::x86_64::{
         __m256i, _mm256_alignr_epi8, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
         _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set1_epi8,
-        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8, _mm256_subs_epu8,
-        _mm256_xor_si256,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_subs_epu8, _mm256_xor_si256,
     };
 
     const BLOCK: usize = 64;
@@ -83,11 +82,24 @@ mod avx2 {
     struct Carry {
         /// Bit 0: the first byte is escaped.
         escaped: u64,
-        /// Whether a sequence of UTF-8 may be unfinished.
+        /// Not 0 if a sequence of UTF-8 may be unfinished.
         open: u32,
         /// The last half of the block.
         half: __m256i,
     }
+
+    /// Escapes that are `\u` if they are any. To ask at once would be a branch that text with a few of them makes
+    /// unpredictable, and one that is known late: one wrong guess costs more than two blocks do. So they are
+    /// noted and looked at together.
+    #[derive(Clone, Copy)]
+    struct Noted {
+        /// Bytes from the start of the block to the end of the text.
+        rest: usize,
+        /// A bit per byte of the block.
+        places: u64,
+    }
+
+    const NOTED_MAX: usize = 8;
 
     /// 64 bytes in two halves.
     #[derive(Clone, Copy)]
@@ -97,48 +109,50 @@ mod avx2 {
     #[target_feature(enable = "avx2,bmi1")]
     pub(super) fn end(text: &[u8], at: usize) -> Option<usize> {
         let mut carry = Carry { escaped: 0, open: 0, half: _mm256_setzero_si256() };
-        let mut units = Units { list: [(0, 0); LATER], len: 0 };
+        let mut noted = [Noted { rest: 0, places: 0 }; NOTED_MAX];
+        let mut count = 0;
         // The rest of the text with quotes behind it: a string that ends in these has no end.
-        let mut tail = [b'"'; BLOCK];
+        let mut tail = [0; BLOCK];
         let mut rest = text.get(at..)?;
         loop {
             let (bytes, behind) = rest.split_first_chunk().unwrap_or_else(|| {
+                tail = [b'"'; BLOCK];
                 tail[..rest.len()].copy_from_slice(rest);
                 (&tail, &[])
             });
-            let inside = step(Block::load(bytes), rest.len(), &mut carry, &mut units)?;
+            let (inside, places) = step(Block::load(bytes), &mut carry)?;
+            noted[count % NOTED_MAX] = Noted { rest: rest.len(), places };
+            count += usize::from(places != 0);
             if inside < BLOCK {
-                let end = text.len() - rest.len() + inside;
-                return (inside < rest.len() && units.good(text)).then_some(end);
+                let good = inside < rest.len() && (count == 0 || are_units(text, &noted[..count]));
+                return good.then_some(text.len() - rest.len() + inside);
             }
-            if units.len == LATER {
-                if !units.good(text) {
+            if count == NOTED_MAX {
+                if !are_units(text, &noted) {
                     return None;
                 }
-                units.len = 0;
+                count = 0;
             }
             rest = behind;
         }
     }
 
-    /// How many bytes of the block belong to the string: all, or those in front of the quote that closes it.
+    /// How many bytes of the block belong to the string: all, or those in front of the quote that closes it. And
+    /// which of them are escaped but must be the `u` of a `\u`, having no other right to be.
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
-    fn step(block: Block, at: usize, carry: &mut Carry, units: &mut Units) -> Option<usize> {
+    fn step(block: Block, carry: &mut Carry) -> Option<(usize, u64)> {
         let quotes = block.equal(b'"');
         let backslashes = block.equal(b'\\');
         let escaped = escaped(backslashes, &mut carry.escaped);
         let closing = quotes & !escaped;
         // The string up to and with its closing quote; everything if there is none.
         let within = closing ^ closing.wrapping_sub(1);
-        let mut bad = 0;
-        let strange = escaped & within & !quotes & !block.letters();
-        units.note(at, strange);
-        if block.unusual() | carry.open != 0 {
-            bad |= block.controls() | bad_sequences(block, carry);
+        if block.unusual() | carry.open != 0 && (block.controls() | bad_sequences(block, carry)) & within != 0 {
+            return None;
         }
         carry.half = block.1;
-        (bad & within == 0).then_some(closing.trailing_zeros() as usize)
+        Some((closing.trailing_zeros() as usize, escaped & within & !quotes & !block.letters()))
     }
 
     /// Which bytes have an escaping backslash before them.
@@ -157,42 +171,28 @@ mod avx2 {
         escaped
     }
 
-    const LATER: usize = 8;
-
-    struct Units {
-        list: [(usize, u64); LATER],
-        len: usize,
-    }
-
-    impl Units {
-        #[inline]
-        fn note(&mut self, at: usize, mask: u64) {
-            self.list[self.len % LATER] = (at, mask);
-            self.len += usize::from(mask != 0);
-        }
-
-        #[inline]
-        fn good(&self, text: &[u8]) -> bool {
-            let mut bad = 0;
-            for &(block, mut mask) in &self.list[..self.len.min(LATER)] {
-                while mask != 0 {
-                    let at = text.len() - block + mask.trailing_zeros() as usize;
-                    mask &= mask - 1;
-                    let Some(&[u, a, b, c, d]) = text.get(at..).and_then(|t| t.first_chunk()) else { return false };
-                    bad |= (u ^ b'u') | HEX[a as usize] | HEX[b as usize] | HEX[c as usize] | HEX[d as usize];
-                }
+    /// Whether all bytes at `noted` begin the `uXXXX` of an escape.
+    #[inline(never)]
+    fn are_units(text: &[u8], noted: &[Noted]) -> bool {
+        let mut bad = 0;
+        for &Noted { rest, mut places } in noted {
+            while places != 0 {
+                let at = text.len() - rest + places.trailing_zeros() as usize;
+                places &= places - 1;
+                let Some(&[u, digits @ ..]) = text.get(at..).and_then(<[u8]>::first_chunk::<5>) else {
+                    return false;
+                };
+                bad |= digits.iter().fold(u ^ b'u', |bad, &digit| bad | NO_HEX_DIGIT[digit as usize]);
             }
-            bad == 0
         }
+        bad == 0
     }
 
-    static HEX: [u8; 256] = {
+    const NO_HEX_DIGIT: [u8; 256] = {
         let mut table = [1; 256];
         let mut byte = 0;
         while byte < 256 {
-            if (byte as u8).is_ascii_hexdigit() {
-                table[byte] = 0;
-            }
+            table[byte] = !(byte as u8).is_ascii_hexdigit() as u8;
             byte += 1;
         }
         table
@@ -262,7 +262,7 @@ mod avx2 {
             Block(_mm256_cmpeq_epi8(self.0, byte), _mm256_cmpeq_epi8(self.1, byte)).bits()
         }
 
-        /// Whether there is a control character or a byte beyond ASCII: both are less than a space if signed.
+        /// Not 0 if there is a control character or a byte beyond ASCII: both are less than a space if signed.
         #[inline]
         #[target_feature(enable = "avx2,bmi1")]
         fn unusual(self) -> u32 {
@@ -289,20 +289,6 @@ mod avx2 {
             let is = |half| {
                 let same = _mm256_cmpeq_epi8(half, _mm256_shuffle_epi8(known, half));
                 _mm256_or_si256(same, _mm256_cmpeq_epi8(half, r))
-            };
-            Block(is(self.0), is(self.1)).bits()
-        }
-
-        #[inline]
-        #[target_feature(enable = "avx2,bmi1")]
-        fn hex_digits(self) -> u64 {
-            let up_to = |bytes, first: u8, last: u8| {
-                let offset = _mm256_sub_epi8(bytes, _mm256_set1_epi8(first as i8));
-                _mm256_cmpeq_epi8(_mm256_min_epu8(offset, _mm256_set1_epi8((last - first) as i8)), offset)
-            };
-            let is = |half| {
-                let lower = _mm256_or_si256(half, _mm256_set1_epi8(0x20));
-                _mm256_or_si256(up_to(half, b'0', b'9'), up_to(lower, b'a', b'f'))
             };
             Block(is(self.0), is(self.1)).bits()
         }
