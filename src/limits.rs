@@ -26,4 +26,16 @@ pub const TRAILER_BYTES_MAX: usize = 8_192;
 /// Connections of clients, default of `limits.connections`.
 pub const CONNECTIONS_MAX: usize = 65_536;
 
+// http and codec
+/// Empty lines before a request line that are ignored (RFC 9112 §2.2); more is 400.
+pub const LEADING_LINES_MAX: usize = 2;
+/// Members of all `Connection` fields of a head; more is 400. Every field is compared with each of them.
+pub const CONNECTION_OPTIONS_MAX: usize = 32;
+/// Content codings applied to one body; more is 415.
+pub const CODINGS_MAX: usize = 4;
+/// Bytes read and bytes made by one step of decoding a content coding: what a core does before it looks up.
+pub const INFLATE_STEP_BYTES: usize = 64 * 1024;
+/// Base-2 logarithm of the window of a zstd body: 8 MiB, the most that RFC 9659 §3 lets a sender use.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);

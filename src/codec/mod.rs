@@ -1,1 +1,3 @@
-//! Content codings of request bodies.
+//! Content codings of bodies.
+
+pub mod inflate;

@@ -1,0 +1,325 @@
+//! Field lines of a head: which are known, which are credentials, which end at this hop.
+//!
+//! A table of spans over the caller's buffer. A name is recognised once, when the head is read; afterwards
+//! a field is asked for by `Name`, and a bit mask answers for those that are absent. Values are never
+//! interpreted here, except the list of `Connection`.
+
+use std::borrow::Cow;
+
+use super::uri;
+use crate::base::ascii;
+use crate::base::span::Span;
+
+macro_rules! names {
+    ($($name:ident = $text:literal,)*) => {
+        /// A field name that some rule of weir asks for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Name {
+            $(#[doc = concat!("`", $text, "`")] $name,)*
+            /// Any other field.
+            Other,
+        }
+
+        const NAMES: &[(Name, &str)] = &[$((Name::$name, $text),)*];
+    };
+}
+
+names! {
+    Accept = "accept",
+    AcceptEncoding = "accept-encoding",
+    AccessControlRequestHeaders = "access-control-request-headers",
+    AccessControlRequestMethod = "access-control-request-method",
+    AnthropicBeta = "anthropic-beta",
+    AnthropicVersion = "anthropic-version",
+    ApiKey = "api-key",
+    Authorization = "authorization",
+    Connection = "connection",
+    ContentEncoding = "content-encoding",
+    ContentLength = "content-length",
+    ContentType = "content-type",
+    Cookie = "cookie",
+    Date = "date",
+    Expect = "expect",
+    Forwarded = "forwarded",
+    Host = "host",
+    KeepAlive = "keep-alive",
+    Origin = "origin",
+    ProxyAuthenticate = "proxy-authenticate",
+    ProxyAuthorization = "proxy-authorization",
+    ProxyConnection = "proxy-connection",
+    RequestId = "request-id",
+    RetryAfter = "retry-after",
+    SecWebSocketProtocol = "sec-websocket-protocol",
+    Server = "server",
+    SetCookie = "set-cookie",
+    Te = "te",
+    Trailer = "trailer",
+    TransferEncoding = "transfer-encoding",
+    Upgrade = "upgrade",
+    UserAgent = "user-agent",
+    XApiKey = "x-api-key",
+    XForwardedFor = "x-forwarded-for",
+    XGoogApiKey = "x-goog-api-key",
+    XRequestId = "x-request-id",
+}
+
+const NAME_BYTES_MAX: usize = 30;
+const BUCKET_NAMES_MAX: usize = 5;
+
+/// The known names by length; a bucket ends with its first `Other`. One that is too small does not compile.
+const BY_LENGTH: [[Name; BUCKET_NAMES_MAX + 1]; NAME_BYTES_MAX + 1] = {
+    let mut buckets = [[Name::Other; BUCKET_NAMES_MAX + 1]; NAME_BYTES_MAX + 1];
+    let mut used = [0; NAME_BYTES_MAX + 1];
+    let mut at = 0;
+    while at < NAMES.len() {
+        let length = NAMES[at].1.len();
+        assert!(used[length] < BUCKET_NAMES_MAX);
+        buckets[length][used[length]] = NAMES[at].0;
+        used[length] += 1;
+        at += 1;
+    }
+    buckets
+};
+
+const _: () = assert!(NAMES.len() < 64, "`Fields` keeps the names it has in 64 bits");
+
+impl Name {
+    /// The known name that `bytes` spells in any case.
+    #[inline]
+    pub fn recognise(bytes: &[u8]) -> Name {
+        let Some(bucket) = BY_LENGTH.get(bytes.len()) else { return Name::Other };
+        bucket
+            .iter()
+            .copied()
+            .take_while(|&name| name != Name::Other)
+            .find(|&name| name.text().as_bytes().eq_ignore_ascii_case(bytes))
+            .unwrap_or(Name::Other)
+    }
+
+    /// The name in lower case; empty for `Other`.
+    #[inline]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Name::Other => "",
+            known => NAMES[known as usize].1,
+        }
+    }
+
+    #[inline]
+    const fn bit(self) -> u64 {
+        1 << self as u8
+    }
+}
+
+/// Fields that speak about one connection and so end here (RFC 9110 §7.6.1), or that the next hop gets from
+/// us: its framing, its `Host`, its expectation. `Cookie` is between a browser and us only.
+const ENDS_HERE: u64 = Name::Connection.bit()
+    | Name::ContentLength.bit()
+    | Name::Cookie.bit()
+    | Name::Expect.bit()
+    | Name::Host.bit()
+    | Name::KeepAlive.bit()
+    | Name::Te.bit()
+    | Name::Trailer.bit()
+    | Name::TransferEncoding.bit()
+    | Name::Upgrade.bit();
+
+/// Fields by which a client says who it is to us; never sent upstream.
+const CREDENTIALS: u64 = Name::ApiKey.bit()
+    | Name::Authorization.bit()
+    | Name::Cookie.bit()
+    | Name::ProxyAuthorization.bit()
+    | Name::XApiKey.bit()
+    | Name::XGoogApiKey.bit();
+
+/// Query parameters that carry a client's key; never sent upstream (see `uri::without`).
+pub const CREDENTIAL_PARAMETERS: [&[u8]; 2] = [b"key", b"auth_token"];
+
+/// One field line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The name as written.
+    pub name: Span,
+    /// The value without blanks around it.
+    pub value: Span,
+    /// The name as recognised.
+    pub known: Name,
+}
+
+/// The field lines of one head in their order; kept by the caller and filled again for the next head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    list: Vec<Field>,
+    present: u64,
+}
+
+impl Fields {
+    /// An empty table; it allocates with the first field.
+    pub const fn new() -> Fields {
+        Fields { list: Vec::new(), present: 0 }
+    }
+
+    /// Forgets the fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.present = 0;
+    }
+
+    /// Adds a field line at the end.
+    #[inline]
+    pub fn push(&mut self, field: Field) {
+        self.present |= field.known.bit();
+        self.list.push(field);
+    }
+
+    /// All field lines in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Field> {
+        self.list.iter()
+    }
+
+    /// How many field lines there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The first field of this name.
+    #[inline]
+    pub fn get(&self, name: Name) -> Option<&Field> {
+        self.all(name).next()
+    }
+
+    /// Every field of this name, in order.
+    #[inline]
+    pub fn all(&self, name: Name) -> impl Iterator<Item = &Field> {
+        let list = if self.present & name.bit() == 0 { &[] } else { self.list.as_slice() };
+        list.iter().filter(move |field| field.known == name)
+    }
+
+    /// The value of the first field of this name.
+    #[inline]
+    pub fn value<'a>(&self, buf: &'a [u8], name: Name) -> Option<&'a [u8]> {
+        Some(self.get(name)?.value.of(buf))
+    }
+
+    /// The members of all `Connection` fields: `close`, `keep-alive`, and names of fields that end here.
+    #[inline]
+    pub fn connection_options<'a>(&'a self, buf: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let values = self.all(Name::Connection).map(|field| field.value.of(buf));
+        values.flat_map(members).filter(|option| !option.is_empty())
+    }
+
+    /// Whether `field` belongs to this hop alone: hop-by-hop, written anew for the next hop, or nominated by
+    /// `Connection` (RFC 9110 §7.6.1).
+    pub fn ends_here(&self, buf: &[u8], field: &Field) -> bool {
+        let name = field.name.of(buf);
+        let listed = ENDS_HERE & field.known.bit() != 0;
+        let proxy = name.len() >= 6 && name[..6].eq_ignore_ascii_case(b"proxy-");
+        listed || proxy || self.connection_options(buf).any(|option| option.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The members of a list value without blanks, empty ones too (RFC 9110 §5.6.1).
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(ascii::trim)
+}
+
+/// Whether the field carries what a client uses to be let in; the relay removes all of them.
+#[inline]
+pub fn is_credential(field: &Field) -> bool {
+    CREDENTIALS & field.known.bit() != 0
+}
+
+/// The key that the client presents. Several may be there, as Claude Code sends a bearer token and an
+/// `x-api-key` at once: the first in this order counts. One that is empty counts as absent.
+pub fn credentials<'a>(buf: &'a [u8], fields: &Fields, query: Option<&'a [u8]>) -> Option<Cow<'a, [u8]>> {
+    let bearer = fields.all(Name::Authorization).filter_map(|field| bearer(field.value.of(buf)));
+    let named = [Name::XApiKey, Name::ApiKey, Name::XGoogApiKey];
+    let named = named.into_iter().flat_map(|name| fields.all(name)).map(|field| field.value.of(buf));
+    if let Some(key) = bearer.chain(named).find(|key| !key.is_empty()) {
+        return Some(Cow::Borrowed(key));
+    }
+    let query = query?;
+    CREDENTIAL_PARAMETERS.iter().find_map(|wanted| {
+        let found = uri::query(query).find(|(name, value)| *uri::decode(name) == **wanted && !value.is_empty());
+        found.map(|(_, value)| uri::decode(value))
+    })
+}
+
+/// The token of `Bearer token`; the scheme in any case (RFC 9110 §11.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| ascii::trim(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Fields {
+        let mut fields = Fields::new();
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let (name, value) = line.trim_end().split_once(": ").unwrap_or((line.trim_end(), ""));
+            let start = at + line.len() - 1 - value.len();
+            fields.push(Field {
+                name: Span::new(at, at + name.len()),
+                value: Span::new(start, start + value.len()),
+                known: Name::recognise(name.as_bytes()),
+            });
+            at += line.len();
+        }
+        fields
+    }
+
+    #[test]
+    fn every_known_name_is_recognised_in_any_case() {
+        for &(name, text) in NAMES {
+            assert_eq!(Name::recognise(text.as_bytes()), name);
+            assert_eq!(Name::recognise(text.to_ascii_uppercase().as_bytes()), name);
+            assert_eq!(Name::recognise(&text.as_bytes()[1..]), Name::Other);
+            assert_eq!(name.text(), text);
+        }
+        for other in ["", "x", "hosts", "x-stainless-lang", "content_length", &"a".repeat(300)] {
+            assert_eq!(Name::recognise(other.as_bytes()), Name::Other);
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_in_the_order_of_the_contract() {
+        let all = "authorization: bEaReR  sk-1 \nx-api-key: sk-2\napi-key: sk-3\nx-goog-api-key: sk-4\n";
+        for (skip, expected) in ["sk-1", "sk-2", "sk-3", "sk-4", "a+b/c", "t"].into_iter().enumerate() {
+            let text: String = all.split_inclusive('\n').skip(skip).collect();
+            let query = if skip < 5 { &b"alt=sse&auth_token=t&%6bey=a%2Bb/c"[..] } else { b"key=&auth_token=t" };
+            let found = credentials(text.as_bytes(), &table(&text), Some(query));
+            assert_eq!(found.as_deref(), Some(expected.as_bytes()), "{text}");
+        }
+        for none in ["", "authorization: Basic YTpi\n", "authorization: Bearer \n", "authorization: Bearer\n", "cookie: a=b\n"] {
+            assert_eq!(credentials(none.as_bytes(), &table(none), Some(b"keys=1&x")), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn nominated_and_proxy_fields_end_here() {
+        let text = "connection: close, X-Hop ,,te\nx-hop: 1\nproxy-status: 1\ncookie: a\nx-stay: 1\nhost: a\nCONNECTION: x-two\nX-TWO: 1\n";
+        let fields = table(text);
+        let stays: Vec<&str> = fields
+            .iter()
+            .filter(|field| !fields.ends_here(text.as_bytes(), field))
+            .map(|field| &text[field.name.range()])
+            .collect();
+        assert_eq!(stays, ["x-stay"]);
+    }
+
+    #[test]
+    fn every_form_of_credential_is_stripped() {
+        let text = "authorization: a\nx-api-key: a\napi-key: a\nx-goog-api-key: a\ncookie: a\nproxy-authorization: a\n";
+        assert!(table(text).iter().all(is_credential));
+        assert!(!table("content-type: a\nx-stainless-os: b\n").iter().any(is_credential));
+    }
+}
