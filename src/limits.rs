@@ -38,4 +38,14 @@ pub const INFLATE_STEP_BYTES: usize = 64 * 1024;
 /// Base-2 logarithm of the window of a zstd body: 8 MiB, the most that RFC 9659 §3 lets a sender use.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
+// sse and protocol
+/// Bytes of a buffer for frames that cross reads which a stream keeps between two of them.
+pub const CARRY_KEEP_BYTES: usize = 4_096;
+/// Segments of a path that are looked at; a longer path is unknown.
+pub const PATH_SEGMENTS_MAX: usize = 24;
+/// Bytes of the question that a demo answer repeats.
+pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
+/// Bytes of a response's id that is kept for an error event; a longer one counts as none.
+pub const RESPONSE_ID_BYTES_MAX: usize = 63;
+
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);
