@@ -59,6 +59,16 @@ pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
 const _: () = assert!(HEAD_BYTES_MAX >= HEAD_BYTES_LEAST && HEAD_BYTES_MAX <= HEAD_BYTES_GREATEST);
 const _: () = assert!(BODY_BYTES_MAX >= BODY_BYTES_LEAST && CONNECTIONS_MAX <= CONNECTIONS_GREATEST);
+// sse and protocol
+/// Bytes of a buffer for frames that cross reads which a stream keeps between two of them.
+pub const CARRY_KEEP_BYTES: usize = 4_096;
+/// Segments of a path that are looked at; a longer path is unknown.
+pub const PATH_SEGMENTS_MAX: usize = 24;
+/// Bytes of the question that a demo answer repeats.
+pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
+/// Bytes of a response's id that is kept for an error event; a longer one counts as none.
+pub const RESPONSE_ID_BYTES_MAX: usize = 63;
+
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);
 /// Submission entries of a core's ring.
 pub const RING_ENTRIES: u32 = 4_096;
