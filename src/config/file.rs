@@ -18,7 +18,7 @@ pub use provider::{
     UpstreamTimeouts,
 };
 
-/// Configuration of weir.
+/// Configuration of weir. JSON with comments and trailing commas; `${NAME}` inside any string is that environment variable, `$${` a literal `${`.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct File {

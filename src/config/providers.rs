@@ -325,9 +325,14 @@ impl Check<'_, '_, '_> {
             };
             let Some(name) = name else { continue };
             for (at, name) in [(at_name, Some(name)), (&at_alias, settings.alias.as_ref())] {
-                let wrong = |name: &&String| name.trim() != *name || name.is_empty() || name.contains('*');
+                let wrong = |name: &&String| {
+                    name.trim() != *name
+                        || name.is_empty()
+                        || name.contains('*')
+                        || name.len() > limits::MODEL_NAME_BYTES_MAX
+                };
                 if name.filter(wrong).is_some() {
-                    self.problems.error(at, "is no model name: empty, blank at an end, or with \"*\"");
+                    self.problems.error(at, "is no model name: empty, a blank at an end, a \"*\", or too long");
                 }
             }
             let released_unix_ms = settings.released.as_deref().and_then(|text| {
