@@ -46,3 +46,8 @@ pub const LATENCY_BUCKETS: usize = 25;
 pub const GENERATIONS_KEPT: usize = 64;
 /// Bytes of the log's buffer that are kept between batches.
 pub const LOG_BYTES_KEPT: usize = 256 * 1024;
+/// Exchanges that `GET /api/requests` can list.
+pub const RECENT_EXCHANGES: usize = 1_000;
+/// Totals that control keeps, one for each (day, client, provider, key, model); beyond it models are summed as
+/// one.
+pub const USAGE_ROWS_MAX: usize = 65_536;

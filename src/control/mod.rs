@@ -1,8 +1,11 @@
 //! The control plane.
 
+mod collect;
 pub mod log;
+mod metrics;
 pub mod names;
 mod stamp;
+mod usage;
 
 /// Milliseconds since 1970.
 fn unix_ms() -> u64 {

@@ -134,11 +134,11 @@ impl Teller {
     }
 
     /// Tells a finished exchange. Never waits, never fails.
-    pub fn tell(&mut self, entry: &Entry) {
-        self.tally.exchange(entry);
-        if self.ring.push(Told::Exchange(*entry)).is_err() {
+    pub fn tell(&mut self, entry: Entry) {
+        self.tally.exchange(&entry);
+        if self.ring.push(Told::Exchange(entry)).is_err() {
             self.tally.records_dropped.add(1);
-            self.keep(entry);
+            self.keep(&entry);
         }
     }
 
@@ -200,7 +200,7 @@ mod tests {
         let tally = Arc::new(Tally::new());
         let (mut teller, mut ring) = Teller::with_slots(tally.clone(), 4);
         for sequence in 0..10 {
-            teller.tell(&entry(sequence, (sequence % 2) as u16, "m", 7));
+            teller.tell(entry(sequence, (sequence % 2) as u16, "m", 7));
         }
         assert_eq!(tally.requests.get(), 10);
         assert_eq!(tally.records_dropped.get(), 6);
@@ -220,7 +220,7 @@ mod tests {
         let (mut teller, mut ring) = Teller::with_slots(Arc::new(Tally::new()), 1);
         let told = limits::OVERFLOW_KEYS_MAX as u32 * 2;
         for sequence in 0..told {
-            teller.tell(&entry(sequence, 0, &format!("model-{sequence}"), 1));
+            teller.tell(entry(sequence, 0, &format!("model-{sequence}"), 1));
         }
         assert!(teller.overflow.len() <= limits::OVERFLOW_KEYS_MAX + 1);
         let mut sums = AHashMap::new();
@@ -245,7 +245,7 @@ mod tests {
                     0 | 1 => {
                         let entry = entry(sequence as u32, provider, "m", input);
                         expected.entry(SumKey::of(&entry)).or_insert_with(Numbers::default).add(&Numbers::of(&entry));
-                        teller.tell(&entry);
+                        teller.tell(entry);
                     }
                     2 => teller.flush(),
                     _ => { drain(&mut ring, &mut sums); }
