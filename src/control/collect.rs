@@ -102,7 +102,7 @@ pub(crate) fn pause(fullest: usize) -> Duration {
 pub(crate) mod tests {
     use super::*;
     use crate::base::id::RequestId;
-    use crate::control::log::Format;
+    use crate::config::snapshot::LogFormat as Format;
     use crate::control::usage::Group;
     use crate::record::{Model, Outcome, Teller, Tokens};
 
@@ -143,7 +143,7 @@ pub(crate) mod tests {
         let (mut teller, mut collector) = collector();
         let told = limits::RECENT_EXCHANGES as u32 + 10;
         for sequence in 0..told {
-            teller.tell(exchange(sequence));
+            teller.tell(&exchange(sequence));
         }
         assert_eq!(collector.drain(), told as usize);
         assert_eq!(collector.drain(), 0);
@@ -162,7 +162,7 @@ pub(crate) mod tests {
         for sequence in 0..told {
             let mut entry = exchange(sequence as u32);
             entry.outcome = if sequence % 2 == 0 { Outcome::Ok } else { Outcome::Cut };
-            teller.tell(entry);
+            teller.tell(&entry);
         }
         collector.drain();
         teller.flush();

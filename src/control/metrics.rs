@@ -214,11 +214,11 @@ mod tests {
     #[test]
     fn the_text_has_totals_counters_and_histograms() {
         let (mut teller, mut collector) = collector();
-        teller.tally().sessions(3);
-        teller.tell(exchange(1));
+        teller.tally().sessions_open.set(3);
+        teller.tell(&exchange(1));
         let mut odd = exchange(2);
         odd.model_sent = Model::new("a\"b\\c\nd\u{7}");
-        teller.tell(odd);
+        teller.tell(&odd);
         collector.drain();
         let text = text(&collector, &FACTS);
         for line in [
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn samples_stand_under_their_heads() {
         let (mut teller, mut collector) = collector();
-        teller.tell(exchange(1));
+        teller.tell(&exchange(1));
         collector.drain();
         let text = text(&collector, &FACTS);
         let (mut heads, mut current) = (std::collections::HashSet::new(), "");

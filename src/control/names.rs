@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::config::Snapshot;
 use crate::limits;
 use crate::record::NONE;
 
@@ -34,6 +35,16 @@ fn name(names: &[Box<str>], index: u16) -> &str {
 }
 
 impl Names {
+    /// The names of `snapshot`.
+    pub fn of(snapshot: &Snapshot) -> Names {
+        Names {
+            clients: snapshot.clients.iter().map(|client| client.name.clone()).collect(),
+            routes: snapshot.routes.iter().map(|route| route.name.clone()).collect(),
+            providers: snapshot.providers.iter().map(|provider| provider.name.clone()).collect(),
+            keys: snapshot.keys.iter().map(|key| key.name.clone()).collect(),
+        }
+    }
+
     /// The client's name; empty for none.
     pub fn client(&self, index: u16) -> &str {
         name(&self.clients, index)

@@ -110,7 +110,7 @@ pub struct Tally {
     pub records_dropped: Count,
     /// Panics that ended one session.
     pub panics: Count,
-    /// The number of the last `Settle` command that the core has obeyed.
+    /// The last request of control to settle that is met (`Teller::settle`).
     pub settled: Count,
     /// To the first byte of the answer.
     pub first_byte: Latency,
@@ -146,38 +146,6 @@ impl Tally {
             self.first_token.add(u64::from(entry.first_token_us));
         }
         self.total.add(entry.total_us);
-    }
-
-    /// So many connections of clients are open now. A rise counts as that many new ones.
-    pub fn sessions(&self, open: usize) {
-        let open = open as u64;
-        self.sessions_total.add(open.saturating_sub(self.sessions_open.get()));
-        self.sessions_open.set(open);
-    }
-
-    /// So many streamed answers are under way now.
-    pub fn streams(&self, open: usize) {
-        self.streams_open.set(open as u64);
-    }
-
-    /// A connection to an upstream was opened.
-    pub fn lane_opened(&self) {
-        self.lanes_opened.add(1);
-    }
-
-    /// An attempt found a connection that was open already.
-    pub fn lane_reused(&self) {
-        self.lanes_reused.add(1);
-    }
-
-    /// A panic ended a session.
-    pub fn panicked(&self) {
-        self.panics.add(1);
-    }
-
-    /// Everything that ended before `Settle` of this number has been told.
-    pub fn settle(&self, number: u64) {
-        self.settled.set(number);
     }
 
     /// What the counters of `Outcome` other than ok are called, in the order of `failed`.

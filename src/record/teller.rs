@@ -114,6 +114,8 @@ pub struct Sum {
 pub struct Teller {
     ring: rtrb::Producer<Told>,
     overflow: AHashMap<SumKey, Numbers>,
+    /// The last number that control asked to settle.
+    asked: u64,
     tally: Arc<Tally>,
 }
 
@@ -125,7 +127,7 @@ impl Teller {
 
     fn with_slots(tally: Arc<Tally>, slots: usize) -> (Teller, rtrb::Consumer<Told>) {
         let (producer, consumer) = rtrb::RingBuffer::new(slots);
-        (Teller { ring: producer, overflow: AHashMap::new(), tally }, consumer)
+        (Teller { ring: producer, overflow: AHashMap::new(), asked: 0, tally }, consumer)
     }
 
     /// The core's counters.
@@ -134,15 +136,23 @@ impl Teller {
     }
 
     /// Tells a finished exchange. Never waits, never fails.
-    pub fn tell(&mut self, entry: Entry) {
-        self.tally.exchange(&entry);
-        if self.ring.push(Told::Exchange(entry)).is_err() {
+    pub fn tell(&mut self, entry: &Entry) {
+        self.tally.exchange(entry);
+        if self.ring.push(Told::Exchange(*entry)).is_err() {
             self.tally.records_dropped.add(1);
-            self.keep(&entry);
+            self.keep(entry);
         }
     }
 
-    /// Sends on what did not fit. The core calls it at each tick and when control asks to settle.
+    /// Hands over all that has ended, and says in the tally that request `number` of control is met. Where
+    /// the ring has no room for all of it, a later `flush` does and says so.
+    pub fn settle(&mut self, number: u64) {
+        self.asked = number;
+        self.flush();
+        self.say_settled();
+    }
+
+    /// Sends on what did not fit. The core calls it at each tick.
     pub fn flush(&mut self) {
         if self.overflow.is_empty() {
             return;
@@ -152,6 +162,13 @@ impl Teller {
         for (key, numbers) in sent {
             let pushed = self.ring.push(Told::Sum(Sum { key, numbers }));
             debug_assert!(pushed.is_ok(), "only this core fills the ring, and it had room");
+        }
+        self.say_settled();
+    }
+
+    fn say_settled(&self) {
+        if self.overflow.is_empty() {
+            self.tally.settled.set(self.asked);
         }
     }
 
@@ -200,7 +217,7 @@ mod tests {
         let tally = Arc::new(Tally::new());
         let (mut teller, mut ring) = Teller::with_slots(tally.clone(), 4);
         for sequence in 0..10 {
-            teller.tell(entry(sequence, (sequence % 2) as u16, "m", 7));
+            teller.tell(&entry(sequence, (sequence % 2) as u16, "m", 7));
         }
         assert_eq!(tally.requests.get(), 10);
         assert_eq!(tally.records_dropped.get(), 6);
@@ -216,11 +233,29 @@ mod tests {
     }
 
     #[test]
+    fn settled_is_said_once_nothing_is_left_to_hand_over() {
+        let tally = Arc::new(Tally::new());
+        let (mut teller, mut ring) = Teller::with_slots(tally.clone(), 1);
+        teller.settle(1);
+        assert_eq!(tally.settled.get(), 1);
+        teller.tell(&entry(0, 0, "m", 1));
+        teller.tell(&entry(1, 0, "m", 1));
+        teller.settle(2);
+        assert_eq!(tally.settled.get(), 1, "the ring is full");
+        let mut sums = AHashMap::new();
+        drain(&mut ring, &mut sums);
+        teller.flush();
+        assert_eq!(tally.settled.get(), 2);
+        drain(&mut ring, &mut sums);
+        assert_eq!(sums.values().map(|numbers| numbers.requests).sum::<u64>(), 2);
+    }
+
+    #[test]
     fn the_overflow_is_bounded_and_stays_exact() {
         let (mut teller, mut ring) = Teller::with_slots(Arc::new(Tally::new()), 1);
         let told = limits::OVERFLOW_KEYS_MAX as u32 * 2;
         for sequence in 0..told {
-            teller.tell(entry(sequence, 0, &format!("model-{sequence}"), 1));
+            teller.tell(&entry(sequence, 0, &format!("model-{sequence}"), 1));
         }
         assert!(teller.overflow.len() <= limits::OVERFLOW_KEYS_MAX + 1);
         let mut sums = AHashMap::new();
@@ -245,7 +280,7 @@ mod tests {
                     0 | 1 => {
                         let entry = entry(sequence as u32, provider, "m", input);
                         expected.entry(SumKey::of(&entry)).or_insert_with(Numbers::default).add(&Numbers::of(&entry));
-                        teller.tell(entry);
+                        teller.tell(&entry);
                     }
                     2 => teller.flush(),
                     _ => { drain(&mut ring, &mut sums); }
