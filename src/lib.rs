@@ -32,3 +32,5 @@ pub mod plan;
 pub mod record;
 
 pub mod control;
+
+pub mod cli;

@@ -109,3 +109,5 @@ pub const ADMIN_ACCEPT_PAUSE_MS: u64 = 100;
 pub const CONTROL_ANSWER_MS_MAX: u64 = 30_000;
 /// Bytes of its answer.
 pub const CONTROL_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// One connection or one read of `weir doctor`.
+pub const DOCTOR_MS_MAX: u64 = 10_000;
