@@ -34,12 +34,7 @@ pub(super) fn of_request(buf: &[u8], fields: &Fields, version: Version) -> Resul
 
 /// The framing of a response body; `bodiless` by its status or by the method that was asked. The fields of a
 /// bodiless response are judged all the same: an upstream that contradicts itself there is not kept.
-pub(super) fn of_response(
-    buf: &[u8],
-    fields: &Fields,
-    version: Version,
-    bodiless: bool,
-) -> Result<Framing, Refusal> {
+pub(super) fn of_response(buf: &[u8], fields: &Fields, version: Version, bodiless: bool) -> Result<Framing, Refusal> {
     let chunked = chunked(buf, fields, version)?;
     let length = content_length(buf, fields)?;
     Ok(match (bodiless, chunked, length) {

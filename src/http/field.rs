@@ -299,7 +299,9 @@ mod tests {
             let found = credentials(text.as_bytes(), &table(&text), Some(query));
             assert_eq!(found.as_deref(), Some(expected.as_bytes()), "{text}");
         }
-        for none in ["", "authorization: Basic YTpi\n", "authorization: Bearer \n", "authorization: Bearer\n", "cookie: a=b\n"] {
+        for none in
+            ["", "authorization: Basic YTpi\n", "authorization: Bearer \n", "authorization: Bearer\n", "cookie: a=b\n"]
+        {
             assert_eq!(credentials(none.as_bytes(), &table(none), Some(b"keys=1&x")), None, "{none}");
         }
     }
