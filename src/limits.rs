@@ -38,6 +38,25 @@ pub const INFLATE_STEP_BYTES: usize = 64 * 1024;
 /// Base-2 logarithm of the window of a zstd body: 8 MiB, the most that RFC 9659 §3 lets a sender use.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
+// Configuration: ranges of members, and what indexes of 16 bits can name (the last value means "none").
+
+/// Least `limits.body_bytes`.
+pub const BODY_BYTES_LEAST: usize = 1024;
+/// Least `limits.head_bytes`: a request target of full length and room for the fields.
+pub const HEAD_BYTES_LEAST: usize = 2 * TARGET_BYTES_MAX;
+/// Greatest `limits.head_bytes`.
+pub const HEAD_BYTES_GREATEST: usize = 1024 * 1024;
+/// Greatest `limits.connections`.
+pub const CONNECTIONS_GREATEST: usize = 1_048_576;
+/// Providers, routes and clients of a file, each; keys over all providers; models of one provider; entries of one map.
+pub const CONFIG_ENTRIES_MAX: usize = u16::MAX as usize - 1;
+/// Bytes of a model name asked for; longer names are known to nobody. Bounds the work of matching wildcards.
+pub const MODEL_NAME_BYTES_MAX: usize = 512;
+/// Bytes of the path of a Unix socket (`sun_path` of Linux without its final zero).
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
+
+const _: () = assert!(HEAD_BYTES_MAX >= HEAD_BYTES_LEAST && HEAD_BYTES_MAX <= HEAD_BYTES_GREATEST);
+const _: () = assert!(BODY_BYTES_MAX >= BODY_BYTES_LEAST && CONNECTIONS_MAX <= CONNECTIONS_GREATEST);
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);
 /// Submission entries of a core's ring.
 pub const RING_ENTRIES: u32 = 4_096;

@@ -1,1 +1,4 @@
 //! Pure decisions: which targets, which key.
+
+pub mod keys;
+pub mod route;

@@ -84,7 +84,7 @@ pub(super) async fn attempt<N: Net>(
     fields: &mut Fields,
 ) -> Result<Answered<N::Stream>, NoAnswer> {
     if let Some(lane) = client.core.lanes.take(to.pool) {
-        client.core.tally.lane_reused();
+        client.core.tally.lanes_reused.add(1);
         match on_lane(client, lane, to, outgoing, fields).await {
             Ok(answered) => return Ok(answered),
             Err(Trouble::Final(why)) => return Err(why),
@@ -92,7 +92,7 @@ pub(super) async fn attempt<N: Net>(
         }
     }
     let lane = open(client, to).await?;
-    client.core.tally.lane_opened();
+    client.core.tally.lanes_opened.add(1);
     match on_lane(client, lane, to, outgoing, fields).await {
         Ok(answered) => Ok(answered),
         Err(Trouble::Final(why)) => Err(why),

@@ -18,7 +18,7 @@ use crate::http::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::record::{Entry, Tally, Teller};
-use crate::rt::{Accept, Alarms, Net};
+use crate::rt::{Accept, Alarms, Net, Peer};
 
 /// What control asks of a core.
 pub enum Command<L> {
@@ -57,6 +57,13 @@ pub(super) struct View {
     pub(super) pools: Box<[usize]>,
 }
 
+/// A listener that this core accepts on.
+struct Listening {
+    name: String,
+    open: Rc<Cell<bool>>,
+    close: Box<dyn Fn()>,
+}
+
 /// Tables and text that an exchange needs until its answer begins; lent by the core.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -78,7 +85,7 @@ pub struct Core<N: Net> {
     view: RefCell<Rc<View>>,
     addresses: RefCell<Cache<Arc<ArcSwap<AddressBook>>, Arc<AddressBook>>>,
     connections: Arc<AtomicUsize>,
-    listeners: RefCell<Vec<(String, Rc<Cell<bool>>)>>,
+    listeners: RefCell<Vec<Listening>>,
     sessions: Cell<usize>,
     body_bytes: Cell<usize>,
     draining: Cell<bool>,
@@ -133,49 +140,61 @@ impl<N: Net> Core<N> {
     pub fn command<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, command: Command<L>) {
         match command {
             Command::Listen(name, listener) => self.listen(name, listener),
-            Command::Unlisten(name) => self.listeners.borrow_mut().retain(|(listening, open)| {
-                if *listening == name {
-                    open.set(false);
-                }
-                *listening != name
-            }),
+            Command::Unlisten(name) => self.unlisten(|listening| listening == name),
             Command::Drain => {
                 self.draining.set(true);
+                self.unlisten(|_| true);
                 self.alarms.wake_all();
             }
         }
     }
 
     fn listen<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, name: String, listener: L) {
+        let listener = Rc::new(listener);
         let open = Rc::new(Cell::new(true));
-        self.listeners.borrow_mut().push((name, Rc::clone(&open)));
+        self.listeners.borrow_mut().push(Listening { name, open: Rc::clone(&open), close: Box::new({
+            let listener = Rc::clone(&listener);
+            move || listener.close()
+        }) });
         let core = Rc::clone(self);
         // A panic of the accept loop itself would leave a deaf core behind: better none than that.
-        self.net.spawn(async move { core.accept(listener, open).await }, || std::process::abort());
+        self.net.spawn(async move { core.accept(&*listener, &open).await }, || std::process::abort());
     }
 
-    /// The accept loop of one listener. The pending accept is never dropped (see `rt::Accept`); what it
-    /// yields after the listener was closed is still served, for the kernel had taken it in before.
-    async fn accept<L: Accept<Stream = N::Stream>>(self: Rc<Self>, listener: L, open: Rc<Cell<bool>>) {
-        while open.get() && !self.draining.get() {
-            let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
-                    self.net.sleep(limits::ACCEPT_PAUSE_MS).await;
-                    continue;
-                }
-            };
-            let crowd = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-            let guard = Guest::new(Rc::clone(&self));
-            let core = Rc::clone(&self);
-            let task = async move {
-                session::serve(&core, stream, peer, crowd).await;
-                drop(guard);
-            };
-            let tally = Arc::clone(&self.tally);
-            self.net.spawn(task, move || tally.panicked());
+    fn unlisten(&self, which: impl Fn(&str) -> bool) {
+        self.listeners.borrow_mut().retain(|listening| {
+            let goes = which(&listening.name);
+            if goes {
+                listening.open.set(false);
+                (listening.close)();
+            }
+            !goes
+        });
+    }
+
+    /// The accept loop of one listener. A connection that the kernel had taken in before the listener was
+    /// closed is still served.
+    async fn accept<L: Accept<Stream = N::Stream>>(self: Rc<Self>, listener: &L, open: &Cell<bool>) {
+        while open.get() {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(_) if !open.get() => return,
+                // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
+                Err(_) => self.net.sleep(limits::ACCEPT_PAUSE_MS).await,
+            }
         }
+    }
+
+    fn admit(self: &Rc<Self>, stream: N::Stream, peer: Peer) {
+        let crowd = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let guest = Guest::new(Rc::clone(self));
+        let core = Rc::clone(self);
+        let task = async move {
+            session::serve(&core, stream, peer, crowd).await;
+            drop(guest);
+        };
+        let tally = Arc::clone(&self.tally);
+        self.net.spawn(task, move || tally.panics.add(1));
     }
 
     /// The snapshot in force. Looked at once for each exchange, which then keeps what it saw.
@@ -216,7 +235,7 @@ impl<N: Net> Core<N> {
         RequestId::new(unix_ms, self.index, self.salt, sequence)
     }
 
-    pub(super) fn tell(&self, entry: Entry) {
+    pub(super) fn tell(&self, entry: &Entry) {
         self.teller.borrow_mut().tell(entry);
     }
 
@@ -274,7 +293,8 @@ struct Guest<N: Net>(Rc<Core<N>>);
 impl<N: Net> Guest<N> {
     fn new(core: Rc<Core<N>>) -> Guest<N> {
         core.sessions.set(core.sessions.get() + 1);
-        core.tally.sessions(core.sessions.get());
+        core.tally.sessions_total.add(1);
+        core.tally.sessions_open.set(core.sessions.get() as u64);
         Guest(core)
     }
 }
@@ -283,7 +303,7 @@ impl<N: Net> Drop for Guest<N> {
     fn drop(&mut self) {
         let core = &self.0;
         core.sessions.set(core.sessions.get() - 1);
-        core.tally.sessions(core.sessions.get());
+        core.tally.sessions_open.set(core.sessions.get() as u64);
         core.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

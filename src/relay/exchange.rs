@@ -19,8 +19,8 @@ use super::wait::{Client, Gone};
 use super::{demo, local};
 use crate::base::span::Span;
 use crate::codec::inflate::{self, Coding, InflateError};
-use crate::config::{ClientIx, ProviderIx};
-use crate::http::credentials;
+use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
+use crate::http::field::credentials;
 use crate::http::head::{Name, RequestHead, Version};
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
@@ -125,7 +125,7 @@ impl Exchange {
         };
         self.note.dialect = called.dialect;
         self.entry.client = called.client.unwrap_or(crate::record::NONE);
-        self.is_told = !local::is_probe(called.endpoint);
+        self.is_told = !called.endpoint.is_public();
         let body_bytes = self.view.snapshot.limits.body_bytes;
         let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms).await {
             Ok(body) => body,
@@ -136,7 +136,7 @@ impl Exchange {
         };
         self.entry.request_bytes = (head.len + body.bytes(input).len()) as u64;
         let end = body.end_in_input(head.len);
-        if local::answers(called.endpoint) {
+        if called.endpoint.is_local() {
             let after = self.local(client, input, head, &body, &called, &scratch).await;
             client.core.take_back(scratch);
             input.drain(..end);
@@ -186,13 +186,12 @@ impl Exchange {
         {
             return Err(early(call.dialect, Fault::Permission, "this address is not in allow_ips"));
         }
-        let client = match local::needs_key(call.endpoint) {
-            false => None,
-            true => {
+        let client = match call.endpoint.is_public() {
+            true => None,
+            false => {
                 let query = head.query.map(|span| span.of(input));
                 let presented = credentials(input, &scratch.fields, query);
-                snapshot
-                    .admit(presented.as_deref(), self.entry.unix_ms)
+                admit(snapshot, presented.as_deref(), self.entry.unix_ms)
                     .map_err(|message| early(call.dialect, Fault::Authentication, message))?
             }
         };
@@ -228,9 +227,8 @@ impl Exchange {
             body: body.bytes(input),
             fields: &scratch.fields,
             input,
-            wants_anthropic: scratch.fields.get(Name::AnthropicVersion).is_some(),
-            query: head.query.map_or(&b""[..], |span| span.of(input)),
             is_local: client.peer.is_local(),
+            id: self.entry.id.as_str(),
         };
         let answer = local::answer(&ask);
         self.settle(answer.status, if answer.status < 400 { Outcome::Ok } else { Outcome::ClientError });
@@ -414,6 +412,19 @@ impl Exchange {
                 After::Cut
             }
         }
+    }
+}
+
+/// Whose key this is. With open access any key, or none, is served.
+fn admit(snapshot: &Snapshot, presented: Option<&[u8]>, unix_ms: u64) -> Result<Option<ClientIx>, &'static str> {
+    let client = presented.and_then(|key| snapshot.client(key));
+    match (client, snapshot.access) {
+        (Some(index), _) if snapshot.clients[usize::from(index)].may_call(unix_ms) => Ok(Some(index)),
+        // A listed client that may not call is refused also where strangers are served.
+        (Some(_), _) => Err("this key is disabled or has expired"),
+        (None, Access::Open) => Ok(None),
+        (None, Access::Keys) if presented.is_none() => Err("no API key was sent"),
+        (None, Access::Keys) => Err("this API key is not known"),
     }
 }
 

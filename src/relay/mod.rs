@@ -12,7 +12,6 @@ mod exchange;
 mod failure;
 mod intake;
 mod local;
-mod multipart;
 mod outgoing;
 mod pipe;
 mod reach;

@@ -6,11 +6,12 @@
 use super::pipe::Frame;
 use super::reply;
 use crate::base::id::RequestId;
-use crate::config::{Key, Provider};
-use crate::http::head::{Fields, Name, RequestHead, ResponseHead};
-use crate::http::{credentials, write};
+use crate::config::snapshot::{Key, Provider};
+use crate::http::field::{Fields, Name, is_credential};
+use crate::http::head::{RequestHead, ResponseHead};
+use crate::http::write;
 use crate::protocol::Protocol;
-use crate::protocol::address;
+use crate::protocol::address::{self, Upstream};
 use crate::protocol::path::Call;
 
 /// What the upstream's request head is made from.
@@ -35,15 +36,17 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
     out.extend_from_slice(head.method.name(input));
     out.push(b' ');
     let query = head.query.map_or(&b""[..], |span| span.of(input));
-    address::target(request.call, provider.protocol, &provider.upstream(), request.model, query, out);
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    write::field(b"host", provider.base.authority.as_bytes(), out);
-    let is_replaced = |name: &[u8]| {
-        let named = |fields: &[(Box<str>, Box<str>)]| fields.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()));
-        named(&provider.headers) || named(&key.headers)
+    let upstream = Upstream {
+        base_path: &provider.base.path,
+        versioned: provider.base.versioned,
+        api_version: &provider.api_version,
     };
+    address::target(request.call, provider.protocol, &upstream, request.model, query, out);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    write::field("host", provider.base.authority.as_bytes(), out);
+    let is_replaced = |name: &[u8]| key.headers.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()));
     write::forward_fields(input, fields, out, |field| {
-        credentials::is_credential(field)
+        is_credential(field)
             || matches!(field.known, Name::Cookie | Name::AcceptEncoding | Name::Origin | Name::ProxyAuthorization)
             || (request.decoded && field.known == Name::ContentEncoding)
             || is_replaced(field.name.of(input))
@@ -53,18 +56,19 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
     if provider.protocol == Protocol::Anthropic && fields.get(Name::AnthropicVersion).is_none() {
         out.extend_from_slice(ANTHROPIC_VERSION);
     }
-    let own = provider.headers.iter().filter(|(name, _)| !key.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
-    for (name, value) in own.chain(key.headers.iter()) {
-        match value.strip_prefix('$') {
-            None => write::field(name.as_bytes(), value.as_bytes(), out),
+    for (name, value) in &key.headers {
+        match value.expose().strip_prefix(b"$") {
+            None => write::field(name, value.expose(), out),
+            // `$Name` copies the client's own field, where it sent one.
             Some(copied) => {
-                if let Some(field) = fields.iter().find(|field| field.name.of(input).eq_ignore_ascii_case(copied.as_bytes())) {
-                    write::field(name.as_bytes(), field.value.of(input), out);
+                let mut sent = fields.iter().filter(|field| field.name.of(input).eq_ignore_ascii_case(copied));
+                if let Some(field) = sent.next() {
+                    write::field(name, field.value.of(input), out);
                 }
             }
         }
     }
-    write::length(body_bytes as u64, out);
+    write::field_number("content-length", body_bytes as u64, out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -95,7 +99,7 @@ pub(super) fn answer(answer: &Answer<'_>, out: &mut Vec<u8>) {
             || name.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"access-control-"))
     });
     if let Some(field) = fields.get(Name::XRequestId) {
-        write::field(b"x-upstream-request-id", field.value.of(buffer), out);
+        write::field("x-upstream-request-id", field.value.of(buffer), out);
     }
     reply::marks(Some(answer.id), answer.cors, answer.close, out);
     if answer.streamed {
@@ -103,7 +107,7 @@ pub(super) fn answer(answer: &Answer<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"x-accel-buffering: no\r\n");
     }
     match answer.frame {
-        Frame::Sized if answer.head.status != 204 => write::length(answer.bytes, out),
+        Frame::Sized if answer.head.status != 204 => write::field_number("content-length", answer.bytes, out),
         Frame::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Frame::Sized | Frame::ToClose => {}
     }

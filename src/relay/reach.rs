@@ -10,10 +10,9 @@ use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::core::{Scratch, View};
 use super::exchange::Called;
 use super::failure::{Failure, Retry, judge};
-use super::multipart;
 use super::outgoing;
 use super::wait::Client;
-use crate::config::{KeyIx, ProviderIx};
+use crate::config::snapshot::{KeyIx, ProviderIx};
 use crate::http::Fields;
 use crate::http::head::{Name, RequestHead};
 use crate::json;
@@ -23,7 +22,7 @@ use crate::plan::keys;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Asked};
-use crate::protocol::{self, Protocol};
+use crate::protocol::{self, Protocol, multipart};
 use crate::record::{Entry, Text};
 use crate::rt::{Net, Stream};
 
@@ -252,7 +251,7 @@ async fn attempt<N: Net>(
     let patched = match &request.payload {
         Payload::Json(asked) => sniff::splice(asked, request.body, Some(target.model), request.wants_usage()),
         Payload::Form(Some(span)) => multipart::splice(request.body, *span, target.model),
-        Payload::Form(None) | Payload::Opaque => json::Edits::none(request.body),
+        Payload::Form(None) | Payload::Opaque => json::edit::Edits::new(request.body),
     };
     let call = request.called.call(request.input);
     out.clear();
@@ -276,7 +275,7 @@ async fn attempt<N: Net>(
     let addresses = client.core.addresses();
     let destination = Destination {
         pool: request.view.pools[target.provider as usize],
-        addresses: addresses.of(target.provider),
+        addresses: addresses.of(&provider.base),
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,

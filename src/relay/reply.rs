@@ -36,16 +36,23 @@ impl Note {
 }
 
 /// Writes an error in the caller's dialect.
-pub(super) async fn fault<N: Net>(
+pub(super) async fn fault<N: Net>(client: &mut Client<N>, note: &Note, fault: Fault, message: &str) -> Result<u64, Gone> {
+    fault_as(client, note, fault, fault.status(), message, b"").await
+}
+
+/// As `fault`, under another status than the fault's own, with further field lines.
+pub(super) async fn fault_as<N: Net>(
     client: &mut Client<N>,
     note: &Note,
     fault: Fault,
+    status: u16,
     message: &str,
+    fields: &[u8],
 ) -> Result<u64, Gone> {
     let mut body = Vec::with_capacity(256 + message.len());
     let id = note.id.as_ref().map_or("", RequestId::as_str);
-    failure::write(note.dialect, fault, fault.status(note.dialect), message, id, &mut body);
-    send(client, note, fault.status(note.dialect), "application/json", &body, &[]).await
+    failure::write(note.dialect, fault, status, message, id, &mut body);
+    send(client, note, status, "application/json", &body, fields).await
 }
 
 /// Writes a whole answer. `fields` are further field lines, each with its CRLF. Returns the bytes written.
@@ -60,12 +67,12 @@ pub(super) async fn send<N: Net>(
     let mut head = Vec::with_capacity(256 + fields.len());
     write::status_line(status, &mut head);
     if status != 204 {
-        write::field(b"content-type", content_type.as_bytes(), &mut head);
-        write::length(body.len() as u64, &mut head);
+        write::field("content-type", content_type.as_bytes(), &mut head);
+        write::field_number("content-length", body.len() as u64, &mut head);
     }
     marks(note.id.as_ref(), note.cors, note.close, &mut head);
     if let Some(seconds) = note.retry_after_s {
-        write::field(b"retry-after", itoa::Buffer::new().format(seconds).as_bytes(), &mut head);
+        write::field_number("retry-after", seconds, &mut head);
     }
     head.extend_from_slice(fields);
     head.extend_from_slice(b"\r\n");
@@ -77,7 +84,7 @@ pub(super) async fn send<N: Net>(
 /// The field lines that every answer carries.
 pub(super) fn marks(id: Option<&RequestId>, cors: bool, close: bool, head: &mut Vec<u8>) {
     if let Some(id) = id {
-        write::field(b"x-request-id", id.as_bytes(), head);
+        write::field("x-request-id", id.as_bytes(), head);
     }
     if cors {
         head.extend_from_slice(

@@ -14,7 +14,7 @@ use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use crate::limits;
 
 /// What the configuration asks for.
-pub use crate::config::DriverChoice as Choice;
+pub use crate::config::snapshot::DriverChoice as Choice;
 
 /// What a core runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -77,6 +77,8 @@ pub trait Accept: 'static {
     /// The next connection. Never dropped while pending: monoio 0.2.4 leaks the descriptor of an accept
     /// that completes after its future is gone.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>>;
+    /// Makes the pending `accept`, and every later one, end: with an error, or with what it has just taken.
+    fn close(&self);
 }
 
 /// What the data plane needs of the world: connections, time, tasks. `Monoio` is the real one.

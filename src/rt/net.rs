@@ -4,7 +4,7 @@
 //! queued is lost when one core drains, a second process fails loudly. A stream over a Unix socket is the
 //! same type as one over TCP: readiness, `recv` and `sendmsg` do not ask for the family.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -14,11 +14,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
+use monoio::io::{CancelHandle, Canceller};
 use monoio::net::{TcpListener, TcpStream, UnixListener};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::held::{Direction, Held};
 use super::{Accept, Net, Peer, Stream, sys, task};
+use crate::config::listen::Listen;
 use crate::limits;
 
 /// The real world, on whichever driver the core runs.
@@ -154,18 +156,18 @@ impl Bound {
 }
 
 /// Binds a TCP address or a Unix path and listens.
-pub fn bind(at: &crate::config::Listen) -> io::Result<Bound> {
+pub fn bind(at: &Listen) -> io::Result<Bound> {
     match at {
-        crate::config::Listen::Tcp(address) => bind_tcp(*address),
-        crate::config::Listen::Unix(path) => bind_unix(path),
+        Listen::Tcp(address) => bind_tcp(*address),
+        Listen::Unix(path) => bind_unix(path),
     }
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        // `[::]` beside `0.0.0.0` must not collide; who wants both lists both.
-        socket.set_only_v6(true)?;
+        // `[::]` is every address, IPv4 included (config.md: `:7070`).
+        socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -187,20 +189,27 @@ fn bind_unix(path: &Path) -> io::Result<Bound> {
 }
 
 /// A listening socket of one core.
-pub enum Listener {
-    /// TCP.
+pub struct Listener {
+    socket: Kind,
+    canceller: RefCell<Option<Canceller>>,
+    cancel: CancelHandle,
+}
+
+enum Kind {
     Tcp(TcpListener),
-    /// Unix.
     Unix(UnixListener),
 }
 
 impl Listener {
     /// Brings a bound socket onto the calling core.
     pub fn new(bound: Bound) -> io::Result<Listener> {
-        match bound {
-            Bound::Tcp(listener) => TcpListener::from_std(listener).map(Listener::Tcp),
-            Bound::Unix(listener, _) => UnixListener::from_std(listener).map(Listener::Unix),
-        }
+        let socket = match bound {
+            Bound::Tcp(listener) => Kind::Tcp(TcpListener::from_std(listener)?),
+            Bound::Unix(listener, _) => Kind::Unix(UnixListener::from_std(listener)?),
+        };
+        let canceller = Canceller::new();
+        let cancel = canceller.handle();
+        Ok(Listener { socket, canceller: RefCell::new(Some(canceller)), cancel })
     }
 }
 
@@ -208,17 +217,23 @@ impl Accept for Listener {
     type Stream = Socket;
 
     async fn accept(&self) -> io::Result<(Socket, Peer)> {
-        match self {
-            Listener::Tcp(listener) => {
-                let (stream, from) = listener.accept().await?;
+        match &self.socket {
+            Kind::Tcp(listener) => {
+                let (stream, from) = listener.cancelable_accept(self.cancel.clone()).await?;
                 // An event must leave when it is written, not when the next one comes.
                 let _ = stream.set_nodelay(true);
                 Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Ip(from.ip())))
             }
-            Listener::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
+            Kind::Unix(listener) => {
+                let (stream, _) = listener.cancelable_accept(self.cancel.clone()).await?;
                 Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Unix))
             }
+        }
+    }
+
+    fn close(&self) {
+        if let Some(canceller) = self.canceller.borrow_mut().take() {
+            let _spent = canceller.cancel();
         }
     }
 }

@@ -144,3 +144,11 @@ fn done(outcome: libc::c_int) -> io::Result<()> {
 pub fn would_block(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
+
+/// Random bits from the kernel.
+pub fn random_u32() -> u32 {
+    let mut bytes = [0_u8; 4];
+    // SAFETY: the buffer is ours and its length is given; with flags 0 a read of so few bytes is never short.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    u32::from_ne_bytes(bytes)
+}

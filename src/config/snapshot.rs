@@ -1,0 +1,469 @@
+//! What a file means: immutable, names resolved to indexes, secrets in place. Cores share one and replace it whole.
+//!
+//! A disabled provider does not exist here, nor do its keys; disabled keys and clients keep their place, because their
+//! names still mean something to whoever reads statistics.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::listen::{IpList, Listen};
+use super::name::Names;
+use super::pattern::Pattern;
+use crate::base::secret::Secret;
+use crate::protocol::{Dialect, Protocol};
+
+pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
+pub use super::file::{Driver as DriverChoice, Log};
+
+/// Index of a provider.
+pub type ProviderIx = u16;
+/// Index of a key, over all providers.
+pub type KeyIx = u16;
+/// Index of a route.
+pub type RouteIx = u16;
+/// Index of a client.
+pub type ClientIx = u16;
+
+/// The meaning of a configuration.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts reloads; set by whoever publishes it.
+    pub generation: u64,
+    /// The file it came from.
+    pub file: Option<PathBuf>,
+    /// Providers in the order of the file.
+    pub providers: Box<[Provider]>,
+    /// Keys, those of a provider side by side.
+    pub keys: Box<[Key]>,
+    /// Routes in the order of the file.
+    pub routes: Box<[Route]>,
+    /// Clients in the order of the file.
+    pub clients: Box<[Client]>,
+    /// Addresses of the relay.
+    pub listen: Vec<Listen>,
+    /// The admin address.
+    pub admin: Admin,
+    /// Threads that serve.
+    pub cores: Cores,
+    /// How sockets are driven.
+    pub driver: DriverChoice,
+    /// Folder of everything that is kept.
+    pub data_dir: PathBuf,
+    /// Who is served.
+    pub access: Access,
+    /// Who may connect.
+    pub allow_ips: IpList,
+    /// Route of clients that have none.
+    pub default_route: Option<RouteIx>,
+    /// The same by dialect (`Dialect as usize`), before `default_route`.
+    pub default_routes: [Option<RouteIx>; 5],
+    /// Bounds on size and number.
+    pub limits: Limits,
+    /// Bounds on waiting.
+    pub timeouts: Timeouts,
+    /// How often a request is tried.
+    pub retry: Retry,
+    /// How long a failing key rests.
+    pub cooldown: Cooldown,
+    /// The log.
+    pub log: Log,
+    /// Days that usage is kept.
+    pub usage_keep_days: u32,
+    /// Recorded bodies.
+    pub traces: Traces,
+    /// Whether a changed file is applied by itself.
+    pub watch: bool,
+    pub(super) lookup: Lookup,
+}
+
+/// Tables over the rest of the snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Lookup {
+    /// Published names, prefixed ones included, to (provider, place in its `models`), in the order of the file.
+    pub(super) catalogue: Names<(ProviderIx, u16)>,
+    pub(super) providers: Names<ProviderIx>,
+    /// Hash of a client's key to the client, sorted by hash.
+    pub(super) clients: Box<[(u64, ClientIx)]>,
+    /// Keyed per snapshot, so that a caller cannot choose where its guess falls.
+    pub(super) hasher: ahash::RandomState,
+}
+
+impl Snapshot {
+    /// The client with this key, whether or not it may call now. A miss costs a comparison too.
+    pub fn client(&self, presented: &[u8]) -> Option<ClientIx> {
+        let hash = self.lookup.hasher.hash_one(presented);
+        let table = &self.lookup.clients;
+        let place = table.partition_point(|(known, _)| *known < hash);
+        let mut matched = None;
+        // Equal hashes are next to each other; where none is equal, its neighbour is compared.
+        for (known, client) in table[place.min(table.len().saturating_sub(1))..].iter() {
+            if self.clients[usize::from(*client)].key.matches(presented) {
+                matched = Some(*client);
+            }
+            if *known != hash {
+                break;
+            }
+        }
+        matched
+    }
+
+    /// The provider of this name.
+    pub fn provider(&self, name: &[u8]) -> Option<ProviderIx> {
+        self.lookup.providers.get(std::str::from_utf8(name).ok()?).next().copied()
+    }
+
+    /// What publishes this name, bare or prefixed: provider and place in its `models`.
+    pub fn published<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (ProviderIx, &'a Published)> {
+        self.lookup
+            .catalogue
+            .get(name)
+            .map(|&(provider, model)| (provider, &self.providers[usize::from(provider)].models[usize::from(model)]))
+    }
+
+    /// The route of a caller: its client's, else that of its dialect, else the default.
+    pub fn route(&self, client: Option<ClientIx>, dialect: Dialect) -> Option<RouteIx> {
+        client
+            .and_then(|client| self.clients[usize::from(client)].route)
+            .or(self.default_routes[dialect as usize])
+            .or(self.default_route)
+    }
+
+    /// Keys of a provider, with their indexes.
+    pub fn keys_of(&self, provider: ProviderIx) -> impl Iterator<Item = (KeyIx, &Key)> {
+        self.providers[usize::from(provider)].keys.clone().map(|key| (key, &self.keys[usize::from(key)]))
+    }
+}
+
+/// The admin address.
+#[derive(Debug)]
+pub struct Admin {
+    /// Where.
+    pub listen: Listen,
+    /// The password; nothing means that a token is made at start.
+    pub password: Option<Secret>,
+}
+
+/// Threads that serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    /// One for each core.
+    Auto,
+    /// This many.
+    Number(u16),
+}
+
+/// A provider that is not disabled.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Its address; that of `demo` is empty.
+    pub base: Base,
+    /// Its keys; never empty: a provider without has one with an empty secret.
+    pub keys: Range<KeyIx>,
+    /// What it publishes.
+    pub models: Box<[Published]>,
+    /// Upstream names that are never used.
+    pub exclude_models: Box<[Pattern]>,
+    /// `api-version` of Azure.
+    pub api_version: Box<str>,
+    /// How a key is chosen.
+    pub balance: Balance,
+    /// What keeps a conversation on its key.
+    pub affinity: Affinity,
+    /// Bounds on waiting for it.
+    pub timeouts: UpstreamTimeouts,
+    pub(super) published: Names<u16>,
+}
+
+impl Provider {
+    /// Whether an upstream model name may not be used.
+    pub fn excludes(&self, model: &str) -> bool {
+        super::pattern::any(&self.exclude_models, model)
+    }
+
+    /// What this provider publishes under a name, without prefix; several if the name is a pool.
+    pub fn published<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Published> {
+        self.published.get(name).map(|&model| &self.models[usize::from(model)])
+    }
+}
+
+/// A published model.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The provider's name of it.
+    pub name: Box<str>,
+    /// The name clients see, if another.
+    pub alias: Option<Box<str>>,
+    /// `PREFIX/NAME`, if the provider has a prefix.
+    pub prefixed: Option<Box<str>>,
+    /// Whether the name without prefix is reachable.
+    pub bare: bool,
+    /// When it was released, milliseconds since 1970.
+    pub released_unix_ms: Option<u64>,
+    /// What the provider speaks for it.
+    pub protocol: Protocol,
+}
+
+impl Published {
+    /// The name clients see, without prefix.
+    pub fn id(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// An address of a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Base {
+    /// `https://`.
+    pub tls: bool,
+    /// Host, lower case; IPv6 without brackets.
+    pub host: Box<str>,
+    /// Port.
+    pub port: u16,
+    /// For `Host`: with the port unless it is the scheme's, IPv6 in brackets.
+    pub authority: Box<str>,
+    /// Path without trailing slash; may be empty.
+    pub path: Box<str>,
+    /// Whether the path is complete: no version segment is to be added to it.
+    pub versioned: bool,
+}
+
+/// A credential of a provider.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name, given or its number.
+    pub name: Box<str>,
+    /// Whose it is.
+    pub provider: ProviderIx,
+    /// The secret; empty for a provider that needs none.
+    pub secret: Secret,
+    /// The complete header line with CRLF that carries it; empty without secret.
+    pub auth: Secret,
+    /// Share among its equals.
+    pub weight: u32,
+    /// Lower is used first.
+    pub priority: u32,
+    /// Requests in flight at most; 0 is no bound.
+    pub max_concurrent: u32,
+    /// Requests that may wait.
+    pub queue: u32,
+    /// How long one may wait.
+    pub queue_ms: u32,
+    /// Upstream names it may serve; empty is all.
+    pub models: Box<[Pattern]>,
+    /// Upstream names it may not serve.
+    pub exclude_models: Box<[Pattern]>,
+    /// Header fields to send: the provider's, with its own over them.
+    pub headers: Box<[(Box<str>, Secret)]>,
+    /// How the provider is reached.
+    pub proxy: Proxy,
+    /// Whether it is not used.
+    pub disabled: bool,
+}
+
+impl Key {
+    /// Whether it may serve an upstream model name.
+    pub fn serves(&self, model: &str) -> bool {
+        !self.disabled
+            && (self.models.is_empty() || super::pattern::any(&self.models, model))
+            && !super::pattern::any(&self.exclude_models, model)
+    }
+}
+
+/// How a provider is reached.
+#[derive(Clone, Debug)]
+pub enum Proxy {
+    /// By itself.
+    Direct,
+    /// Through a proxy.
+    Via {
+        /// What the proxy speaks.
+        scheme: ProxyScheme,
+        /// Its host.
+        host: Box<str>,
+        /// Its port.
+        port: u16,
+        /// `user:password`.
+        credentials: Option<Secret>,
+    },
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyScheme {
+    /// HTTP CONNECT.
+    Http,
+    /// HTTP CONNECT over TLS.
+    Https,
+    /// SOCKS 5, addresses resolved here.
+    Socks5,
+    /// SOCKS 5, names resolved there.
+    Socks5h,
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its key.
+    pub key: Secret,
+    /// Its route.
+    pub route: Option<RouteIx>,
+    /// Names it may ask for; nothing is all.
+    pub models: Option<Box<[Pattern]>>,
+    /// Requests a minute.
+    pub requests_per_minute: Option<u32>,
+    /// Whether it is refused.
+    pub disabled: bool,
+    /// When its key ends.
+    pub expires_unix_ms: Option<u64>,
+}
+
+impl Client {
+    /// Whether it may call at this time.
+    pub fn may_call(&self, unix_ms: u64) -> bool {
+        !self.disabled && self.expires_unix_ms.is_none_or(|end| unix_ms < end)
+    }
+
+    /// Whether it may ask for a model name.
+    pub fn may_ask(&self, model: &str) -> bool {
+        self.models.as_deref().is_none_or(|patterns| super::pattern::any(patterns, model))
+    }
+}
+
+/// A route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: Box<str>,
+    /// Default targets.
+    pub to: Box<[TargetRule]>,
+    /// Names asked for to targets.
+    pub models: ModelMap,
+    /// Order of the targets of one list.
+    pub spread: Spread,
+    /// What becomes of a name nobody knows.
+    pub unknown_models: UnknownModels,
+}
+
+/// A target as a route writes it, aliases resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRule {
+    /// Whom to ask.
+    pub provider: ProviderIx,
+    /// For what; nothing keeps the name asked for.
+    pub model: Option<Box<str>>,
+}
+
+/// `routes.R.models`.
+#[derive(Debug, Default)]
+pub struct ModelMap {
+    /// Every entry in the order of the file, wildcards too.
+    pub entries: Box<[(Pattern, Box<[TargetRule]>)]>,
+    pub(super) exact: Names<u16>,
+    /// Places of the wildcards, longest first.
+    pub(super) wildcards: Box<[u16]>,
+}
+
+impl ModelMap {
+    /// The targets of a name: exact, then case-insensitive, then the longest wildcard (that of the right case first).
+    pub fn get(&self, name: &str) -> Option<&[TargetRule]> {
+        let entry = |place: &u16| &self.entries[usize::from(*place)];
+        let wildcard = |matches: fn(&Pattern, &str) -> bool| {
+            self.wildcards.iter().map(entry).find(|(pattern, _)| matches(pattern, name))
+        };
+        let found = self.exact.get(name).next().map(entry);
+        let found = found.or_else(|| wildcard(Pattern::matches_exactly)).or_else(|| wildcard(Pattern::matches));
+        found.map(|(_, targets)| &**targets)
+    }
+}
+
+/// Bounds on size and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a decoded request body.
+    pub body_bytes: usize,
+    /// Bytes of a request head.
+    pub head_bytes: usize,
+    /// Connections of clients.
+    pub connections: usize,
+}
+
+/// Bounds on waiting, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A whole request head.
+    pub head_ms: u32,
+    /// A silence inside a request body.
+    pub body_ms: u32,
+    /// An idle connection of a client.
+    pub keep_alive_ms: u32,
+    /// One stalled write to a client.
+    pub client_stall_ms: u32,
+    /// Connecting to a provider that has no bound of its own; so the next three.
+    pub connect_ms: u32,
+    /// The head of an answer that is not streamed.
+    pub answer_ms: u32,
+    /// The first semantic event of a stream.
+    pub first_token_ms: u32,
+    /// Any later silence of a provider.
+    pub stream_idle_ms: u32,
+    /// Exchanges under way at the end.
+    pub drain_ms: u32,
+    /// Between pings; 0 is never.
+    pub ping_ms: u32,
+}
+
+/// Bounds on waiting for a provider, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    /// Connecting.
+    pub connect_ms: u32,
+    /// The head of an answer that is not streamed.
+    pub answer_ms: u32,
+    /// The first semantic event of a stream.
+    pub first_token_ms: u32,
+    /// Any later silence.
+    pub stream_idle_ms: u32,
+}
+
+/// How often a request is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts over everything.
+    pub attempts_max: u8,
+    /// Extra rounds.
+    pub rounds_max: u8,
+    /// Longest wait between rounds.
+    pub round_wait_ms_max: u32,
+}
+
+/// How long a failing key rests, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cooldown {
+    /// After 429 and 529.
+    pub rate_limited_ms: u32,
+    /// After `failures` server errors.
+    pub server_error_ms: u32,
+    /// After 401, 402 and 403.
+    pub rejected_key_ms: u32,
+    /// Longest rest.
+    pub max_ms: u32,
+    /// Consecutive failures until a rest.
+    pub failures: u32,
+}
+
+/// Recorded bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traces {
+    /// Whose.
+    pub bodies: TraceBodies,
+    /// Days they are kept.
+    pub keep_days: u32,
+    /// Bytes on disk.
+    pub bytes_max: u64,
+}
