@@ -112,6 +112,12 @@ impl Fleet {
         names
     }
 
+    /// Asks every core to hand over what has ended.
+    pub fn settle(&self, number: u64) {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.iter_mut().for_each(|bell| send(bell, Command::Settle(number)));
+    }
+
     /// Stops accepting and lets the sessions end. Connections that come now are refused by the kernel.
     pub fn drain(&self) {
         for (_, listener) in self.bound.lock().unwrap_or_else(PoisonError::into_inner).drain() {
@@ -164,5 +170,6 @@ fn obey(core: &std::rc::Rc<Core<Monoio>>, command: Command<Bound>) {
         },
         Command::Unlisten(name) => core.command(Command::<Listener>::Unlisten(name)),
         Command::Drain => core.command(Command::<Listener>::Drain),
+        Command::Settle(number) => core.command(Command::<Listener>::Settle(number)),
     }
 }

@@ -28,6 +28,8 @@ pub enum Command<L> {
     Unlisten(String),
     /// Accept nothing more, end what is idle, let the rest finish.
     Drain,
+    /// Hand over what has ended, then say this number in the tally.
+    Settle(u64),
 }
 
 /// What a core is made of.
@@ -145,6 +147,10 @@ impl<N: Net> Core<N> {
                 self.draining.set(true);
                 self.unlisten(|_| true);
                 self.alarms.wake_all();
+            }
+            Command::Settle(number) => {
+                self.teller.borrow_mut().flush();
+                self.tally.settled.set(number);
             }
         }
     }

@@ -17,4 +17,5 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod sandbox;
 mod streams;

@@ -130,7 +130,16 @@ impl Weir {
     }
 
     /// The same where `address` is the relay's.
-    pub fn start_on(driver: Driver, mut config: Value, address: SocketAddr) -> Weir {
+    pub fn start_on(driver: Driver, config: Value, address: SocketAddr) -> Weir {
+        Weir::prepared(driver, config, address, |_| ())
+    }
+
+    fn prepared(
+        driver: Driver,
+        mut config: Value,
+        address: SocketAddr,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Weir {
         let folder = Folder::new();
         let admin = SocketAddr::new(address.ip(), address.port() + 1);
         let filled = json!({
@@ -149,7 +158,13 @@ impl Weir {
         write_config(&folder, &config);
         let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
         command.arg("serve").arg("-c").arg(folder.path().join("weir.json")).env_clear();
+        prepare(&mut command);
         Weir::spawn(command, folder, config, address, admin)
+    }
+
+    /// Starts weir with `config` as it stands but for addresses and folder, in surroundings that `prepare` makes.
+    pub fn start_in(config: Value, prepare: impl FnOnce(&mut Command)) -> Weir {
+        Weir::prepared(Driver::Epoll, config, own_address(), prepare)
     }
 
     /// Starts weir as on an empty machine, with `home` for a home: no file, nothing in the environment.
