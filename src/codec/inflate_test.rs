@@ -119,6 +119,15 @@ fn members_follow_each_other() {
 }
 
 #[test]
+fn empty_members_are_counted() {
+    for form in [Form::Gzip, Form::Zstd] {
+        let members = |count: usize| form.encode(b"").repeat(count);
+        assert_eq!(decode(&[form.coding()], &members(MEMBERS_MAX + 1), 1), Ok(Vec::new()), "{form:?}");
+        assert_eq!(decode(&[form.coding()], &members(MEMBERS_MAX + 2), 1), Err(InflateError::TooLarge), "{form:?}");
+    }
+}
+
+#[test]
 fn codings_are_undone_from_the_last() {
     let text = sample(1_000);
     let body = Form::Zstd.encode(&Form::Brotli.encode(&Form::Gzip.encode(&text)));

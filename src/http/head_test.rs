@@ -70,7 +70,8 @@ fn a_request_is_read_into_spans() {
 #[test]
 fn methods_are_tokens_and_case_matters() {
     for (text, method) in [("GET", Method::Get), ("DELETE", Method::Delete), ("OPTIONS", Method::Options)] {
-        assert_eq!(head_of(&format!("{text} / HTTP/1.1\r\nhost: a\r\n\r\n")).method, method);
+        let line = format!("{text} / HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!((head_of(&line).method, method.text(line.as_bytes())), (method, text.as_bytes()));
     }
     let Method::Other(span) = head_of("get / HTTP/1.1\r\nhost: a\r\n\r\n").method else { panic!() };
     assert_eq!(span, Span::new(0, 3));
@@ -251,6 +252,26 @@ fn field_lines_are_strict() {
     assert!(head.unwrap().is_some());
     let values: Vec<&[u8]> = fields.iter().map(|field| field.value.of(text)).collect();
     assert_eq!(values, [&b"a"[..], b"", b"", b"\xe9 \"a\tb\""]);
+}
+
+/// httparse looks at 8, 16 or 32 bytes at a time, so every byte is tried at every place of such a block.
+#[test]
+fn every_byte_at_every_place() {
+    let long = [b'a'; 70];
+    for (at, byte) in (0..long.len()).flat_map(|at| (0..=255_u8).map(move |byte| (at, byte))) {
+        let mut part = long;
+        part[at] = byte;
+        let accepted = |before: &str, after: &str| {
+            let text = [before.as_bytes(), &part, after.as_bytes()].concat();
+            ask(&text).0.is_ok_and(|head| head.is_some())
+        };
+        let in_value = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        assert_eq!(accepted("GET / HTTP/1.1\r\nhost: a\r\nx: ", "\r\n\r\n"), in_value, "{byte:#x} at {at}");
+        let in_target = byte.is_ascii_graphic() && byte != b'#';
+        assert_eq!(accepted("GET /", " HTTP/1.1\r\nhost: a\r\n\r\n"), in_target, "{byte:#x} at {at}");
+        let in_name = ascii::is_tchar(byte) || (byte == b':' && at > 0);
+        assert_eq!(accepted("GET / HTTP/1.1\r\nhost: a\r\n", ": x\r\n\r\n"), in_name, "{byte:#x} at {at}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::failure::Failure;
 use super::upstream::Lane;
 use super::wait::{Client, Interest, Wake};
-use crate::http::Fields;
+use crate::http::field::Fields;
 use crate::http::body::{Decoder, State};
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
 use crate::limits;
@@ -292,17 +292,23 @@ fn decode<S>(answered: &mut Answered<S>) -> Result<(), Failure> {
     if answered.ended {
         return Ok(());
     }
-    let from = answered.payload.end;
-    let piece = answered
-        .decoder
-        .decode(&mut answered.buffer[from..])
+    let Answered { buffer, decoder, payload, .. } = answered;
+    let from = payload.end;
+    let piece = decoder
+        .decode(&mut buffer[from..])
         .map_err(|_| Failure::unreachable("the framing of the upstream's answer is broken"))?;
-    answered.payload.end += piece.data.len();
     if piece.state == State::End {
         answered.ended = true;
         // Bytes behind an answer that nobody asked for: the lane is out of step.
-        answered.reusable &= from + piece.consumed == answered.buffer.len();
+        answered.reusable &= from + piece.consumed == buffer.len();
     }
-    answered.buffer.truncate(answered.payload.end);
+    let data = from + piece.data.start..from + piece.data.end;
+    if payload.start == payload.end {
+        *payload = data;
+    } else {
+        payload.end += data.len();
+        buffer.copy_within(data, from);
+    }
+    buffer.truncate(payload.end);
     Ok(())
 }

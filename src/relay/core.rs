@@ -14,7 +14,7 @@ use super::session;
 use super::upstream::Upstreams;
 use crate::base::id::RequestId;
 use crate::config::Snapshot;
-use crate::http::Fields;
+use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::record::{Entry, Tally, Teller};

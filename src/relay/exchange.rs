@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::attempt::Answered;
 use super::core::{Scratch, View};
 use super::intake::{self, Body, NoBody};
@@ -18,15 +20,15 @@ use super::session::After;
 use super::wait::{Client, Gone};
 use super::{demo, local};
 use crate::base::span::Span;
-use crate::codec::inflate::{self, Coding, InflateError};
+use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
-use crate::http::field::credentials;
-use crate::http::head::{Name, RequestHead, Version};
+use crate::http::field::{Fields, credentials};
+use crate::http::head::{Method, Name, RequestHead, Version};
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
-use crate::protocol::sniff::Answer;
+use crate::protocol::sniff::{Answer, Usage};
 use crate::protocol::Dialect;
-use crate::record::{Entry, Outcome};
+use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
 use crate::sse;
 
@@ -89,7 +91,7 @@ pub(super) async fn run<N: Net>(
         dialect: Dialect::Chat,
         id: Some(id),
         close: !head.keep_alive || core.is_draining(),
-        head_only: head.method.is_head(),
+        head_only: head.method == Method::Head,
         cors: scratch.fields.get(Name::Origin).is_some(),
         retry_after_s: None,
         stall_ms: view.snapshot.timeouts.client_stall_ms,
@@ -137,7 +139,7 @@ impl Exchange {
         self.entry.request_bytes = (head.len + body.bytes(input).len()) as u64;
         let end = body.end_in_input(head.len);
         if called.endpoint.is_local() {
-            let after = self.local(client, input, head, &body, &called, &scratch).await;
+            let after = self.local(client, input, &body, &called, &scratch).await;
             client.core.take_back(scratch);
             input.drain(..end);
             return after;
@@ -216,7 +218,6 @@ impl Exchange {
         &mut self,
         client: &mut Client<N>,
         input: &[u8],
-        head: &RequestHead,
         body: &Body<N>,
         called: &Called,
         scratch: &Scratch,
@@ -247,10 +248,14 @@ impl Exchange {
         scratch: &mut Scratch,
     ) -> Reached<N::Stream> {
         let view = Rc::clone(&self.view);
-        let decoded = match decode(&scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes) {
+        let decoded = match decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes).await {
             Ok(None) => false,
-            Ok(Some(decoded)) if body.replace(client, decoded) => true,
-            Ok(Some(_)) => return Reached::refused(Fault::Unavailable, "too many bytes of request bodies are under way"),
+            Ok(Some(decoded)) => {
+                if !body.replace(client, decoded) {
+                    return Reached::refused(Fault::Unavailable, "too many bytes of request bodies are under way");
+                }
+                true
+            }
             Err((fault, message)) => return Reached::refused(fault, message),
         };
         let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, &scratch.fields);
@@ -307,7 +312,7 @@ impl Exchange {
             id: self.entry.id,
             start_us: self.start_us,
         };
-        let sniffer = Answer::new(provider.protocol);
+        let sniffer = Answer::stream(self.note.dialect);
         client.core.take_back(scratch);
         let status = answered.head.status;
         self.entry.reused = reused;
@@ -317,7 +322,7 @@ impl Exchange {
         let passed = pipe::run(client, answered, head, course, sniffer).await;
         tally.streams_open.sub(u64::from(stream.is_some()));
         self.entry.response_bytes = passed.bytes;
-        self.entry.tokens = passed.answer.usage().into();
+        self.entry.tokens = tokens(&passed.answer.usage());
         if let Some(us) = passed.first_token_us {
             self.entry.first_token_us = micros(us);
         }
@@ -350,7 +355,8 @@ impl Exchange {
 
     /// Every target failed: the last failure, as the caller's dialect says it (config.md §5).
     async fn fail<N: Net>(&mut self, client: &mut Client<N>, failure: super::failure::Failure, provider: ProviderIx) -> After {
-        let name = &self.view.snapshot.providers[provider as usize].name;
+        let view = Rc::clone(&self.view);
+        let name = &view.snapshot.providers[usize::from(provider)].name;
         let own = failure.fault.status(self.note.dialect);
         let status = match failure.status {
             0 | 401 | 403 => own,
@@ -428,23 +434,38 @@ fn admit(snapshot: &Snapshot, presented: Option<&[u8]>, unix_ms: u64) -> Result<
     }
 }
 
-/// The request body without its content codings; nothing where it has none.
-fn decode(
-    fields: &crate::http::Fields,
+/// The request body without its content codings; nothing where it has none. Other sessions get their turn
+/// between pieces: a large body takes longer to decode than a core may stand still.
+async fn decode<N: Net>(
+    client: &Client<N>,
+    fields: &Fields,
     input: &[u8],
     body: &[u8],
     bytes_max: usize,
 ) -> Result<Option<Vec<u8>>, (Fault, &'static str)> {
-    let Some(value) = fields.value(input, Name::ContentEncoding) else { return Ok(None) };
-    let codings = Coding::parse_list(value)
-        .map_err(|_| (Fault::of_status(415), "content-encoding: gzip, deflate, br and zstd are understood"))?;
+    if fields.get(Name::ContentEncoding).is_none() {
+        return Ok(None);
+    }
+    let mut codings = SmallVec::new();
+    for field in fields.all(Name::ContentEncoding) {
+        Coding::parse_into(field.value.of(input), &mut codings)
+            .map_err(|_| (Fault::UnsupportedMedia, "content-encoding: gzip, deflate, br and zstd are understood"))?;
+    }
     if codings.iter().all(|coding| *coding == Coding::Identity) {
         return Ok(None);
     }
-    match inflate::decode(&codings, body, bytes_max) {
-        Ok(decoded) => Ok(Some(decoded)),
-        Err(InflateError::TooLarge) => Err((Fault::TooLarge, "the decoded request body is larger than limits.body_bytes")),
-        Err(InflateError::Corrupt) => Err((Fault::InvalidRequest, "the request body does not match its content-encoding")),
+    let mut inflater = Inflater::new(&codings, body, bytes_max);
+    loop {
+        match inflater.step() {
+            Ok(Some(decoded)) => return Ok(Some(decoded.into_owned())),
+            Ok(None) => client.core.net.sleep(0).await,
+            Err(InflateError::TooLarge) => {
+                return Err((Fault::TooLarge, "the decoded request body is larger than limits.body_bytes"));
+            }
+            Err(InflateError::Corrupt) => {
+                return Err((Fault::InvalidRequest, "the request body does not match its content-encoding"));
+            }
+        }
     }
 }
 
@@ -468,6 +489,19 @@ fn framing<S>(answered: &Answered<S>, streamed: bool, version: Version) -> Frame
     match version {
         Version::Http11 => Frame::Chunked,
         Version::Http10 => Frame::ToClose,
+    }
+}
+
+/// What was said of tokens; what was not said counts as none.
+fn tokens(usage: &Usage) -> Tokens {
+    let Usage { input, output, cache_read, cache_write, reasoning } = *usage;
+    Tokens {
+        input: input.unwrap_or(0),
+        output: output.unwrap_or(0),
+        cache_read: cache_read.unwrap_or(0),
+        cache_write: cache_write.unwrap_or(0),
+        reasoning: reasoning.unwrap_or(0),
+        said: input.is_some() || output.is_some(),
     }
 }
 

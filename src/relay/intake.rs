@@ -144,7 +144,7 @@ async fn chunked<N: Net>(
             .decode(&mut own[payload..])
             .map_err(|_| NoBody::Refused(Fault::InvalidRequest, "the chunked body is malformed"))?;
         let consumed = payload + piece.consumed;
-        debug_assert_eq!(piece.data.start, 0, "payload is compacted to the front");
+        own.copy_within(payload + piece.data.start..payload + piece.data.end, payload);
         payload += piece.data.len();
         if payload > bytes_max {
             return Err(TOO_LARGE);

@@ -2,12 +2,13 @@
 
 use super::core::View;
 use super::exchange::Called;
-use crate::http::Fields;
+use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::json;
 use crate::plan::route;
-use crate::protocol::models::{self, Listed, Shape};
+use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault};
+use crate::protocol::models::{self, Listed};
 use crate::protocol::path::Endpoint;
 
 /// A request for weir itself.
@@ -37,52 +38,55 @@ pub(super) fn answer(ask: &Ask<'_>) -> Local {
     match ask.called.endpoint {
         Endpoint::Options => preflight(ask),
         Endpoint::Root => root(ask),
-        Endpoint::Health => json(b"{\"status\":\"ok\"}".to_vec()),
-        Endpoint::OllamaVersion => json(models::version()),
-        Endpoint::Models => list(ask, shape(ask)),
-        Endpoint::GeminiModels => list(ask, Shape::Gemini),
-        Endpoint::OllamaTags => list(ask, Shape::Ollama),
-        Endpoint::Model => one(ask, shape(ask), ask.called.model.as_deref()),
-        Endpoint::GeminiModel => one(ask, Shape::Gemini, ask.called.model.as_deref()),
+        Endpoint::Health => json(|body| body.extend_from_slice(b"{\"status\":\"ok\"}")),
+        Endpoint::Telemetry => json(|body| body.extend_from_slice(b"{}")),
+        Endpoint::OllamaVersion => json(models::version),
+        Endpoint::Models | Endpoint::GeminiModels | Endpoint::OllamaTags => {
+            json(|body| models::list(shape(ask), listed(ask).iter().map(as_model), body))
+        }
+        Endpoint::Model | Endpoint::GeminiModel => {
+            one(ask, ask.called.model.as_deref(), |model, body| models::one(shape(ask), model, body))
+        }
         Endpoint::OllamaShow => {
-            let named = json::value(ask.body).ok().and_then(|()| json::find(ask.body, "model").or(json::find(ask.body, "name")));
+            let object = json::value(ask.body).ok().map(|()| ask.body);
+            let named = object.and_then(|body| json::find(body, "model").or(json::find(body, "name")));
             let named = named.and_then(json::Raw::as_str).map(|name| name.decode().into_owned());
-            one(ask, Shape::Ollama, named.as_deref())
+            one(ask, named.as_deref(), models::show)
         }
         _ => Local { status: 200, content_type: "text/plain", body: Vec::new(), fields: Vec::new() },
     }
 }
 
 /// `/v1/models` speaks Anthropic to who names a version of it (clients.md).
-fn shape(ask: &Ask<'_>) -> Shape {
-    match ask.fields.get(Name::AnthropicVersion) {
-        Some(_) => Shape::Anthropic,
-        None => Shape::OpenAi,
+fn shape(ask: &Ask<'_>) -> Dialect {
+    match ask.called.dialect {
+        Dialect::Chat if ask.fields.get(Name::AnthropicVersion).is_some() => Dialect::Anthropic,
+        dialect => dialect,
     }
 }
 
-fn listed<'a>(ask: &Ask<'a>) -> Vec<Listed<'a>> {
-    route::listed(&ask.view.snapshot, ask.called.client, ask.called.dialect, ask.called.provider)
+fn listed<'a>(ask: &Ask<'a>) -> Vec<route::Listed<'a>> {
+    let mut listed = route::listed(&ask.view.snapshot, ask.called.client, shape(ask));
+    if let Some(provider) = ask.called.provider {
+        let name = &*ask.view.snapshot.providers[usize::from(provider)].name;
+        listed.retain(|model| model.owned_by == name);
+    }
+    listed
 }
 
-fn list(ask: &Ask<'_>, shape: Shape) -> Local {
-    let mut body = Vec::new();
-    models::list(shape, listed(ask).into_iter(), &mut body);
-    json(body)
+fn as_model<'a>(listed: &route::Listed<'a>) -> Listed<'a> {
+    let released_unix_s = listed.released_unix_ms.unwrap_or(0) / 1_000;
+    Listed { id: listed.id, owned_by: listed.owned_by, released_unix_s }
 }
 
-fn one(ask: &Ask<'_>, shape: Shape, name: Option<&str>) -> Local {
-    let found = name.and_then(|name| listed(ask).into_iter().find(|model| model.id == name));
-    let mut body = Vec::new();
-    match found {
-        Some(model) => {
-            models::one(shape, &model, &mut body);
-            json(body)
-        }
+fn one(ask: &Ask<'_>, name: Option<&str>, write: impl Fn(&Listed<'_>, &mut Vec<u8>)) -> Local {
+    match name.and_then(|name| listed(ask).iter().map(as_model).find(|model| model.id == name)) {
+        Some(model) => json(|body| write(&model, body)),
         None => {
-            let fault = Fault::NotFound;
-            failure::write(ask.called.dialect, fault, 404, "this model does not exist", ask.id, &mut body);
-            Local { status: 404, ..json(body) }
+            let (fault, status) = (Fault::UnknownModel, Fault::UnknownModel.status(ask.called.dialect));
+            let message = "this model does not exist";
+            let told = json(|body| failure::write(ask.called.dialect, fault, status, message, ask.id, body));
+            Local { status, ..told }
         }
     }
 }
@@ -108,6 +112,8 @@ fn root(ask: &Ask<'_>) -> Local {
     Local { status: 200, content_type: "text/plain; charset=utf-8", body, fields: Vec::new() }
 }
 
-fn json(body: Vec<u8>) -> Local {
+fn json(write: impl FnOnce(&mut Vec<u8>)) -> Local {
+    let mut body = Vec::new();
+    write(&mut body);
     Local { status: 200, content_type: "application/json", body, fields: Vec::new() }
 }

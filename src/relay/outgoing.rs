@@ -33,7 +33,7 @@ const ANTHROPIC_VERSION: &[u8] = b"anthropic-version: 2023-06-01\r\n";
 /// Writes the request head for `provider` with `key`'s credential and a body of `body_bytes`.
 pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, body_bytes: usize, out: &mut Vec<u8>) {
     let Request { head, fields, input, .. } = *request;
-    out.extend_from_slice(head.method.name(input));
+    out.extend_from_slice(head.method.text(input));
     out.push(b' ');
     let query = head.query.map_or(&b""[..], |span| span.of(input));
     let upstream = Upstream {

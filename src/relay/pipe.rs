@@ -13,11 +13,11 @@ use crate::base::id::RequestId;
 use crate::http::body::State;
 use crate::http::write::chunk_head;
 use crate::limits;
-use crate::protocol::failure::{self, Fault};
-use crate::protocol::sniff::Answer;
+use crate::protocol::failure::{self, Fault, Place};
+use crate::protocol::sniff::{self, Answer};
 use crate::protocol::Dialect;
 use crate::rt::{Net, Stream, sys};
-use crate::sse::{self, Splitter};
+use crate::sse::{self, Frame as Event, Splitter};
 
 /// How the answer is framed towards the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub(super) async fn run<N: Net>(
     };
     let end = pipe.pass(answered, head).await;
     if pipe.course.stream.is_none() && !pipe.tail.0.is_empty() {
-        pipe.answer.tail(&pipe.tail.0);
+        pipe.answer.body(&pipe.tail.0);
     }
     Passed { end, bytes: pipe.bytes, first_token_us: pipe.first_token_us, answer: pipe.answer }
 }
@@ -133,6 +133,7 @@ impl<N: Net> Pipe<'_, N> {
                 Ok(0) => self.client.core.slabs.give(std::mem::take(&mut buffer)),
                 Ok(_) => {}
             }
+            let mut start = 0;
             let from = match self.read(&lane.stream, &mut buffer).await {
                 Read::More(from) => from,
                 Read::Gone => break End::Gone,
@@ -152,11 +153,18 @@ impl<N: Net> Pipe<'_, N> {
                             ended = true;
                             reusable &= from + piece.consumed == buffer.len();
                         }
-                        buffer.truncate(from + piece.data.len());
+                        let data = from + piece.data.start..from + piece.data.end;
+                        if from == 0 {
+                            start = data.start;
+                            buffer.truncate(data.end);
+                        } else {
+                            buffer.copy_within(data.clone(), from);
+                            buffer.truncate(from + data.len());
+                        }
                     }
                 }
             }
-            kept = self.forward(&mut buffer, 0, &[], ended).await;
+            kept = self.forward(&mut buffer, start, &[], ended).await;
         };
         self.client.core.slabs.give(buffer);
         if end == End::Whole && reusable {
@@ -194,10 +202,11 @@ impl<N: Net> Pipe<'_, N> {
             _ => buffer.len(),
         };
         // A frame that fills the buffer cannot wait for its rest.
-        let until = if whole == start && buffer.len() == buffer.capacity() { buffer.len() } else { whole };
+        let is_full = buffer.len() - start >= limits::SLAB_BYTES / 2;
+        let until = if whole == start && is_full { buffer.len() } else { whole };
         let edited = self.look(&buffer[start..until], ended);
         let payload = edited.as_deref().unwrap_or(&buffer[start..until]);
-        let (size, size_bytes) = chunk_head(payload.len() as u64);
+        let (size, size_bytes) = chunk_head(payload.len());
         let none: &[u8] = b"";
         let chunked = self.course.frame == Frame::Chunked;
         let chunk = chunked && !payload.is_empty();
@@ -241,7 +250,7 @@ impl<N: Net> Pipe<'_, N> {
                 out.extend_from_slice(&bytes[copied..at]);
                 copied = at + frame.raw.len();
                 if !seen.usage_only {
-                    crate::protocol::sniff::hide_usage(&frame, out);
+                    hide_usage(&frame, out);
                 }
             }
         });
@@ -263,13 +272,15 @@ impl<N: Net> Pipe<'_, N> {
     /// message is left broken, so that nobody takes it for whole.
     async fn cut(&mut self, fault: Fault, message: &str) -> End {
         let mut event = Vec::with_capacity(256);
-        let can_tell = self.course.stream.is_some()
-            && self.course.frame == Frame::Chunked
-            && failure::write_event(self.course.dialect, fault, message, self.course.id.as_str(), &mut event);
-        if !can_tell {
+        let told = self.course.stream.is_some_and(|framing| {
+            let place = Place { framing, events: self.answer.events(), response_id: self.answer.response_id() };
+            let (dialect, id) = (self.course.dialect, self.course.id.as_str());
+            self.course.frame == Frame::Chunked && failure::write_event(dialect, fault, message, id, &place, &mut event)
+        });
+        if !told {
             return End::Broken;
         }
-        let (size, size_bytes) = chunk_head(event.len() as u64);
+        let (size, size_bytes) = chunk_head(event.len());
         let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(&event), IoSlice::new(b"\r\n0\r\n\r\n")];
         self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
         match self.client.write(&mut slices, self.course.stall_ms).await {
@@ -287,6 +298,14 @@ enum Read {
     End,
     Late,
     Gone,
+}
+
+/// The event of `frame` without its usage.
+fn hide_usage(frame: &Event<'_>, out: &mut Vec<u8>) {
+    let mut data = Vec::with_capacity(frame.data.len());
+    sniff::hide_usage(frame.data, &mut data);
+    let name = std::str::from_utf8(frame.event).unwrap_or_default();
+    sse::write::event(name, &data, out);
 }
 
 /// Where `part` lies in `whole`; nothing where it lies elsewhere.

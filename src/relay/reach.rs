@@ -13,27 +13,17 @@ use super::failure::{Failure, Retry, judge};
 use super::outgoing;
 use super::wait::Client;
 use crate::config::snapshot::{KeyIx, ProviderIx};
-use crate::http::Fields;
+use crate::http::field::Fields;
 use crate::http::head::{Name, RequestHead};
-use crate::json;
+use crate::json::{self, edit::Edits};
 use crate::limits;
 use crate::plan::route::{self, Question, Refused, Target};
 use crate::plan::keys;
 use crate::protocol::failure::Fault;
-use crate::protocol::path::Endpoint;
-use crate::protocol::sniff::{self, Asked};
-use crate::protocol::{self, Protocol, multipart};
+use crate::protocol::sniff::{self, Asked, NotForm};
+use crate::protocol::{self, Protocol};
 use crate::record::{Entry, Text};
-use crate::rt::{Net, Stream};
-
-/// How a body says which model it wants.
-enum Payload {
-    Json(Asked),
-    /// A form with a field named `model`, at this place if it has one.
-    Form(Option<crate::base::span::Span>),
-    /// Nothing in it concerns us: the model is in the path.
-    Opaque,
-}
+use crate::rt::Net;
 
 /// A request whose body has been read, with the targets it goes to.
 pub(super) struct Prepared<'a> {
@@ -43,7 +33,7 @@ pub(super) struct Prepared<'a> {
     input: &'a [u8],
     body: &'a [u8],
     decoded: bool,
-    payload: Payload,
+    asked: Asked,
     /// The model asked for.
     pub(super) model: Cow<'a, str>,
     /// Whether the answer is asked for as a stream.
@@ -82,8 +72,6 @@ pub(super) struct Found<S> {
 /// A request for the demo provider.
 pub(super) struct Demo {
     pub(super) body: Vec<u8>,
-    pub(super) model: String,
-    pub(super) streamed: bool,
 }
 
 impl<'a> Prepared<'a> {
@@ -97,35 +85,25 @@ impl<'a> Prepared<'a> {
         fields: &Fields,
     ) -> Result<Prepared<'a>, (Fault, Cow<'static, str>)> {
         let kind = fields.value(input, Name::ContentType).unwrap_or_default();
-        let payload = match multipart::boundary(kind) {
-            Some(boundary) => Payload::Form(multipart::field(body, boundary, b"model")),
-            None if called.endpoint == Endpoint::GeminiOther && body.is_empty() => Payload::Opaque,
-            None => Payload::Json(
-                sniff::request(called.endpoint, body)
-                    .map_err(|error| (Fault::InvalidRequest, Cow::Owned(format!("the body is not valid JSON: {error}"))))?,
-            ),
+        let asked = match sniff::form(called.endpoint, kind, body) {
+            Some(form) => form.map_err(|NotForm| {
+                (Fault::InvalidRequest, "the body is not the form that its content-type announces".into())
+            })?,
+            None => sniff::request(called.endpoint, body)
+                .map_err(|error| (Fault::InvalidRequest, format!("the body is not valid JSON: {error}").into()))?,
         };
-        let model = match (&called.model, &payload) {
-            (Some(model), _) => Cow::Borrowed(model.as_str()),
-            (None, Payload::Json(asked)) => asked.model(body),
-            (None, Payload::Form(Some(span))) => String::from_utf8_lossy(span.of(body)),
-            (None, Payload::Form(None) | Payload::Opaque) => Cow::Borrowed(""),
+        let model = match &called.model {
+            Some(model) => Cow::Borrowed(model.as_str()),
+            None => asked.model(body),
         };
-        let streamed = match &payload {
-            Payload::Json(asked) => asked.streamed(called.endpoint),
-            Payload::Form(_) | Payload::Opaque => false,
-        };
-        Ok(Prepared { view, called, head, input, body, decoded, payload, model, streamed })
+        let streamed = asked.streams();
+        Ok(Prepared { view, called, head, input, body, decoded, asked, model, streamed })
     }
 
-    /// Whether usage has to be asked for on the client's behalf.
-    fn wants_usage(&self) -> bool {
-        match &self.payload {
-            Payload::Json(asked) => {
-                self.called.endpoint == Endpoint::ChatCompletions && self.streamed && asked.include_usage != Some(true)
-            }
-            Payload::Form(_) | Payload::Opaque => false,
-        }
+    /// The body for `target`. A name that stands there already is left as it was written.
+    fn spliced<'t>(&'t self, target: &'t Target<'_>) -> Edits<'t> {
+        let stands = self.called.model.is_none() && self.asked.models.len() == 1 && *target.model == *self.model;
+        sniff::splice(&self.asked, self.body, (!stands).then_some(target.model), self.asked.lacks_usage())
     }
 
     fn targets(&self) -> Result<SmallVec<[Target<'_>; 4]>, (Fault, Cow<'static, str>)> {
@@ -182,8 +160,7 @@ pub(super) async fn reach<N: Net>(
         entry.provider = target.provider;
         entry.model_sent = Text::new(target.model);
         if provider.protocol == Protocol::Demo {
-            let (body, model) = (request.body.to_vec(), target.model.to_owned());
-            return Reached::Demo(Demo { body, model, streamed: request.streamed });
+            return Reached::Demo(Demo { body: request.body.to_vec() });
         }
         let cursor = &request.view.cursors[target.provider as usize];
         let mut turn = cursor.get();
@@ -198,7 +175,7 @@ pub(super) async fn reach<N: Net>(
             let failure = match attempt(client, request, target, key, scratch).await {
                 Tried::Answer(answered) => {
                     let reused = answered.lane.reused;
-                    let hide_usage = request.wants_usage();
+                    let hide_usage = request.asked.lacks_usage();
                     let found = Found { answered, provider: target.provider, hide_usage, reused };
                     return Reached::Answer(Box::new(found));
                 }
@@ -248,11 +225,7 @@ async fn attempt<N: Net>(
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
     let Scratch { fields, answer, out } = scratch;
     // The body first, for the head names its length.
-    let patched = match &request.payload {
-        Payload::Json(asked) => sniff::splice(asked, request.body, Some(target.model), request.wants_usage()),
-        Payload::Form(Some(span)) => multipart::splice(request.body, *span, target.model),
-        Payload::Form(None) | Payload::Opaque => json::edit::Edits::new(request.body),
-    };
+    let spliced = request.spliced(target);
     let call = request.called.call(request.input);
     out.clear();
     outgoing::request(
@@ -266,12 +239,12 @@ async fn attempt<N: Net>(
         },
         provider,
         key,
-        patched.total_len(),
+        spliced.total_len(),
         out,
     );
     let mut pieces: SmallVec<[&[u8]; 8]> = SmallVec::new();
     pieces.push(&out[..]);
-    pieces.extend(patched.segments());
+    pieces.extend(spliced.segments());
     let addresses = client.core.addresses();
     let destination = Destination {
         pool: request.view.pools[target.provider as usize],

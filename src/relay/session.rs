@@ -70,7 +70,7 @@ async fn request<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, opening: b
                 NoHead::Refused(refusal) => (Fault::of_status(refusal.status), refusal.reason),
             };
             match reply::fault(client, &reply::Note::closing(Dialect::Chat), fault, message).await {
-                Ok(()) => After::Linger,
+                Ok(_) => After::Linger,
                 Err(_) => After::Cut,
             }
         }

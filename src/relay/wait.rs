@@ -32,8 +32,6 @@ pub(super) enum Wake {
 pub(super) enum Interest {
     Read,
     Write,
-    /// Room to write, or an early answer.
-    Either,
 }
 
 /// The client's side of a session.
@@ -68,7 +66,6 @@ impl<N: Net> Client<N> {
             let ready = match interest {
                 Interest::Read => lane.poll_readable(cx).is_ready(),
                 Interest::Write => lane.poll_writable(cx).is_ready(),
-                Interest::Either => lane.poll_readable(cx).is_ready() || lane.poll_writable(cx).is_ready(),
             };
             if ready {
                 return Poll::Ready(Wake::Lane);
