@@ -1,5 +1,6 @@
 //! A request of the upstream's own protocol arrives there byte for byte, but for the model's name.
 
+use crate::streams::{DONE, chat_event, chat_stop};
 use crate::support::*;
 
 on_both_drivers!(
@@ -135,10 +136,10 @@ fn stored_brotli(plain: &[u8]) -> Vec<u8> {
     coded
 }
 
-const CHUNK: &str = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}]}\n\n";
-const STOP: &str = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const USAGE: &str = "data: {\"id\":\"1\",\"choices\":[],\"usage\":{\"prompt_tokens\":21,\"completion_tokens\":3,\"total_tokens\":24}}\n\n";
-const DONE: &str = "data: [DONE]\n\n";
+fn usage_event() -> String {
+    let usage = json!({ "prompt_tokens": 21, "completion_tokens": 3, "total_tokens": 24 });
+    data(json!({ "id": "1", "choices": [], "usage": usage }))
+}
 
 fn streamed(driver: Driver, request: &str) -> (String, String) {
     let (weir, mut upstream) = relay(driver, "chat");
@@ -146,7 +147,7 @@ fn streamed(driver: Driver, request: &str) -> (String, String) {
     client.post("/v1/chat/completions", request);
     let mut call = upstream.next();
     call.open("text/event-stream");
-    for event in [CHUNK, STOP, USAGE, DONE] {
+    for event in [chat_event("hi"), chat_stop(), usage_event(), DONE.to_owned()] {
         call.chunk(event);
     }
     call.last_chunk();
@@ -165,12 +166,12 @@ fn usage_is_asked_for_and_hidden(driver: Driver) {
     assert_eq!(sent_value["stream_options"], json!({ "include_usage": true }));
     let rest: Vec<_> = sent_value.as_object().expect("an object").keys().filter(|k| *k != "stream_options").collect();
     assert_eq!(rest, ["model", "messages", "stream"]);
-    assert_eq!(shown, [CHUNK, STOP, DONE].concat());
+    assert_eq!(shown, chat_event("hi") + &chat_stop() + DONE);
 }
 
 fn usage_asked_for_by_the_client_is_shown(driver: Driver) {
     let request = r#"{"model":"m","stream_options": { "include_usage" : true },"stream":true,"messages":[]}"#;
     let (sent, shown) = streamed(driver, request);
     assert_eq!(sent, request);
-    assert_eq!(shown, [CHUNK, STOP, USAGE, DONE].concat());
+    assert_eq!(shown, [chat_event("hi"), chat_stop(), usage_event(), DONE.to_owned()].concat());
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::streams::STREAM;
 use crate::support::*;
 
 on_both_drivers!(
@@ -16,7 +17,6 @@ on_both_drivers!(
 );
 
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
-const STREAM: &str = r#"{"model":"m","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#;
 const EVENT: &str =
     "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":null}]}\n\n";
 

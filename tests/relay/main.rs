@@ -8,6 +8,7 @@ mod access;
 mod admin;
 mod bad_input;
 mod command_line;
+mod counts;
 mod demo;
 mod dialects;
 mod fallback;

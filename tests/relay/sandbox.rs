@@ -42,7 +42,9 @@ fn sandboxed(denied: Denied) -> impl FnOnce(&mut Command) {
 
 #[test]
 fn auto_serves_on_epoll_where_rings_are_forbidden_and_says_why() {
-    for (denied, hint) in [(Denied(libc::EPERM), "seccomp"), (Denied(libc::ENOSYS), "ENOSYS"), (Denied(libc::ENOMEM), "memory")] {
+    for (denied, hint) in
+        [(Denied(libc::EPERM), "seccomp"), (Denied(libc::ENOSYS), "ENOSYS"), (Denied(libc::ENOMEM), "memory")]
+    {
         let mut upstream = Upstream::new();
         let mut config = config("chat", &upstream);
         config["driver"] = json!("auto");

@@ -134,12 +134,7 @@ impl Weir {
         Weir::prepared(driver, config, address, |_| ())
     }
 
-    fn prepared(
-        driver: Driver,
-        mut config: Value,
-        address: SocketAddr,
-        prepare: impl FnOnce(&mut Command),
-    ) -> Weir {
+    fn prepared(driver: Driver, mut config: Value, address: SocketAddr, prepare: impl FnOnce(&mut Command)) -> Weir {
         let folder = Folder::new();
         let admin = SocketAddr::new(address.ip(), address.port() + 1);
         let filled = json!({
@@ -419,6 +414,16 @@ pub fn chat_answer(text: &str) -> Value {
         "choices": [{ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" }],
         "usage": { "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 },
     })
+}
+
+/// One event without a name.
+pub fn data(value: Value) -> String {
+    format!("data: {value}\n\n")
+}
+
+/// One event that is named by its `type`.
+pub fn named(value: Value) -> String {
+    format!("event: {}\n{}", value["type"].as_str().expect("a type").to_owned(), data(value))
 }
 
 /// What a dialect's caller expects of an error.
