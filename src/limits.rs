@@ -33,6 +33,8 @@ pub const LEADING_LINES_MAX: usize = 2;
 pub const CONNECTION_OPTIONS_MAX: usize = 32;
 /// Content codings applied to one body; more is 415.
 pub const CODINGS_MAX: usize = 4;
+/// Gzip members or zstd frames of one body behind the first; more is 413.
+pub const MEMBERS_MAX: usize = 4_096;
 /// Bytes read and bytes made by one step of decoding a content coding: what a core does before it looks up.
 pub const INFLATE_STEP_BYTES: usize = 64 * 1024;
 /// Base-2 logarithm of the window of a zstd body: 8 MiB, the most that RFC 9659 §3 lets a sender use.

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use zstd::stream::raw::{DParameter, Decoder as Zstd, InBuffer, Operation, OutBuffer};
 
 use crate::base::ascii;
-use crate::limits::{CODINGS_MAX, INFLATE_STEP_BYTES, ZSTD_WINDOW_LOG_MAX};
+use crate::limits::{CODINGS_MAX, INFLATE_STEP_BYTES, MEMBERS_MAX, ZSTD_WINDOW_LOG_MAX};
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl std::error::Error for Unknown {}
 /// Why a body cannot be decoded; its sender is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InflateError {
-    /// More than the bound comes out: 413.
+    /// More than a bound comes out, or too many streams in a row: 413.
     TooLarge,
     /// No valid stream, cut short, or followed by other bytes: 400.
     Corrupt,
@@ -119,6 +119,8 @@ pub struct Inflater<'b> {
     read: usize,
     output: Vec<u8>,
     block: Box<[u8]>,
+    /// Streams begun behind another one. Each costs a decoder's state, however few its bytes are.
+    members: usize,
     decoded_bytes_max: usize,
 }
 
@@ -128,7 +130,7 @@ impl<'b> Inflater<'b> {
         let codings = SmallVec::from_slice(codings);
         let block = vec![0; if codings.is_empty() { 0 } else { INFLATE_STEP_BYTES }].into_boxed_slice();
         let input = Cow::Borrowed(body);
-        Inflater { codings, stage: None, input, read: 0, output: Vec::new(), block, decoded_bytes_max }
+        Inflater { codings, stage: None, input, read: 0, output: Vec::new(), block, members: 0, decoded_bytes_max }
     }
 
     /// A bounded piece of the work; the body once it is complete.
@@ -164,7 +166,11 @@ impl<'b> Inflater<'b> {
                 self.input = Cow::Owned(std::mem::take(&mut self.output));
                 self.read = 0;
             }
-            true => stage.next_member(rest)?,
+            true if self.members == MEMBERS_MAX => return Err(InflateError::TooLarge),
+            true => {
+                self.members += 1;
+                stage.next_member(rest)?;
+            }
             // Nothing went in or out: the stream is cut short.
             false if step.read == 0 && step.written == 0 => return Err(InflateError::Corrupt),
             false => {}

@@ -60,10 +60,21 @@ impl Decoder {
                 read += take;
                 let left = left - take as u64;
                 self.at = if left == 0 { At::DataCr } else { At::Data { left } };
-            } else {
-                self.at = self.at.framing(buf[read])?;
-                read += 1;
+                continue;
             }
+            // Between two payloads there is nearly always `CRLF size CRLF`; all else goes byte by byte.
+            let rest = &buf[read..];
+            let plain = match self.at {
+                At::DataCr if rest.starts_with(b"\r\n") => Some((At::SIZE, 2)),
+                At::Size { digits: 0, .. } => plain_size_line(rest),
+                _ => None,
+            };
+            let (at, used) = match plain {
+                Some(plain) => plain,
+                None => (self.at.framing(rest[0])?, 1),
+            };
+            self.at = at;
+            read += used;
         }
         let state = if self.at == At::End { State::End } else { State::More };
         Ok(Piece { consumed: read, data, state })
@@ -129,6 +140,23 @@ impl At {
             _ => Ok(next),
         }
     }
+}
+
+/// Behind `size CRLF` with a short size that is not zero, and the bytes of that line; nothing for any other text.
+#[inline]
+fn plain_size_line(text: &[u8]) -> Option<(At, usize)> {
+    const SHORT_DIGITS_MAX: usize = 8;
+    let mut left = 0;
+    for (at, &byte) in text.iter().take(SHORT_DIGITS_MAX + 1).enumerate() {
+        match ascii::hex_digit(byte) {
+            Some(digit) => left = left << 4 | u64::from(digit),
+            None => {
+                let plain = left != 0 && text[at..].starts_with(b"\r\n");
+                return plain.then_some((At::Data { left }, at + 2));
+            }
+        }
+    }
+    None
 }
 
 /// HTAB, SP, VCHAR and obs-text: what may stand in a field value or a quoted string (RFC 9110 §5.5, §5.6.4).

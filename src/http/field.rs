@@ -34,6 +34,7 @@ names! {
     AnthropicVersion = "anthropic-version",
     ApiKey = "api-key",
     Authorization = "authorization",
+    Close = "close",
     Connection = "connection",
     ContentEncoding = "content-encoding",
     ContentLength = "content-length",
@@ -85,15 +86,14 @@ const BY_LENGTH: [[Name; BUCKET_NAMES_MAX + 1]; NAME_BYTES_MAX + 1] = {
 const _: () = assert!(NAMES.len() < 64, "`Fields` keeps the names it has in 64 bits");
 
 impl Name {
-    /// The known name that `bytes` spells in any case.
-    #[inline]
+    /// The known name that the token `bytes` spells in any case.
     pub fn recognise(bytes: &[u8]) -> Name {
         let Some(bucket) = BY_LENGTH.get(bytes.len()) else { return Name::Other };
         bucket
             .iter()
             .copied()
             .take_while(|&name| name != Name::Other)
-            .find(|&name| name.text().as_bytes().eq_ignore_ascii_case(bytes))
+            .find(|&name| spells(name.text().as_bytes(), bytes))
             .unwrap_or(Name::Other)
     }
 
@@ -112,9 +112,23 @@ impl Name {
     }
 }
 
+/// Whether a token is `text`, of the same length and in letters and hyphens only, but for the case. Eight bytes
+/// at a time: bit 5 makes a letter small, leaves a hyphen, and makes either of them from no other `tchar`.
+#[inline]
+fn spells(text: &[u8], token: &[u8]) -> bool {
+    const SMALL: u64 = 0x2020_2020_2020_2020;
+    let (words, tail) = token.as_chunks::<8>();
+    let (text_words, text_tail) = text.as_chunks::<8>();
+    let same_word = |(word, text): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*word) | SMALL == u64::from_ne_bytes(*text);
+    let same_byte = |(byte, text): (&u8, &u8)| byte | 0x20 == *text;
+    words.iter().zip(text_words).all(same_word) && tail.iter().zip(text_tail).all(same_byte)
+}
+
 /// Fields that speak about one connection and so end here (RFC 9110 §7.6.1), or that the next hop gets from
-/// us: its framing, its `Host`, its expectation. `Cookie` is between a browser and us only.
-const ENDS_HERE: u64 = Name::Connection.bit()
+/// us: its framing, its `Host`, its expectation. IANA reserves `Close`, because the option would nominate it.
+/// `Cookie` is between a browser and us only.
+const ENDS_HERE: u64 = Name::Close.bit()
+    | Name::Connection.bit()
     | Name::ContentLength.bit()
     | Name::Cookie.bit()
     | Name::Expect.bit()
@@ -214,14 +228,24 @@ impl Fields {
         values.flat_map(members).filter(|option| !option.is_empty())
     }
 
-    /// Whether `field` belongs to this hop alone: hop-by-hop, written anew for the next hop, or nominated by
-    /// `Connection` (RFC 9110 §7.6.1).
-    pub fn ends_here(&self, buf: &[u8], field: &Field) -> bool {
-        let name = field.name.of(buf);
-        let listed = ENDS_HERE & field.known.bit() != 0;
-        let proxy = name.len() >= 6 && name[..6].eq_ignore_ascii_case(b"proxy-");
-        listed || proxy || self.connection_options(buf).any(|option| option.eq_ignore_ascii_case(name))
+    /// The fields that go on to the next hop: not those of this hop alone, and not those that `Connection`
+    /// nominates (RFC 9110 §7.6.1).
+    pub fn onward<'a>(&'a self, buf: &'a [u8]) -> impl Iterator<Item = &'a Field> {
+        // Nearly always there are no other options than these two, whose fields end here anyway.
+        let usual = |option: &[u8]| [&b"keep-alive"[..], b"close"].iter().any(|name| option.eq_ignore_ascii_case(name));
+        let nominates = self.connection_options(buf).any(|option| !usual(option));
+        let nominated = move |name: &[u8]| {
+            nominates && self.connection_options(buf).any(|option| option.eq_ignore_ascii_case(name))
+        };
+        self.iter().filter(move |field| !ends_here(buf, field) && !nominated(field.name.of(buf)))
     }
+}
+
+/// Whether a field speaks to this hop alone by its name.
+#[inline]
+fn ends_here(buf: &[u8], field: &Field) -> bool {
+    let name = field.name.of(buf);
+    ENDS_HERE & field.known.bit() != 0 || name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"proxy-"))
 }
 
 /// The members of a list value without blanks, empty ones too (RFC 9110 §5.6.1).
@@ -266,7 +290,7 @@ mod tests {
         let mut at = 0;
         for line in text.split_inclusive('\n') {
             let (name, value) = line.trim_end().split_once(": ").unwrap_or((line.trim_end(), ""));
-            let start = at + line.len() - 1 - value.len();
+            let start = (at + name.len() + 2).min(at + line.len() - 1);
             fields.push(Field {
                 name: Span::new(at, at + name.len()),
                 value: Span::new(start, start + value.len()),
@@ -284,6 +308,16 @@ mod tests {
             assert_eq!(Name::recognise(text.to_ascii_uppercase().as_bytes()), name);
             assert_eq!(Name::recognise(&text.as_bytes()[1..]), Name::Other);
             assert_eq!(name.text(), text);
+        }
+        // Every token of one changed byte, so that no other character folds into a letter or the hyphen.
+        for &(name, text) in NAMES {
+            for (at, byte) in (0..text.len()).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                let mut near = text.as_bytes().to_vec();
+                near[at] = byte;
+                if ascii::is_tchar(byte) && !byte.eq_ignore_ascii_case(&text.as_bytes()[at]) {
+                    assert_ne!(Name::recognise(&near), name, "{}", near.escape_ascii());
+                }
+            }
         }
         for other in ["", "x", "hosts", "x-stainless-lang", "content_length", &"a".repeat(300)] {
             assert_eq!(Name::recognise(other.as_bytes()), Name::Other);
@@ -310,12 +344,12 @@ mod tests {
     fn nominated_and_proxy_fields_end_here() {
         let text = "connection: close, X-Hop ,,te\nx-hop: 1\nproxy-status: 1\ncookie: a\nx-stay: 1\nhost: a\nCONNECTION: x-two\nX-TWO: 1\n";
         let fields = table(text);
-        let stays: Vec<&str> = fields
-            .iter()
-            .filter(|field| !fields.ends_here(text.as_bytes(), field))
-            .map(|field| &text[field.name.range()])
-            .collect();
-        assert_eq!(stays, ["x-stay"]);
+        let names = |text: &'static str, fields: &Fields| -> Vec<&str> {
+            fields.onward(text.as_bytes()).map(|field| &text[field.name.range()]).collect()
+        };
+        assert_eq!(names(text, &fields), ["x-stay"]);
+        let usual = "connection: Keep-Alive, close\nkeep-alive: 5\nclose: 1\nproxy-\nproxy: 1\nx: 1\n";
+        assert_eq!(names(usual, &table(usual)), ["proxy", "x"]);
     }
 
     #[test]

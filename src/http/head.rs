@@ -42,6 +42,24 @@ pub enum Method {
     Other(Span),
 }
 
+impl Method {
+    /// The token as it stands in a request line; `buf` is the buffer it was read from.
+    pub fn text<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
+        match self {
+            Method::Get => b"GET",
+            Method::Head => b"HEAD",
+            Method::Post => b"POST",
+            Method::Put => b"PUT",
+            Method::Patch => b"PATCH",
+            Method::Delete => b"DELETE",
+            Method::Options => b"OPTIONS",
+            Method::Trace => b"TRACE",
+            Method::Connect => b"CONNECT",
+            Method::Other(span) => span.of(buf),
+        }
+    }
+}
+
 /// A request line and what the fields say about the message itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestHead {
@@ -456,6 +474,7 @@ fn reason(head: &[u8]) -> Span {
     Span::new("HTTP/1.1 200 ".len().min(end), end)
 }
 
+#[inline]
 fn field(buf: &[u8], header: &httparse::Header<'_>) -> Field {
     let name = header.name.as_bytes();
     Field { name: span(buf, name), value: span(buf, header.value), known: Name::recognise(name) }

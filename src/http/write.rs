@@ -50,7 +50,7 @@ pub fn field_number(name: &str, value: u64, out: &mut Vec<u8>) {
 /// Appends the fields of a received head that go on to the next hop, name and value verbatim: not those that
 /// end here and not those that `drop` names. Works for requests and responses.
 pub fn forward_fields(buf: &[u8], fields: &Fields, out: &mut Vec<u8>, drop: impl Fn(&Field) -> bool) {
-    for field in fields.iter().filter(|field| !fields.ends_here(buf, field) && !drop(field)) {
+    for field in fields.onward(buf).filter(|field| !drop(field)) {
         for part in [field.name.of(buf), b": ", field.value.of(buf), CRLF] {
             out.extend_from_slice(part);
         }
