@@ -140,7 +140,8 @@ fn is_azure_v1(upstream: &Upstream<'_>) -> bool {
 /// Under `/openai/v1` there are no dated versions.
 fn azure_version<'a>(upstream: &Upstream<'a>) -> Option<&'a str> {
     let dated = upstream.api_version.starts_with(|first: char| first.is_ascii_digit());
-    (!upstream.api_version.is_empty() && !(dated && is_azure_v1(upstream))).then_some(upstream.api_version)
+    let without = upstream.api_version.is_empty() || dated && is_azure_v1(upstream);
+    (!without).then_some(upstream.api_version)
 }
 
 /// Appends the client's query without credentials, and with `api_version` in place of the client's own.

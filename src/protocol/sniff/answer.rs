@@ -193,10 +193,10 @@ impl Answer {
     fn anthropic(&mut self, frame: &Frame<'_>, seen: &mut Seen) {
         let data = frame.data;
         match kind(frame) {
-            b"content_block_delta" | b"content_block_start" if self.progress == Progress::Silent => {
-                if anthropic_speaks(data) {
-                    self.speak(seen);
-                }
+            b"content_block_delta" | b"content_block_start"
+                if self.progress == Progress::Silent && anthropic_speaks(data) =>
+            {
+                self.speak(seen);
             }
             b"message_start" => {
                 let usage = json::find(data, "message").and_then(|message| message.find("usage"));
