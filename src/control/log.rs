@@ -56,6 +56,13 @@ pub fn install(format: Format, level: Level) {
     };
 }
 
+/// The name of a member as both formats write it.
+macro_rules! name {
+    ($name:literal) => {
+        Name { text: concat!(" ", $name, "="), json: concat!(",\"", $name, "\":") }
+    };
+}
+
 struct Clock;
 
 impl FormatTime for Clock {
@@ -122,6 +129,8 @@ fn line(format: Format, stamp: &mut Stamp, level: Level, entry: &Entry, names: &
             out.extend_from_slice(&b"      "[..6 - level.len()]);
             out.extend_from_slice(level.as_bytes());
             out.extend_from_slice(b" exchange");
+            members::<false>(Line { out }, entry, names);
+            out.push(b'\n');
         }
         Format::Json => {
             out.extend_from_slice(b"{\"timestamp\":\"");
@@ -129,95 +138,97 @@ fn line(format: Format, stamp: &mut Stamp, level: Level, entry: &Entry, names: &
             out.extend_from_slice(b"\",\"level\":\"");
             out.extend_from_slice(level.as_bytes());
             out.extend_from_slice(b"\",\"message\":\"exchange\"");
+            members::<true>(Line { out }, entry, names);
+            out.extend_from_slice(b"}\n");
         }
     }
-    let mut line = Line { format, out };
-    line.text("id", entry.id.as_str());
-    line.text("client", names.client(entry.client));
-    line.text("route", names.route(entry.route));
-    line.text("provider", names.provider(entry.provider));
-    line.text("model", entry.model_sent.as_str());
-    if entry.model_asked != entry.model_sent {
-        line.text("asked", entry.model_asked.as_str());
-    }
-    line.text("key", names.key(entry.key));
-    line.number("status", u64::from(entry.status));
-    line.number("attempts", u64::from(entry.attempts));
-    line.flag("stream", entry.streamed);
-    line.flag("reused", entry.reused);
-    line.number("bytes_in", entry.request_bytes);
-    line.number("bytes_out", entry.response_bytes);
-    if entry.tokens.said {
-        line.number("input_tokens", entry.tokens.input);
-        line.number("output_tokens", entry.tokens.output);
-        line.number("cache_read_tokens", entry.tokens.cache_read);
-        line.number("cache_write_tokens", entry.tokens.cache_write);
-        line.number("reasoning_tokens", entry.tokens.reasoning);
-    }
-    line.moment("first_byte_us", entry.first_byte_us);
-    line.moment("first_token_us", entry.first_token_us);
-    line.number("total_us", entry.total_us);
-    line.text("outcome", entry.outcome.name());
-    out.extend_from_slice(match format {
-        Format::Text => b"\n",
-        Format::Json => b"}\n",
-    });
 }
 
-/// The members of one line. What is empty or never came is left out.
-struct Line<'a> {
-    format: Format,
+fn members<const JSON: bool>(mut line: Line<'_, JSON>, entry: &Entry, names: &Names) {
+    line.text(name!("id"), entry.id.as_str());
+    line.text(name!("client"), names.client(entry.client));
+    line.text(name!("route"), names.route(entry.route));
+    line.text(name!("provider"), names.provider(entry.provider));
+    line.text(name!("model"), entry.model_sent.as_str());
+    if entry.model_asked != entry.model_sent {
+        line.text(name!("asked"), entry.model_asked.as_str());
+    }
+    line.text(name!("key"), names.key(entry.key));
+    line.number(name!("status"), u64::from(entry.status));
+    line.number(name!("attempts"), u64::from(entry.attempts));
+    line.flag(name!("stream"), entry.streamed);
+    line.flag(name!("reused"), entry.reused);
+    line.number(name!("bytes_in"), entry.request_bytes);
+    line.number(name!("bytes_out"), entry.response_bytes);
+    if entry.tokens.said {
+        line.number(name!("input_tokens"), entry.tokens.input);
+        line.number(name!("output_tokens"), entry.tokens.output);
+        line.number(name!("cache_read_tokens"), entry.tokens.cache_read);
+        line.number(name!("cache_write_tokens"), entry.tokens.cache_write);
+        line.number(name!("reasoning_tokens"), entry.tokens.reasoning);
+    }
+    line.moment(name!("first_byte_us"), entry.first_byte_us);
+    line.moment(name!("first_token_us"), entry.first_token_us);
+    line.number(name!("total_us"), entry.total_us);
+    line.text(name!("outcome"), entry.outcome.name());
+}
+
+/// What stands before a value, in each format.
+#[derive(Clone, Copy)]
+struct Name {
+    text: &'static str,
+    json: &'static str,
+}
+
+/// The members of one line, compiled for each format so that names are copied as constants. What is empty or
+/// never came is left out.
+struct Line<'a, const JSON: bool> {
     out: &'a mut Vec<u8>,
 }
 
-impl Line<'_> {
-    fn name(&mut self, name: &'static str) {
-        match self.format {
-            Format::Text => {
-                self.out.push(b' ');
-                self.out.extend_from_slice(name.as_bytes());
-                self.out.push(b'=');
-            }
-            Format::Json => {
-                self.out.extend_from_slice(b",\"");
-                self.out.extend_from_slice(name.as_bytes());
-                self.out.extend_from_slice(b"\":");
-            }
-        }
+impl<const JSON: bool> Line<'_, JSON> {
+    #[inline(always)]
+    fn name(&mut self, name: Name) {
+        self.out.extend_from_slice(if JSON { name.json } else { name.text }.as_bytes());
     }
 
-    fn number(&mut self, name: &'static str, value: u64) {
+    #[inline(always)]
+    fn number(&mut self, name: Name, value: u64) {
         self.name(name);
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn moment(&mut self, name: &'static str, us: u32) {
+    #[inline(always)]
+    fn moment(&mut self, name: Name, us: u32) {
         if us != NEVER_US {
             self.number(name, u64::from(us));
         }
     }
 
-    fn flag(&mut self, name: &'static str, value: bool) {
+    #[inline(always)]
+    fn flag(&mut self, name: Name, value: bool) {
         if value {
             self.name(name);
             self.out.extend_from_slice(b"true");
         }
     }
 
-    fn text(&mut self, name: &'static str, value: &str) {
+    #[inline(always)]
+    fn text(&mut self, name: Name, value: &str) {
         if value.is_empty() {
             return;
         }
         self.name(name);
-        let plain = value.bytes().all(|byte| PLAIN[usize::from(byte)]);
-        match (self.format, plain) {
-            (Format::Text, true) => self.out.extend_from_slice(value.as_bytes()),
-            (Format::Json, true) => {
+        // Every byte is looked at: without an early end the loop has no branch to mispredict.
+        let plain = value.bytes().fold(true, |plain, byte| plain & PLAIN[usize::from(byte)]);
+        match (JSON, plain) {
+            (false, true) => self.out.extend_from_slice(value.as_bytes()),
+            (true, true) => {
                 self.out.push(b'"');
                 self.out.extend_from_slice(value.as_bytes());
                 self.out.push(b'"');
             }
-            (Format::Text | Format::Json, false) => quote(value, self.out),
+            (true | false, false) => quote(value, self.out),
         }
     }
 }
