@@ -90,7 +90,7 @@ pub fn read(text: &[u8], outside: &Outside<'_>, overrides: &Overrides) -> Readin
     for (place, message) in unset {
         problems.error_at(place, message);
     }
-    let shaped = shape::check(&document, &schema::value(), &mut problems);
+    let shaped = shape::check(&document, schema::value(), &mut problems);
     let snapshot = match serde_path_to_error::deserialize::<_, file::File>(shaped.value) {
         Ok(file) => check::snapshot(&file, outside, overrides, shaped.whole, &mut problems),
         Err(error) => {
