@@ -188,7 +188,7 @@ mod avx2 {
         bad == 0
     }
 
-    const NO_HEX_DIGIT: [u8; 256] = {
+    static NO_HEX_DIGIT: [u8; 256] = {
         let mut table = [1; 256];
         let mut byte = 0;
         while byte < 256 {

@@ -21,7 +21,7 @@ pub enum Patch<'a> {
     Owned(SmallVec<[u8; 64]>),
 }
 
-/// The edit touches bytes that another one has changed, or lies outside the text.
+/// The edit touches bytes that another one has changed, or lies outside the text. It is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap;
 
@@ -72,6 +72,15 @@ impl<'a> Edits<'a> {
 
     /// Removes every member called `name` from the object at `object`; how many there were.
     pub fn remove_member(&mut self, object: Span, name: &str) -> Result<usize, Overlap> {
+        let undo = self.list.clone();
+        let removed = self.remove_members(object, name);
+        if removed.is_err() {
+            self.list = undo;
+        }
+        removed
+    }
+
+    fn remove_members(&mut self, object: Span, name: &str) -> Result<usize, Overlap> {
         let inside = object.start + 1;
         let mut removed = 0;
         let mut before = None;
@@ -160,6 +169,7 @@ impl<'a> Edits<'a> {
 
     /// Removes the member `start..end`, together with neighbours that are gone already: a run of removed
     /// members leaves as one, because which comma goes depends on its two ends.
+    /// May leave the list half changed if refused.
     fn remove(
         &mut self,
         inside: u32,
@@ -168,7 +178,6 @@ impl<'a> Edits<'a> {
         mut end: u32,
         mut after: Option<u32>,
     ) -> Result<(), Overlap> {
-        let undo = self.list.clone();
         let mut gone = false;
         self.list.retain(|edit| match *edit {
             Edit::Remove { start: first, end: last, .. } if first <= start && end <= last => {
@@ -190,13 +199,11 @@ impl<'a> Edits<'a> {
         }
         let edit = Edit::Remove { inside, before, start, end, after };
         let empties = edit.empties(inside);
-        let placed = self.place(edit);
-        match placed {
-            Ok(()) if empties => self.separate(inside, false),
-            Ok(()) => {}
-            Err(Overlap) => self.list = undo,
+        self.place(edit)?;
+        if empties {
+            self.separate(inside, false);
         }
-        placed
+        Ok(())
     }
 
     /// Gives the members inserted at `inside` their commas; the last of them only if others `follow`.

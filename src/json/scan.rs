@@ -281,4 +281,4 @@ pub(super) fn fail(text: &[u8], at: usize, kind: ErrorKind) -> Error {
 
 #[cfg(test)]
 #[path = "scan_test.rs"]
-mod tests;
+pub(super) mod tests;

@@ -12,3 +12,24 @@ fn comparison_sees_through_escapes() {
     }
     assert_eq!(said.decode(), "model\n");
 }
+
+#[test]
+fn values_tell_what_they_are() {
+    let raw = |text: &'static str| Raw::parse(text.as_bytes()).unwrap();
+    assert_eq!(raw(" 12\n").bytes(), b"12");
+    assert_eq!((raw("12").as_u64(), raw("-1").as_u64(), raw("1.0").as_u64()), (Some(12), None, None));
+    assert_eq!(raw("18446744073709551616").as_u64(), None);
+    assert_eq!((raw("true").as_bool(), raw("false").as_bool(), raw("1").as_bool()), (Some(true), Some(false), None));
+    assert!(raw("null").is_null() && raw("{}").is_object() && raw("[ ]").is_array());
+    assert!(raw("1").as_str().is_none());
+    assert!(raw("\"\"").as_str().is_some_and(|inside| inside.eq_str("")));
+    assert_eq!(raw(r#"{"a":{"b":[1,2]}}"#).find("a").and_then(|a| a.find("b")).unwrap().elements().count(), 2);
+    assert!(Raw::parse(b"{").is_err());
+}
+
+#[test]
+fn plain_text_is_decoded_without_a_copy() {
+    let text = "\"caf\u{e9}\"".as_bytes();
+    let said = Raw::at(text, Span::new(0, text.len())).as_str().unwrap();
+    assert!(matches!(said.decode(), Cow::Borrowed("caf\u{e9}")));
+}

@@ -56,7 +56,7 @@ fn plain(bytes: &[u8]) -> usize {
         // The top bit of a byte is set if the byte is 0, or above one that is: the lowest is right.
         let zero = |word: u64| word.wrapping_sub(ONES) & !word;
         let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let stops = (zero(word ^ ONES * 0x22) | zero(word ^ ONES * 0x5c) | controls | word) & TOPS;
+        let stops = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | controls | word) & TOPS;
         if stops != 0 {
             return nth * 8 + stops.trailing_zeros() as usize / 8;
         }

