@@ -35,3 +35,4 @@ pub mod control;
 
 #[cfg(test)]
 mod tidy;
+pub mod cli;

@@ -59,6 +59,16 @@ pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
 const _: () = assert!(HEAD_BYTES_MAX >= HEAD_BYTES_LEAST && HEAD_BYTES_MAX <= HEAD_BYTES_GREATEST);
 const _: () = assert!(BODY_BYTES_MAX >= BODY_BYTES_LEAST && CONNECTIONS_MAX <= CONNECTIONS_GREATEST);
+// sse and protocol
+/// Bytes of a buffer for frames that cross reads which a stream keeps between two of them.
+pub const CARRY_KEEP_BYTES: usize = 4_096;
+/// Segments of a path that are looked at; a longer path is unknown.
+pub const PATH_SEGMENTS_MAX: usize = 24;
+/// Bytes of the question that a demo answer repeats.
+pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
+/// Bytes of a response's id that is kept for an error event; a longer one counts as none.
+pub const RESPONSE_ID_BYTES_MAX: usize = 63;
+
 const _: () = assert!(HEAD_BYTES_MAX >= TARGET_BYTES_MAX && BODY_BYTES_CORE_MAX >= BODY_BYTES_MAX);
 /// Submission entries of a core's ring.
 pub const RING_ENTRIES: u32 = 4_096;
@@ -117,3 +127,49 @@ pub const LATENCY_BUCKETS: usize = 25;
 pub const GENERATIONS_KEPT: usize = 64;
 /// Bytes of the log's buffer that are kept between batches.
 pub const LOG_BYTES_KEPT: usize = 256 * 1024;
+/// Exchanges that `GET /api/requests` can list.
+pub const RECENT_EXCHANGES: usize = 1_000;
+/// Totals that control keeps, one for each (day, client, provider, key, model); beyond it models are summed as
+/// one.
+pub const USAGE_ROWS_MAX: usize = 65_536;
+
+// The admin address.
+
+/// Sessions of the web UI that are open at once; the oldest gives way.
+pub const ADMIN_SESSIONS_MAX: usize = 64;
+/// How long such a session lives.
+pub const ADMIN_SESSION_MS: u64 = 7 * 24 * 3_600 * 1_000;
+/// Wrong passwords from one address that cost nothing.
+pub const LOGIN_FAILURES_FREE: u64 = 10;
+/// After those, one try in this time.
+pub const LOGIN_PAUSE_MS: u64 = 1_000;
+/// Addresses whose wrong passwords are counted one by one.
+pub const LOGIN_ADDRESSES_MAX: usize = 4_096;
+/// Bytes of a request body on the admin address.
+pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+/// One question to the system's resolver.
+pub const RESOLVE_MS_MAX: u64 = 5_000;
+/// Between two resolutions of all hosts.
+pub const RESOLVE_EVERY_MS: u64 = 30_000;
+/// How long a reload waits for hosts before the new file takes effect without them.
+pub const RESOLVE_RELOAD_MS_MAX: u64 = 2_000;
+/// Threads that wait for the system's resolver.
+pub const RESOLVE_THREADS_MAX: usize = 8;
+/// Addresses of one host that are tried.
+pub const ADDRESSES_PER_HOST_MAX: usize = 8;
+/// Between two looks at the configuration file.
+pub const WATCH_EVERY_MS: u64 = 500;
+/// How long a question on the admin address waits for the cores to hand over what has ended.
+pub const SETTLE_MS_MAX: u64 = 100;
+/// Connections to the admin address.
+pub const ADMIN_CONNECTIONS_MAX: usize = 256;
+/// A request head on the admin address.
+pub const ADMIN_HEAD_MS_MAX: u64 = 10_000;
+/// After an accept on the admin address that failed.
+pub const ADMIN_ACCEPT_PAUSE_MS: u64 = 100;
+/// How long `weir reload` and `weir status` wait for the running process.
+pub const CONTROL_ANSWER_MS_MAX: u64 = 30_000;
+/// Bytes of its answer.
+pub const CONTROL_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// One connection or one read of `weir doctor`.
+pub const DOCTOR_MS_MAX: u64 = 10_000;

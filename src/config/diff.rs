@@ -19,9 +19,9 @@ pub struct Changes {
 /// From `old` to `new`.
 pub fn changes(old: &Snapshot, new: &Snapshot) -> Changes {
     let mut said = Vec::new();
-    entries("provider", &described(old, providers), &described(new, providers), &mut said);
-    entries("route", &described(old, routes), &described(new, routes), &mut said);
-    entries("client", &described(old, clients), &described(new, clients), &mut said);
+    entries("provider", &providers(old), &providers(new), &mut said);
+    entries("route", &routes(old), &routes(new), &mut said);
+    entries("client", &clients(old), &clients(new), &mut said);
     let restart = [
         ("cores", differ(&old.cores, &new.cores)),
         ("driver", differ(&old.driver, &new.driver)),
@@ -57,11 +57,8 @@ fn differ(old: &impl Debug, new: &impl Debug) -> bool {
     format!("{old:?}") != format!("{new:?}")
 }
 
+/// Entries by name.
 type Described<'a> = Vec<(&'a str, String)>;
-
-fn described<'a>(snapshot: &'a Snapshot, of: fn(&'a Snapshot) -> Described<'a>) -> Described<'a> {
-    of(snapshot)
-}
 
 /// Each kind is described with names in place of indexes: an index that moved is no change.
 fn providers(snapshot: &Snapshot) -> Described<'_> {

@@ -57,10 +57,10 @@ pub struct Member {
 }
 
 impl Node {
-    /// The member `name`; the last of doubles, as serde_json has it.
+    /// The member `name`; the first of doubles, because `shape` refuses the others.
     pub fn member(&self, name: &str) -> Option<&Node> {
         match &self.kind {
-            Kind::Object(members) => members.iter().rfind(|member| member.name == name).map(|member| &member.value),
+            Kind::Object(members) => members.iter().find(|member| member.name == name).map(|member| &member.value),
             Kind::Text { .. } | Kind::Plain(_) | Kind::List(_) => None,
         }
     }
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn comments_and_trailing_commas_are_blanked_in_place() {
         let cases = [
-            ("{\"a\": 1, // x\n}", "{\"a\": 1       \n}"),
+            ("{\"a\": 1, // x\n}", "{\"a\": 1      \n}"),
             ("[1, /* ], */ 2,\n]", "[1,          2 \n]"),
             ("{\"a\": \"// no, ]\"}", "{\"a\": \"// no, ]\"}"),
             ("[\"\\\"//\", ]", "[\"\\\"//\"  ]"),

@@ -46,7 +46,7 @@ pub struct Outside<'a> {
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
     /// Where the configuration came from; told to whoever reads the snapshot.
     pub path: Option<&'a Path>,
-    /// Whether others than its owner may read the configuration file: literal secrets in it are then warned of.
+    /// Whether others than its owner may read the configuration file (mode & 0o044): literal secrets in it are warned of.
     pub shared: bool,
 }
 

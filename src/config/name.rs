@@ -9,7 +9,12 @@ use smallvec::SmallVec;
 
 /// A table of values by name; a name may have several.
 pub(super) struct Names<T> {
-    lower: HashMap<Box<[u8]>, Vec<(Box<str>, T)>, ahash::RandomState>,
+    lower: HashMap<Box<[u8]>, Vec<Spelled<T>>, ahash::RandomState>,
+}
+
+struct Spelled<T> {
+    name: Box<str>,
+    value: T,
 }
 
 impl<T> Default for Names<T> {
@@ -28,14 +33,14 @@ impl<T> fmt::Debug for Names<T> {
 impl<T> Names<T> {
     /// Adds a value under a name, behind those that are there.
     pub(super) fn insert(&mut self, name: &str, value: T) {
-        self.lower.entry(lower(name).as_slice().into()).or_default().push((name.into(), value));
+        self.lower.entry(lower(name).as_slice().into()).or_default().push(Spelled { name: name.into(), value });
     }
 
     /// The values of a name: those spelled exactly so, else all that differ in case only.
     pub(super) fn get<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a T> {
         let entries = self.lower.get(lower(name).as_slice()).map_or(&[][..], Vec::as_slice);
-        let exact = entries.iter().any(|(spelled, _)| **spelled == *name);
-        entries.iter().filter(move |(spelled, _)| !exact || **spelled == *name).map(|(_, value)| value)
+        let exact = entries.iter().any(|entry| *entry.name == *name);
+        entries.iter().filter(move |entry| !exact || *entry.name == *name).map(|entry| &entry.value)
     }
 }
 

@@ -186,7 +186,10 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     known
         .into_iter()
         .map(|name| (distance(&wrong, &name.to_ascii_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (name.len().max(wrong.len()) / 3).max(1))
+        .filter(|(distance, name)| {
+            let longer = name.len().max(wrong.len());
+            *distance <= (longer / 3).max(1) && *distance < longer
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -243,6 +246,7 @@ mod tests {
         assert_eq!(nearest("baseurl", known), Some("base_url"));
         assert_eq!(nearest("Weight", known), Some("weight"));
         assert_eq!(nearest("zebra", known), None);
+        assert_eq!(nearest("a", ["b"]), None);
         assert_eq!(nearest(&"w".repeat(1000), known), None);
     }
 

@@ -198,6 +198,7 @@ impl Check<'_, '_, '_> {
 
     fn keys(&mut self, at: &At<'_>, given: &file::Provider, protocol: Protocol, proxy: &Proxy, all: &mut Providers) {
         let provider = index(all.list.len());
+        let first = all.keys.len();
         let proxy = self.proxy(&at.member("proxy"), given.proxy.as_ref(), proxy);
         let headers = self.headers(&at.member("headers"), &given.headers, &[]);
         let at_keys = at.member("keys");
@@ -217,7 +218,7 @@ impl Check<'_, '_, '_> {
                 self.problems.warning(at_secret, format!("is the same key as keys[{other}]"));
             }
             let name = settings.name.clone().unwrap_or_else(|| (place + 1).to_string());
-            let taken = all.keys.iter().any(|key| key.provider == provider && *key.name == *name);
+            let taken = all.keys[first..].iter().any(|key| *key.name == *name);
             if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_control()) || taken {
                 self.problems.error(&at_entry, "a key's name is its provider's only one of that name, and not empty");
             }
@@ -316,19 +317,22 @@ impl Check<'_, '_, '_> {
         let mut models = Vec::with_capacity(given.models.len());
         for (place, entry) in given.models.iter().enumerate() {
             let at = at_models.entry(place);
-            let plain;
-            let (name, settings) = match entry {
-                ModelEntry::Name(name) => {
-                    plain = file::Model::default();
-                    (Some(name), &plain)
-                }
-                ModelEntry::Full(model) => (model.name.as_ref(), model),
+            let plain = file::Model::default();
+            let (at_name, at_alias) = (at.member("name"), at.member("alias"));
+            let (settings, name, at_name) = match entry {
+                ModelEntry::Name(name) => (&plain, Some(name), &at),
+                ModelEntry::Full(model) => (model, model.name.as_ref(), &at_name),
             };
             let Some(name) = name else { continue };
-            for (member, name) in [("name", Some(name)), ("alias", settings.alias.as_ref())] {
-                let wrong = |name: &&String| name.trim() != *name || name.is_empty() || name.contains('*');
+            for (at, name) in [(at_name, Some(name)), (&at_alias, settings.alias.as_ref())] {
+                let wrong = |name: &&String| {
+                    name.trim() != *name
+                        || name.is_empty()
+                        || name.contains('*')
+                        || name.len() > limits::MODEL_NAME_BYTES_MAX
+                };
                 if name.filter(wrong).is_some() {
-                    self.problems.error(&at.member(member), "is no model name: empty, blank at an end, or with \"*\"");
+                    self.problems.error(at, "is no model name: empty, a blank at an end, a \"*\", or too long");
                 }
             }
             let released_unix_ms = settings.released.as_deref().and_then(|text| {

@@ -4,6 +4,8 @@
 //! what `weir check` says. Serde stops at its first error; this walk goes on: what is wrong is reported and left out,
 //! and the rest is handed to serde and to `check`.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::jsonc::{Document, Kind, Member, Node};
@@ -65,9 +67,10 @@ impl<'s> Walk<'s, '_, '_> {
         let known = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties").filter(|others| others.is_object());
         let mut sound = Map::new();
-        for (index, member) in members.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for member in members {
             let at_member = at.member(&member.name);
-            if members[..index].iter().any(|earlier| earlier.name == member.name) {
+            if !seen.insert(&member.name) {
                 self.named(&at_member, member, "is given twice in one object".to_owned());
                 continue;
             }

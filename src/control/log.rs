@@ -17,32 +17,9 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use super::names::Names;
 use super::stamp::Stamp;
+use crate::config::snapshot::{LogFormat as Format, LogLevel as Level};
 use crate::record::entry::NEVER_US;
 use crate::record::{Entry, Outcome};
-
-/// How lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// `time LEVEL message name=value …`
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// What is worth a line, gravest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Somebody has to act; exchanges that an upstream failed.
-    Error,
-    /// Somebody should look; exchanges that were refused.
-    Warn,
-    /// What happens: every exchange.
-    Info,
-    /// How it happens.
-    Debug,
-    /// Every step.
-    Trace,
-}
 
 /// The level in force, shared by exchange lines and tracing so that a reload moves both.
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
@@ -131,7 +108,7 @@ fn level(outcome: Outcome) -> Level {
 /// Appends one line. Its time is the exchange's end.
 fn line(format: Format, stamp: &mut Stamp, level: Level, entry: &Entry, names: &Names, out: &mut Vec<u8>) {
     let level = match level {
-        Level::Error => "ERROR",
+        Level::Off | Level::Error => "ERROR",
         Level::Warn => "WARN",
         Level::Info => "INFO",
         Level::Debug => "DEBUG",

@@ -1,8 +1,273 @@
-//! The control plane.
+//! The control plane: one thread, one tokio runtime, everything that is not a byte of traffic.
+//!
+//! It drains what the cores tell, writes the log, answers on the admin address and the control socket,
+//! resolves names, reloads the file and obeys signals. Between it and the cores are rings, atomics and
+//! swapped pointers; no core ever waits for it. What it needs of the cores comes in as `Wiring`, so that it
+//! knows neither their runtime nor their listeners.
 
+mod api;
+mod auth;
+mod collect;
+mod dns;
 pub mod log;
+mod metrics;
 pub mod names;
+pub mod notify;
+mod reload;
+mod serve;
+mod signals;
+pub mod socket;
 mod stamp;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read as _};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+
+use self::auth::{Caller, Door};
+use self::collect::Collector;
+use self::log::Log;
+use self::names::Names;
+pub use self::reload::Load;
+pub use self::serve::Listening;
+use crate::config::Snapshot;
+use crate::limits;
+use crate::plan::addresses::AddressBook;
+use crate::record::{Tally, Told};
+
+/// Version of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Commit it was built from, or `unknown`.
+pub const COMMIT: &str = env!("WEIR_COMMIT");
+
+/// How sockets are driven, and why so.
+#[derive(Clone, Debug)]
+pub struct DriverReport {
+    /// `io_uring` or `epoll`.
+    pub name: &'static str,
+    /// What was asked for, and what refused.
+    pub why: String,
+}
+
+/// What control asks of the cores.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Listen where this snapshot says: bind what is new, then leave what is gone. An error must leave
+    /// everything as it was; it says what could not be bound.
+    Listen(Arc<Snapshot>),
+    /// Accept nothing more, end what is idle, let the rest finish.
+    Drain,
+    /// Hand over what has ended: `Teller::settle` with this number.
+    Settle(u64),
+}
+
+/// Carries a command to every core.
+pub type Tell = Box<dyn FnMut(Command) -> Result<(), String> + Send>;
+
+/// The cores, seen from here.
+pub struct Cores {
+    /// Their counters.
+    pub tallies: Vec<Arc<Tally>>,
+    /// Control's ends of their rings.
+    pub rings: Vec<rtrb::Consumer<Told>>,
+    /// The way to them.
+    pub tell: Tell,
+}
+
+/// All that control is made of.
+pub struct Wiring {
+    /// The meaning of the configuration; control replaces it.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Addresses of the providers; control replaces them. Starts as `AddressBook::literal`.
+    pub addresses: Arc<ArcSwap<AddressBook>>,
+    /// The cores.
+    pub cores: Cores,
+    /// The driver they run on.
+    pub driver: DriverReport,
+    /// The admin address, bound.
+    pub admin: Listening,
+    /// Reads the file again.
+    pub load: Load,
+}
+
+/// Why control came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything under way came to its end.
+    Drained,
+    /// `drain_ms` was over; so many connections were cut.
+    Deadline {
+        /// Connections that were open.
+        sessions: u64,
+    },
+    /// A second signal asked to end at once.
+    Interrupted,
+}
+
+/// Runs the control plane on the calling thread until the process is to end.
+pub fn run(wiring: Wiring) -> io::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(limits::RESOLVE_THREADS_MAX)
+        .thread_name("weir-resolve")
+        .build()?;
+    let outcome = runtime.block_on(live(wiring));
+    // A resolver that hangs must not hold the process up.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn live(wiring: Wiring) -> io::Result<Outcome> {
+    let mut signals = signals::Signals::new()?;
+    let token = random()?;
+    let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
+    let (shared, admin) = Shared::new(wiring, log, &token);
+    let snapshot = shared.snapshot.load_full();
+    let router = api::router(shared.clone());
+    let mut tasks = JoinSet::new();
+    announce(&shared, &admin, &token);
+    match admin {
+        Listening::Tcp(listener) => {
+            tasks.spawn(serve::tcp(tokio::net::TcpListener::from_std(listener)?, router.clone()))
+        }
+        Listening::Unix(bound) => {
+            tasks.spawn(serve::unix(bound, router.clone(), Caller::Ip(IpAddr::from([127, 0, 0, 1])))?)
+        }
+    };
+    let path = snapshot.data_dir.join(socket::CONTROL_SOCKET);
+    match socket::data_dir(&snapshot.data_dir).and_then(|()| socket::bind(&path)) {
+        Ok(bound) => {
+            tasks.spawn(serve::unix(bound, router, Caller::Owner)?);
+        }
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "no control socket: `weir reload` and `weir status` will not reach this process");
+        }
+    }
+    tasks.spawn(collect(shared.clone()));
+    tasks.spawn(dns::keep(shared.clone()));
+    tasks.spawn(reload::watch(shared.clone()));
+    let outcome = signals.obey(&shared).await;
+    shared.settle().await;
+    tasks.shutdown().await;
+    Ok(outcome)
+}
+
+/// Says where the admin address is, and the token where there is no password. This one line is the only place
+/// where a credential is ever shown.
+fn announce(shared: &Shared, admin: &Listening, token: &str) {
+    match shared.snapshot.load().admin.password {
+        Some(_) => tracing::info!(address = %admin, "admin address"),
+        None => {
+            tracing::info!(address = %admin, token, "admin address; no password is configured, this token opens it")
+        }
+    }
+}
+
+/// Drains the rings by the clock.
+async fn collect(shared: Arc<Shared>) {
+    loop {
+        let fullest = shared.collector().drain();
+        tokio::time::sleep(collect::pause(fullest)).await;
+    }
+}
+
+/// What control's tasks share. The locks are between them only, and never held across an await.
+pub(crate) struct Shared {
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) addresses: Arc<ArcSwap<AddressBook>>,
+    pub(crate) driver: DriverReport,
+    pub(crate) load: Load,
+    /// One reload at a time.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    pub(crate) hosts_changed: tokio::sync::Notify,
+    /// The address that the admin address listens on; nothing for a Unix socket.
+    pub(crate) listening: Option<IpAddr>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) started: Instant,
+    collector: Mutex<Collector>,
+    door: Mutex<Door>,
+    tell: Mutex<Tell>,
+    settles: AtomicU64,
+}
+
+impl Shared {
+    fn new(wiring: Wiring, log: Log, token: &str) -> (Arc<Shared>, Listening) {
+        let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
+        let snapshot = wiring.snapshot.load();
+        collector.learn(snapshot.generation, Names::of(&snapshot));
+        drop(snapshot);
+        let shared = Shared {
+            snapshot: wiring.snapshot,
+            addresses: wiring.addresses,
+            driver: wiring.driver,
+            load: wiring.load,
+            reloading: tokio::sync::Mutex::new(()),
+            hosts_changed: tokio::sync::Notify::new(),
+            listening: wiring.admin.ip(),
+            draining: AtomicBool::new(false),
+            started: Instant::now(),
+            collector: Mutex::new(collector),
+            door: Mutex::new(Door::new(token)),
+            tell: Mutex::new(wiring.cores.tell),
+            settles: AtomicU64::new(0),
+        };
+        (Arc::new(shared), wiring.admin)
+    }
+
+    pub(crate) fn collector(&self) -> MutexGuard<'_, Collector> {
+        self.collector.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn door(&self) -> MutexGuard<'_, Door> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tell(&self, command: Command) -> Result<(), String> {
+        (self.tell.lock().unwrap_or_else(PoisonError::into_inner))(command)
+    }
+
+    /// Waits until everything that has ended on the cores is in the collector: each core is asked to hand over
+    /// what it holds, and says so in its tally. A core that does not answer in time is not waited for.
+    pub(crate) async fn settle(&self) {
+        let number = self.settles.fetch_add(1, Ordering::Relaxed) + 1;
+        // Makes room, so that a core can hand over at once.
+        self.collector().drain();
+        let asked = self.tell(Command::Settle(number));
+        let deadline = Instant::now() + Duration::from_millis(limits::SETTLE_MS_MAX);
+        while asked.is_ok() && Instant::now() < deadline {
+            self.collector().drain();
+            if self.collector().settled(number) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.collector().drain();
+    }
+
+    /// Connections of clients now.
+    pub(crate) fn sessions(&self) -> u64 {
+        self.collector().sum(|tally| tally.sessions_open.get())
+    }
+}
+
+/// 32 random bytes of the kernel, in hexadecimal.
+fn random() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect())
+}
 
 /// Milliseconds since 1970.
 fn unix_ms() -> u64 {

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::config::Snapshot;
 use crate::limits;
 use crate::record::NONE;
 
@@ -34,6 +35,16 @@ fn name(names: &[Box<str>], index: u16) -> &str {
 }
 
 impl Names {
+    /// The names of `snapshot`.
+    pub fn of(snapshot: &Snapshot) -> Names {
+        Names {
+            clients: snapshot.clients.iter().map(|client| client.name.clone()).collect(),
+            routes: snapshot.routes.iter().map(|route| route.name.clone()).collect(),
+            providers: snapshot.providers.iter().map(|provider| provider.name.clone()).collect(),
+            keys: snapshot.keys.iter().map(|key| key.name.clone()).collect(),
+        }
+    }
+
     /// The client's name; empty for none.
     pub fn client(&self, index: u16) -> &str {
         name(&self.clients, index)
@@ -57,21 +68,21 @@ impl Names {
 
 /// The names of the last generations, newest first.
 #[derive(Default)]
-pub struct Generations {
+pub(crate) struct Generations {
     recent: VecDeque<(u64, Arc<Names>)>,
     unknown: Names,
 }
 
 impl Generations {
     /// Takes in the names of a new snapshot.
-    pub fn learn(&mut self, generation: u64, names: Names) {
+    pub(crate) fn learn(&mut self, generation: u64, names: Names) {
         let shared = self.recent.iter().find(|(_, known)| **known == names).map(|(_, known)| known.clone());
         self.recent.push_front((generation, shared.unwrap_or_else(|| Arc::new(names))));
         self.recent.truncate(limits::GENERATIONS_KEPT);
     }
 
     /// The names of `generation`; every index of a forgotten one reads "?".
-    pub fn of(&self, generation: u64) -> &Names {
+    pub(crate) fn of(&self, generation: u64) -> &Names {
         let found = self.recent.iter().find(|(known, _)| *known == generation);
         found.map_or(&self.unknown, |(_, names)| names)
     }

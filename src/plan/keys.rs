@@ -6,9 +6,12 @@ use smallvec::SmallVec;
 
 use crate::config::snapshot::{KeyIx, ProviderIx, Snapshot};
 
-/// Appends nothing to what was in `out`: it is replaced by the keys that may serve `model` (the provider's name of it),
-/// in the order in which they are to be tried. `cursor` is the provider's turn.
-pub fn order(s: &Snapshot, provider: ProviderIx, model: &str, cursor: &mut u32, out: &mut SmallVec<[KeyIx; 8]>) {
+/// Keys in the order in which they are to be tried.
+pub type Order = SmallVec<[KeyIx; 8]>;
+
+/// Replaces `out` by the keys that may serve `model` (the provider's name of it), in the order in which they are to be
+/// tried; empty if none may. `cursor` is the provider's turn.
+pub fn order(s: &Snapshot, provider: ProviderIx, model: &str, cursor: &mut u32, out: &mut Order) {
     out.clear();
     out.extend(s.keys_of(provider).filter(|(_, key)| key.serves(model)).map(|(index, _)| index));
     let priority = |index: &KeyIx| s.keys[usize::from(*index)].priority;
@@ -25,7 +28,7 @@ mod tests {
     use crate::config::tests::snapshot;
 
     fn names(s: &Snapshot, model: &str, cursor: &mut u32) -> Vec<String> {
-        let mut out = SmallVec::new();
+        let mut out = Order::new();
         order(s, 0, model, cursor, &mut out);
         out.iter().map(|key| s.keys[usize::from(*key)].name.to_string()).collect()
     }

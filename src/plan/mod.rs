@@ -1,4 +1,5 @@
 //! Pure decisions: which targets, which key.
 
+pub mod addresses;
 pub mod keys;
 pub mod route;

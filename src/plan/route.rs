@@ -3,9 +3,11 @@
 //! Pure, and without heap for lists of up to four: names are borrowed from the question and the snapshot. Scenes
 //! (rule 4) are not looked at here yet. Which key a target uses is `keys`; what happens when one fails is not here.
 
+use std::collections::HashSet;
+
 use smallvec::SmallVec;
 
-use crate::config::snapshot::{ClientIx, ProviderIx, Published, Route, Snapshot, TargetRule, UnknownModels};
+use crate::config::snapshot::{ClientIx, ProviderIx, Snapshot, TargetRule, UnknownModels};
 use crate::limits;
 use crate::protocol::Dialect;
 
@@ -130,7 +132,7 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// A provider that was named with the model: what it publishes under that name, else the name as it stands.
+    /// A provider that was named with the model.
     fn explicit(&mut self, provider: ProviderIx, model: &'a str) -> Result<(), Refused> {
         if is_auto(model) {
             // Its first model; `auto` may be one of them, or a name of the provider's own.
@@ -148,6 +150,7 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
+    /// What a provider publishes under a name, else the name as it stands.
     fn known(&mut self, provider: ProviderIx, model: &'a str) {
         let s = self.s;
         let mut published = s.providers[usize::from(provider)].published(model).peekable();
@@ -204,70 +207,34 @@ pub struct Listed<'a> {
     pub released_unix_ms: Option<u64>,
 }
 
-/// What a client may ask for, each name once: `auto` where the route has targets, the names that the route maps, then
-/// what the providers publish.
-pub fn listed<'a>(s: &'a Snapshot, client: Option<ClientIx>, dialect: Dialect) -> Vec<Listed<'a>> {
-    let mut list = List {
-        allowed: client.map(|client| &s.clients[usize::from(client)]),
-        seen: Default::default(),
-        models: Vec::new(),
+/// What a client may ask for, each name once: `auto` where it is answered, the names that the route maps, then what the
+/// providers publish, with the prefix if the bare name does not serve. Only names that have targets.
+pub fn listed(s: &Snapshot, client: Option<ClientIx>, dialect: Dialect) -> Vec<Listed<'_>> {
+    let mut seen: HashSet<&str, ahash::RandomState> = HashSet::default();
+    let mut models = Vec::new();
+    let mut offer = |id, released_unix_ms| {
+        let Ok(targets) = targets(s, &Question { client, dialect, forced: None, model: id }) else { return false };
+        if seen.insert(id) {
+            let owned_by = &*s.providers[usize::from(targets[0].provider)].name;
+            models.push(Listed { id, owned_by, released_unix_ms });
+        }
+        true
     };
+    offer("auto", None);
     let route = s.route(client, dialect).map(|route| &s.routes[usize::from(route)]);
-    if let Some(route) = route {
-        list.of_route(s, route);
-    }
-    for provider in &s.providers {
-        for model in provider.models.iter().filter(|model| !provider.excludes(&model.name)) {
-            list.published(&provider.name, model);
+    for (name, _) in route.iter().flat_map(|route| &route.models.entries) {
+        if !name.is_wildcard() {
+            offer(name.as_str(), None);
         }
     }
-    list.models
-}
-
-struct List<'a> {
-    allowed: Option<&'a crate::config::snapshot::Client>,
-    seen: std::collections::HashSet<&'a str, ahash::RandomState>,
-    models: Vec<Listed<'a>>,
-}
-
-impl<'a> List<'a> {
-    fn of_route(&mut self, s: &'a Snapshot, route: &'a Route) {
-        let usable = |rule: &&TargetRule| {
-            let provider = &s.providers[usize::from(rule.provider)];
-            !rule.model.as_deref().is_some_and(|model| provider.excludes(model))
-        };
-        let owner = |rules: &'a [TargetRule]| {
-            rules.iter().find(usable).map(|rule| &*s.providers[usize::from(rule.provider)].name)
-        };
-        if let Some(owner) = owner(&route.to)
-            && route.unknown_models == UnknownModels::Default
+    for model in s.providers.iter().flat_map(|provider| &provider.models) {
+        if !(model.bare && offer(model.id(), model.released_unix_ms))
+            && let Some(prefixed) = &model.prefixed
         {
-            self.push("auto", owner, None);
-        }
-        for (name, rules) in route.models.entries.iter().filter(|(name, _)| !name.is_wildcard()) {
-            if let Some(owner) = owner(rules) {
-                self.push(name.as_str(), owner, None);
-            }
+            offer(prefixed, model.released_unix_ms);
         }
     }
-
-    /// By one of its names: the bare one, or with the prefix if the bare one does not serve or may not be asked for.
-    fn published(&mut self, owner: &'a str, model: &'a Published) {
-        let bare = Some(model.id()).filter(|id| model.bare && self.may_ask(id));
-        if let Some(id) = bare.or(model.prefixed.as_deref()) {
-            self.push(id, owner, model.released_unix_ms);
-        }
-    }
-
-    fn may_ask(&self, id: &str) -> bool {
-        self.allowed.is_none_or(|client| client.may_ask(id))
-    }
-
-    fn push(&mut self, id: &'a str, owned_by: &'a str, released_unix_ms: Option<u64>) {
-        if self.may_ask(id) && self.seen.insert(id) {
-            self.models.push(Listed { id, owned_by, released_unix_ms });
-        }
-    }
+    models
 }
 
 #[cfg(test)]

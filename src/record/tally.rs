@@ -98,8 +98,6 @@ pub struct Tally {
     pub sessions_total: Count,
     /// Streamed answers now.
     pub streams_open: Count,
-    /// Connections to upstreams now, idle ones included.
-    pub lanes_open: Count,
     /// Connections to upstreams ever.
     pub lanes_opened: Count,
     /// Attempts over a connection that had served before.
@@ -112,7 +110,7 @@ pub struct Tally {
     pub records_dropped: Count,
     /// Panics that ended one session.
     pub panics: Count,
-    /// The number of the last `Settle` command that the core has obeyed.
+    /// The last request of control to settle that is met (`Teller::settle`).
     pub settled: Count,
     /// To the first byte of the answer.
     pub first_byte: Latency,

@@ -114,6 +114,8 @@ pub struct Sum {
 pub struct Teller {
     ring: rtrb::Producer<Told>,
     overflow: AHashMap<SumKey, Numbers>,
+    /// The last number that control asked to settle.
+    asked: u64,
     tally: Arc<Tally>,
 }
 
@@ -125,7 +127,7 @@ impl Teller {
 
     fn with_slots(tally: Arc<Tally>, slots: usize) -> (Teller, rtrb::Consumer<Told>) {
         let (producer, consumer) = rtrb::RingBuffer::new(slots);
-        (Teller { ring: producer, overflow: AHashMap::new(), tally }, consumer)
+        (Teller { ring: producer, overflow: AHashMap::new(), asked: 0, tally }, consumer)
     }
 
     /// The core's counters.
@@ -142,7 +144,15 @@ impl Teller {
         }
     }
 
-    /// Sends on what did not fit. The core calls it at each tick and when control asks to settle.
+    /// Hands over all that has ended, and says in the tally that request `number` of control is met. Where
+    /// the ring has no room for all of it, a later `flush` does and says so.
+    pub fn settle(&mut self, number: u64) {
+        self.asked = number;
+        self.flush();
+        self.say_settled();
+    }
+
+    /// Sends on what did not fit. The core calls it at each tick.
     pub fn flush(&mut self) {
         if self.overflow.is_empty() {
             return;
@@ -152,6 +162,13 @@ impl Teller {
         for (key, numbers) in sent {
             let pushed = self.ring.push(Told::Sum(Sum { key, numbers }));
             debug_assert!(pushed.is_ok(), "only this core fills the ring, and it had room");
+        }
+        self.say_settled();
+    }
+
+    fn say_settled(&self) {
+        if self.overflow.is_empty() {
+            self.tally.settled.set(self.asked);
         }
     }
 
@@ -213,6 +230,24 @@ mod tests {
         let requests: u64 = sums.values().map(|numbers| numbers.requests).sum();
         assert_eq!((requests, input), (10, 70));
         assert!(teller.overflow.is_empty());
+    }
+
+    #[test]
+    fn settled_is_said_once_nothing_is_left_to_hand_over() {
+        let tally = Arc::new(Tally::new());
+        let (mut teller, mut ring) = Teller::with_slots(tally.clone(), 1);
+        teller.settle(1);
+        assert_eq!(tally.settled.get(), 1);
+        teller.tell(&entry(0, 0, "m", 1));
+        teller.tell(&entry(1, 0, "m", 1));
+        teller.settle(2);
+        assert_eq!(tally.settled.get(), 1, "the ring is full");
+        let mut sums = AHashMap::new();
+        drain(&mut ring, &mut sums);
+        teller.flush();
+        assert_eq!(tally.settled.get(), 2);
+        drain(&mut ring, &mut sums);
+        assert_eq!(sums.values().map(|numbers| numbers.requests).sum::<u64>(), 2);
     }
 
     #[test]

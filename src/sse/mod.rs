@@ -1,1 +1,11 @@
-//! Event streams as frames: SSE, NDJSON, JSON array.
+//! Event streams as bytes: taken apart into frames ([`split`]) and written ([`write`](mod@write)).
+//!
+//! Three framings carry the streams of all dialects: server-sent events (WHATWG HTML §9.2), JSON lines
+//! (Ollama) and one JSON array that grows (Gemini without `alt=sse`). What a frame says is not read here.
+
+pub mod split;
+pub mod write;
+
+mod array;
+
+pub use split::{Frame, FrameKind, Framing, Splitter, Tail, TooLong};

@@ -1,0 +1,264 @@
+//! Prometheus text exposition, format 0.0.4, from tallies and totals.
+//!
+//! One idea: a metric is its head once and then its samples, so a writer that is given the samples as a
+//! closure cannot tear one apart. Counters never fall while the process lives: totals are not pruned here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::collect::Collector;
+use super::usage::Group;
+use crate::limits;
+use crate::record::tally::Latency;
+use crate::record::{Numbers, Tally};
+
+/// The content type of the format.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is true of the process, beside its counters.
+pub(crate) struct Facts<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) commit: &'a str,
+    pub(crate) driver: &'a str,
+    pub(crate) generation: u64,
+    pub(crate) uptime_seconds: f64,
+    pub(crate) draining: bool,
+}
+
+/// The whole text.
+pub(crate) fn text(collector: &Collector, facts: &Facts<'_>) -> String {
+    let mut out = Text(String::with_capacity(16 * 1024));
+    out.metric("weir_build_info", "gauge", "Version of the running program.", |m| {
+        m.sample("", &[("version", facts.version), ("commit", facts.commit)], 1);
+    });
+    out.metric("weir_driver_info", "gauge", "How sockets are driven.", |m| {
+        m.sample("", &[("driver", facts.driver)], 1);
+    });
+    out.metric("weir_uptime_seconds", "gauge", "Seconds since the start.", |m| m.sample("", &[], facts.uptime_seconds));
+    out.metric("weir_draining", "gauge", "1 while the process ends.", |m| m.sample("", &[], u8::from(facts.draining)));
+    out.metric("weir_config_generation", "gauge", "Snapshots of the configuration since the start.", |m| {
+        m.sample("", &[], facts.generation);
+    });
+    out.metric("weir_cores", "gauge", "Threads that serve.", |m| m.sample("", &[], collector.tallies.len()));
+    totals(&mut out, collector);
+    counters(&mut out, collector);
+    out.latency("weir_first_byte_seconds", "To the first byte of the answer.", collector, |tally| &tally.first_byte);
+    out.latency("weir_first_token_seconds", "To the first token of a stream.", collector, |tally| &tally.first_token);
+    out.latency("weir_exchange_seconds", "Whole exchanges.", collector, |tally| &tally.total);
+    out.0
+}
+
+const BY: [Group; 4] = [Group::Client, Group::Provider, Group::Key, Group::Model];
+
+fn totals(out: &mut Text, collector: &Collector) {
+    let groups = collector.usage.groups((0, u32::MAX), &BY);
+    out.totals("weir_requests_total", "Exchanges that ended.", &groups, "outcome", |numbers| {
+        vec![("ok", numbers.ok), ("error", numbers.requests - numbers.ok)]
+    });
+    out.totals("weir_tokens_total", "Tokens, as upstreams said them.", &groups, "kind", |numbers| {
+        let tokens = &numbers.tokens;
+        vec![
+            ("input", tokens.input),
+            ("output", tokens.output),
+            ("cache_read", tokens.cache_read),
+            ("cache_write", tokens.cache_write),
+            ("reasoning", tokens.reasoning),
+        ]
+    });
+}
+
+fn counters(out: &mut Text, collector: &Collector) {
+    out.metric("weir_responses_total", "counter", "Exchanges by class of status.", |m| {
+        for (class, name) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().enumerate() {
+            m.sample("", &[("class", name)], collector.sum(|tally| tally.classes[class].get()));
+        }
+    });
+    out.metric("weir_outcomes_total", "counter", "Exchanges by how they ended.", |m| {
+        m.sample("", &[("outcome", "ok")], collector.sum(|tally| tally.ok.get()));
+        for (place, outcome) in Tally::FAILED.into_iter().enumerate() {
+            m.sample("", &[("outcome", outcome.name())], collector.sum(|tally| tally.failed[place].get()));
+        }
+    });
+    out.cores("weir_sessions", "gauge", "Connections of clients.", collector, |tally| tally.sessions_open.get());
+    out.cores("weir_streams", "gauge", "Streamed answers under way.", collector, |tally| tally.streams_open.get());
+    for (name, help, count) in COUNTERS {
+        out.cores(name, "counter", help, collector, count);
+    }
+}
+
+type Counter = (&'static str, &'static str, fn(&Tally) -> u64);
+
+const COUNTERS: [Counter; 8] = [
+    ("weir_exchanges_total", "Exchanges that ended, by core.", |tally| tally.requests.get()),
+    ("weir_sessions_total", "Connections of clients since the start.", |tally| tally.sessions_total.get()),
+    ("weir_lanes_opened_total", "Connections opened to upstreams.", |tally| tally.lanes_opened.get()),
+    ("weir_lanes_reused_total", "Attempts over an open connection.", |tally| tally.lanes_reused.get()),
+    ("weir_request_bytes_total", "Bytes of request bodies.", |tally| tally.request_bytes.get()),
+    ("weir_response_bytes_total", "Bytes of answers.", |tally| tally.response_bytes.get()),
+    ("weir_records_dropped_total", "Log rows lost under pressure; totals are not.", |tally| {
+        tally.records_dropped.get()
+    }),
+    ("weir_panics_total", "Panics that ended one session.", |tally| tally.panics.get()),
+];
+
+struct Text(String);
+
+impl Text {
+    fn metric(&mut self, name: &'static str, kind: &str, help: &str, samples: impl FnOnce(&mut Samples<'_>)) {
+        // Writing to a String does not fail; so for all of this file.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        samples(&mut Samples { out: &mut self.0, name });
+    }
+
+    fn totals(
+        &mut self,
+        name: &'static str,
+        help: &str,
+        groups: &BTreeMap<Vec<Arc<str>>, Numbers>,
+        label: &str,
+        values: impl Fn(&Numbers) -> Vec<(&'static str, u64)>,
+    ) {
+        self.metric(name, "counter", help, |m| {
+            for (names, numbers) in groups {
+                let mut labels: Vec<(&str, &str)> =
+                    BY.iter().zip(names).map(|(group, name)| (group.name(), &**name)).collect();
+                for (kind, value) in values(numbers) {
+                    labels.truncate(BY.len());
+                    labels.push((label, kind));
+                    m.sample("", &labels, value);
+                }
+            }
+        });
+    }
+
+    fn cores(
+        &mut self,
+        name: &'static str,
+        kind: &str,
+        help: &str,
+        collector: &Collector,
+        count: impl Fn(&Tally) -> u64,
+    ) {
+        self.metric(name, kind, help, |m| {
+            for (core, tally) in collector.tallies.iter().enumerate() {
+                m.sample("", &[("core", itoa::Buffer::new().format(core))], count(tally));
+            }
+        });
+    }
+
+    fn latency(&mut self, name: &'static str, help: &str, collector: &Collector, of: impl Fn(&Tally) -> &Latency) {
+        self.metric(name, "histogram", help, |m| {
+            let mut below = 0;
+            for bucket in 0..limits::LATENCY_BUCKETS {
+                below += collector.sum(|tally| of(tally).count(bucket));
+                let bound = Latency::bound_us(bucket).map_or("+Inf".to_owned(), |us| seconds(us).to_string());
+                m.sample("_bucket", &[("le", &bound)], below);
+            }
+            m.sample("_sum", &[], seconds(collector.sum(|tally| of(tally).sum_us())));
+            m.sample("_count", &[], below);
+        });
+    }
+}
+
+fn seconds(us: u64) -> f64 {
+    us as f64 / 1e6
+}
+
+struct Samples<'a> {
+    out: &'a mut String,
+    name: &'static str,
+}
+
+impl Samples<'_> {
+    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.out.push_str(self.name);
+        self.out.push_str(suffix);
+        for (place, (name, value)) in labels.iter().enumerate() {
+            self.out.push_str(if place == 0 { "{" } else { "," });
+            self.out.push_str(name);
+            self.out.push_str("=\"");
+            escape(value, self.out);
+            self.out.push('"');
+        }
+        if !labels.is_empty() {
+            self.out.push('}');
+        }
+        let _ = writeln!(self.out, " {value}");
+    }
+}
+
+/// Label values escape backslash, quote and line feed. Other controls are legal in the format, but no use to
+/// anybody.
+fn escape(value: &str, out: &mut String) {
+    for char in value.chars() {
+        match char {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            _ if char.is_control() => out.push('\u{fffd}'),
+            _ => out.push(char),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::collect::tests::{collector, exchange};
+    use crate::record::Model;
+
+    const FACTS: Facts<'static> =
+        Facts { version: "1.2.3", commit: "abc", driver: "epoll", generation: 1, uptime_seconds: 1.5, draining: false };
+
+    #[test]
+    fn the_text_has_totals_counters_and_histograms() {
+        let (mut teller, mut collector) = collector();
+        teller.tally().sessions_open.set(3);
+        teller.tell(&exchange(1));
+        let mut odd = exchange(2);
+        odd.model_sent = Model::new("a\"b\\c\nd\u{7}");
+        teller.tell(&odd);
+        collector.drain();
+        let text = text(&collector, &FACTS);
+        for line in [
+            "# TYPE weir_requests_total counter",
+            "weir_requests_total{client=\"alice\",provider=\"deepseek\",key=\"second\",model=\"deepseek-chat\",outcome=\"ok\"} 1",
+            "weir_tokens_total{client=\"alice\",provider=\"deepseek\",key=\"second\",model=\"a\\\"b\\\\c\\nd\u{fffd}\",kind=\"output\"} 3",
+            "weir_sessions{core=\"0\"} 3",
+            "weir_responses_total{class=\"2xx\"} 2",
+            "weir_exchange_seconds_bucket{le=\"0.000512\"} 0",
+            "weir_exchange_seconds_bucket{le=\"0.001024\"} 2",
+            "weir_exchange_seconds_bucket{le=\"+Inf\"} 2",
+            "weir_exchange_seconds_sum 0.002",
+            "weir_exchange_seconds_count 2",
+            "weir_build_info{version=\"1.2.3\",commit=\"abc\"} 1",
+            "weir_driver_info{driver=\"epoll\"} 1",
+            "weir_uptime_seconds 1.5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
+        }
+    }
+
+    /// A reader of the format, as strict as the exposition rules: every sample belongs to the metric whose
+    /// head came last, and every head comes once.
+    #[test]
+    fn samples_stand_under_their_heads() {
+        let (mut teller, mut collector) = collector();
+        teller.tell(&exchange(1));
+        collector.drain();
+        let text = text(&collector, &FACTS);
+        let (mut heads, mut current) = (std::collections::HashSet::new(), "");
+        for line in text.lines() {
+            if let Some(head) = line.strip_prefix("# TYPE ") {
+                current = head.split(' ').next().unwrap_or_default();
+                assert!(heads.insert(current), "{current} twice");
+            } else if !line.starts_with('#') {
+                assert!(line.starts_with(current), "{line} under {current}");
+                let value = line.rsplit(' ').next().unwrap_or_default();
+                assert!(value.parse::<f64>().is_ok(), "{line}");
+            }
+        }
+        assert!(text.ends_with('\n'));
+    }
+}
