@@ -10,10 +10,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use weir::rt::{self, Choice};
 use weir::boot::Fleet;
 use weir::config::{self, Outside, Overrides};
 use weir::plan::addresses::AddressBook;
+use weir::rt::{self, Choice};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 91\r\n\r\n\
 {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}}\r\n";
@@ -63,7 +63,8 @@ fn weir(upstream: SocketAddr, choice: Choice) -> Option<String> {
             "providers": {{"up": {{"protocol": "chat", "base_url": "http://{upstream}/v1", "keys": ["k"]}}}},
             "routes": {{"r": {{"to": ["up"]}}}}}}"#
     );
-    let outside = Outside { env: &|_| None, read: &|_| Err(std::io::ErrorKind::NotFound.into()), path: None, shared: false };
+    let outside =
+        Outside { env: &|_| None, read: &|_| Err(std::io::ErrorKind::NotFound.into()), path: None, shared: false };
     let snapshot = config::read(text.as_bytes(), &outside, &Overrides::default()).snapshot.expect("a configuration");
     let driver = rt::probe(choice).ok()?.driver;
     let (listen, addresses) = (snapshot.listen.clone(), AddressBook::literal(&snapshot));
@@ -81,7 +82,10 @@ fn exchange(c: &mut Criterion) {
     for choice in [Choice::IoUring, Choice::Epoll] {
         let Some(address) = weir(upstream(), choice) else { continue };
         for kib in [1, 32, 256] {
-            let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(kib * 1024 - 60));
+            let body = format!(
+                r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#,
+                "x".repeat(kib * 1024 - 60)
+            );
             let request = format!(
                 "POST /v1/chat/completions HTTP/1.1\r\nhost: weir\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()

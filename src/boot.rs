@@ -5,20 +5,73 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::process::ExitCode;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use arc_swap::ArcSwap;
 
+use crate::cli::{Machine, Start};
 use crate::config::Snapshot;
 use crate::config::listen::Listen;
-use crate::config::snapshot::Cores;
+use crate::config::snapshot::{Cores, DriverChoice};
+use crate::control::{self, DriverReport, Listening, Outcome, Wiring, notify};
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::record::{Tally, Teller, Told};
 use crate::relay::{Command, Core, Parts};
 use crate::rt::{self, Bound, Doorbell, Driver, Inbox, Listener, Monoio, sys};
+
+/// What this machine offers, for `weir doctor` and `weir version`.
+pub fn machine(choice: DriverChoice) -> Machine {
+    let pair = |limit: io::Result<sys::Limit>| limit.ok().map(|limit| (limit.soft, limit.hard));
+    Machine {
+        driver: rt::probe(choice).map(report).map_err(|error| error.to_string()),
+        descriptors: pair(sys::descriptors()),
+        locked_memory: pair(sys::locked_memory()),
+    }
+}
+
+fn report(found: rt::Report) -> DriverReport {
+    DriverReport { name: found.driver.name(), why: found.why }
+}
+
+/// Runs the service to its end.
+pub fn serve(start: Start) -> io::Result<ExitCode> {
+    let Start { snapshot, warnings, load } = start;
+    control::log::install(snapshot.log.format, snapshot.log.level);
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let found = rt::probe(snapshot.driver)?;
+    if let Err(error) = sys::raise_descriptors() {
+        tracing::warn!(%error, "the limit on open descriptors could not be raised");
+    }
+    let admin = Listening::bind(&snapshot).map_err(|error| named(&snapshot.admin.listen, &error))?;
+    let addresses = Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot)));
+    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+    let (fleet, started) = Fleet::start(found.driver, &snapshot, &addresses)?;
+    fleet.listen(&snapshot.load().listen).map_err(io::Error::other)?;
+    let listening = fleet.addresses().join(", ");
+    let (driver, why, cores) = (found.driver.name(), &found.why, started.len());
+    tracing::info!(version = control::VERSION, listening, driver, %why, cores, "weir serves");
+    notify::tell("READY=1");
+    let (tallies, rings) = started.into_iter().map(|core| (core.tally, core.told)).unzip();
+    let tell = Box::new(move |command| fleet.tell(command));
+    let cores = control::Cores { tallies, rings, tell };
+    match control::run(Wiring { snapshot, addresses, cores, driver: report(found), admin, load })? {
+        Outcome::Drained => tracing::info!("everything under way has ended"),
+        Outcome::Deadline { sessions } => tracing::warn!(sessions, "the time to drain is over; connections are cut"),
+        Outcome::Interrupted => tracing::warn!("interrupted"),
+    }
+    // The cores are still there and stay: the process goes from under them.
+    rt::leave(0)
+}
+
+fn named(listen: &Listen, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
+}
 
 /// A core that runs: what control keeps of it.
 pub struct Started {
@@ -112,14 +165,29 @@ impl Fleet {
         names
     }
 
+    /// Carries out what control asks.
+    fn tell(&self, command: control::Command) -> Result<(), String> {
+        match command {
+            control::Command::Listen(snapshot) => self.listen(&snapshot.listen),
+            control::Command::Drain => {
+                self.drain();
+                Ok(())
+            }
+            control::Command::Settle(number) => {
+                self.settle(number);
+                Ok(())
+            }
+        }
+    }
+
     /// Asks every core to hand over what has ended.
-    pub fn settle(&self, number: u64) {
+    fn settle(&self, number: u64) {
         let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
         bells.iter_mut().for_each(|bell| send(bell, Command::Settle(number)));
     }
 
     /// Stops accepting and lets the sessions end. Connections that come now are refused by the kernel.
-    pub fn drain(&self) {
+    fn drain(&self) {
         for (_, listener) in self.bound.lock().unwrap_or_else(PoisonError::into_inner).drain() {
             remove_path(&listener);
         }

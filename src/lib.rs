@@ -31,8 +31,13 @@ pub mod config;
 pub mod plan;
 pub mod record;
 
+pub mod rt;
+
 pub mod control;
+pub mod relay;
+
+pub mod boot;
+pub mod cli;
 
 #[cfg(test)]
 mod tidy;
-pub mod cli;

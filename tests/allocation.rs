@@ -86,7 +86,8 @@ fn allocations(choice: Choice) -> Option<u64> {
             "routes": {{"r": {{"to": ["up"]}}}}}}"#,
         listener.local_addr().expect("an address")
     );
-    let outside = Outside { env: &|_| None, read: &|_| Err(std::io::ErrorKind::NotFound.into()), path: None, shared: false };
+    let outside =
+        Outside { env: &|_| None, read: &|_| Err(std::io::ErrorKind::NotFound.into()), path: None, shared: false };
     let snapshot = config::read(text.as_bytes(), &outside, &Overrides::default()).snapshot.expect("a configuration");
     let (listen, addresses) = (snapshot.listen.clone(), AddressBook::literal(&snapshot));
     let (fleet, _started) =

@@ -13,8 +13,8 @@ use smallvec::SmallVec;
 use super::failure::Failure;
 use super::upstream::Lane;
 use super::wait::{Client, Interest, Wake};
-use crate::http::field::Fields;
 use crate::http::body::{Decoder, State};
+use crate::http::field::Fields;
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
 use crate::limits;
 use crate::rt::{Net, Stream, sys};
@@ -257,7 +257,11 @@ async fn read_head<N: Net>(
 }
 
 /// Reads on until the answer may be passed on: a stream has begun, another answer has ended or is large.
-async fn hold<N: Net>(client: &mut Client<N>, answered: &mut Answered<N::Stream>, streamed: bool) -> Result<(), NoAnswer> {
+async fn hold<N: Net>(
+    client: &mut Client<N>,
+    answered: &mut Answered<N::Stream>,
+    streamed: bool,
+) -> Result<(), NoAnswer> {
     let is_success = (200..300).contains(&answered.head.status);
     loop {
         decode(answered)?;

@@ -82,6 +82,7 @@ pub struct Core<N: Net> {
     pub(super) slabs: Slabs,
     pub(super) tally: Arc<Tally>,
     teller: RefCell<Teller>,
+    #[allow(clippy::vec_box, reason = "they are lent out one by one, and a move of a table is a copy of it")]
     scratch: RefCell<Vec<Box<Scratch>>>,
     source: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     view: RefCell<Rc<View>>,
@@ -158,10 +159,14 @@ impl<N: Net> Core<N> {
     fn listen<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, name: String, listener: L) {
         let listener = Rc::new(listener);
         let open = Rc::new(Cell::new(true));
-        self.listeners.borrow_mut().push(Listening { name, open: Rc::clone(&open), close: Box::new({
-            let listener = Rc::clone(&listener);
-            move || listener.close()
-        }) });
+        self.listeners.borrow_mut().push(Listening {
+            name,
+            open: Rc::clone(&open),
+            close: Box::new({
+                let listener = Rc::clone(&listener);
+                move || listener.close()
+            }),
+        });
         let core = Rc::clone(self);
         // A panic of the accept loop itself would leave a deaf core behind: better none than that.
         self.net.spawn(async move { core.accept(&*listener, &open).await }, || std::process::abort());

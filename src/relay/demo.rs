@@ -35,7 +35,12 @@ pub(super) async fn answer<N: Net>(
     reply::send(client, note, 200, "application/json", &body, b"").await
 }
 
-async fn stream<N: Net>(client: &mut Client<N>, note: &mut Note, mut reply: Reply, version: Version) -> Result<u64, Gone> {
+async fn stream<N: Net>(
+    client: &mut Client<N>,
+    note: &mut Note,
+    mut reply: Reply,
+    version: Version,
+) -> Result<u64, Gone> {
     let frame = match version {
         Version::Http11 => Frame::Chunked,
         Version::Http10 => Frame::ToClose,

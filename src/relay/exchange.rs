@@ -24,10 +24,10 @@ use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
+use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
 use crate::protocol::sniff::{Answer, Usage};
-use crate::protocol::Dialect;
 use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
 use crate::sse;
@@ -233,7 +233,8 @@ impl Exchange {
         };
         let answer = local::answer(&ask);
         self.settle(answer.status, if answer.status < 400 { Outcome::Ok } else { Outcome::ClientError });
-        let sent = reply::send(client, &self.note, answer.status, answer.content_type, &answer.body, &answer.fields).await;
+        let sent =
+            reply::send(client, &self.note, answer.status, answer.content_type, &answer.body, &answer.fields).await;
         self.after(sent)
     }
 
@@ -248,16 +249,17 @@ impl Exchange {
         scratch: &mut Scratch,
     ) -> Reached<N::Stream> {
         let view = Rc::clone(&self.view);
-        let decoded = match decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes).await {
-            Ok(None) => false,
-            Ok(Some(decoded)) => {
-                if !body.replace(client, decoded) {
-                    return Reached::refused(Fault::Unavailable, "too many bytes of request bodies are under way");
+        let decoded =
+            match decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes).await {
+                Ok(None) => false,
+                Ok(Some(decoded)) => {
+                    if !body.replace(client, decoded) {
+                        return Reached::refused(Fault::Unavailable, "too many bytes of request bodies are under way");
+                    }
+                    true
                 }
-                true
-            }
-            Err((fault, message)) => return Reached::refused(fault, message),
-        };
+                Err((fault, message)) => return Reached::refused(fault, message),
+            };
         let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, &scratch.fields);
         match prepared {
             Ok(prepared) => {
@@ -354,7 +356,12 @@ impl Exchange {
     }
 
     /// Every target failed: the last failure, as the caller's dialect says it (config.md §5).
-    async fn fail<N: Net>(&mut self, client: &mut Client<N>, failure: super::failure::Failure, provider: ProviderIx) -> After {
+    async fn fail<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        failure: super::failure::Failure,
+        provider: ProviderIx,
+    ) -> After {
         let view = Rc::clone(&self.view);
         let name = &view.snapshot.providers[usize::from(provider)].name;
         let own = failure.fault.status(self.note.dialect);

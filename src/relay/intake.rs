@@ -114,12 +114,7 @@ async fn sized<N: Net>(
     Ok(Body { held: Held::Own(own), _share: Some(share) })
 }
 
-async fn fill<N: Net>(
-    client: &mut Client<N>,
-    own: &mut Vec<u8>,
-    bytes: usize,
-    silence_ms: u32,
-) -> Result<(), NoBody> {
+async fn fill<N: Net>(client: &mut Client<N>, own: &mut Vec<u8>, bytes: usize, silence_ms: u32) -> Result<(), NoBody> {
     while own.len() < bytes {
         client.stream.low_water((bytes - own.len()).min(limits::LOW_WATER_BYTES));
         more(client, own, silence_ms).await?;

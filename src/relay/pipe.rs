@@ -13,9 +13,9 @@ use crate::base::id::RequestId;
 use crate::http::body::State;
 use crate::http::write::chunk_head;
 use crate::limits;
+use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault, Place};
 use crate::protocol::sniff::{self, Answer};
-use crate::protocol::Dialect;
 use crate::rt::{Net, Stream, sys};
 use crate::sse::{self, Frame as Event, Splitter};
 

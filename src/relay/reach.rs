@@ -17,8 +17,8 @@ use crate::http::field::Fields;
 use crate::http::head::{Name, RequestHead};
 use crate::json::{self, edit::Edits};
 use crate::limits;
-use crate::plan::route::{self, Question, Refused, Target};
 use crate::plan::keys;
+use crate::plan::route::{self, Question, Refused, Target};
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, NotForm};
 use crate::protocol::{self, Protocol};
@@ -119,7 +119,9 @@ impl<'a> Prepared<'a> {
                 (Fault::NotFound, format!("the model {:?} does not exist", shortened(&self.model)).into())
             }
             Refused::NotDirected => (Fault::InvalidRequest, "the request names no model".into()),
-            Refused::NoRoute | Refused::NoTarget => (Fault::NotFound, "no route leads to a provider for this request".into()),
+            Refused::NoRoute | Refused::NoTarget => {
+                (Fault::NotFound, "no route leads to a provider for this request".into())
+            }
         })
     }
 }
@@ -205,7 +207,11 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
     match targets.iter().find(meets) {
         Some(target) => Reached::Refused {
             fault: Fault::Unavailable,
-            message: format!("provider {} has no key for this model", snapshot.providers[target.provider as usize].name).into(),
+            message: format!(
+                "provider {} has no key for this model",
+                snapshot.providers[target.provider as usize].name
+            )
+            .into(),
         },
         None => Reached::refused(
             Fault::NotImplemented,
@@ -258,7 +264,9 @@ async fn attempt<N: Net>(
         Err(NoAnswer::Failed(failure)) => Tried::Failed(failure),
         Ok(answered) => match judge(answered.head.status) {
             None => Tried::Answer(answered),
-            Some((retry, fault)) => Tried::Failed(rejected(client, answered, answer, retry, fault, key.secret.expose())),
+            Some((retry, fault)) => {
+                Tried::Failed(rejected(client, answered, answer, retry, fault, key.secret.expose()))
+            }
         },
     }
 }

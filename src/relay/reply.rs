@@ -36,7 +36,12 @@ impl Note {
 }
 
 /// Writes an error in the caller's dialect.
-pub(super) async fn fault<N: Net>(client: &mut Client<N>, note: &Note, fault: Fault, message: &str) -> Result<u64, Gone> {
+pub(super) async fn fault<N: Net>(
+    client: &mut Client<N>,
+    note: &Note,
+    fault: Fault,
+    message: &str,
+) -> Result<u64, Gone> {
     fault_as(client, note, fault, fault.status(note.dialect), message, b"").await
 }
 

@@ -85,8 +85,11 @@ async fn read_head<N: Net>(
 ) -> Result<RequestHead, NoHead> {
     let view = client.core.view();
     let (bounds, timeouts) = (&view.snapshot.limits, &view.snapshot.timeouts);
-    let limits =
-        HeadLimits { head_bytes: bounds.head_bytes, fields: limits::FIELDS_MAX, target_bytes: limits::TARGET_BYTES_MAX };
+    let limits = HeadLimits {
+        head_bytes: bounds.head_bytes,
+        fields: limits::FIELDS_MAX,
+        target_bytes: limits::TARGET_BYTES_MAX,
+    };
     append_ahead(client, input);
     let mut searched = 0;
     let mut begun = false;

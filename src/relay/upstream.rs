@@ -77,9 +77,8 @@ impl<S: Stream> Upstreams<S> {
     /// Closes what has been idle for too long or was closed by its peer.
     pub(super) fn trim(&self, now_ms: u64) {
         for pool in self.pools.borrow_mut().iter_mut() {
-            pool.idle.retain(|idle| {
-                now_ms.saturating_sub(idle.since_ms) < limits::LANE_IDLE_MS_MAX && is_quiet(&idle.lane)
-            });
+            pool.idle
+                .retain(|idle| now_ms.saturating_sub(idle.since_ms) < limits::LANE_IDLE_MS_MAX && is_quiet(&idle.lane));
         }
     }
 }

@@ -123,10 +123,8 @@ fn ring(driver: Driver) -> io_uring::Builder {
 pub fn run<F: Future>(driver: Driver, main: impl FnOnce() -> F) -> io::Result<F::Output> {
     match driver {
         Driver::Epoll => {
-            let mut runtime = RuntimeBuilder::<LegacyDriver>::new()
-                .with_entries(limits::EPOLL_EVENTS)
-                .enable_timer()
-                .build()?;
+            let mut runtime =
+                RuntimeBuilder::<LegacyDriver>::new().with_entries(limits::EPOLL_EVENTS).enable_timer().build()?;
             Ok(runtime.block_on(async { main().await }))
         }
         Driver::RingDeferred | Driver::RingCooperative | Driver::RingPlain => {

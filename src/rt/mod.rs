@@ -32,6 +32,11 @@ pub use net::{Bound, Listener, Monoio, Socket, bind};
 pub use task::contained;
 pub use timer::{Alarm, Alarms};
 
+/// Ends the process without unwinding the cores: a runtime of monoio is never dropped.
+pub fn leave(code: i32) -> ! {
+    std::process::exit(code)
+}
+
 /// Who opened a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {

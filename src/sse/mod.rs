@@ -7,5 +7,7 @@ pub mod split;
 pub mod write;
 
 mod array;
+mod whole;
 
 pub use split::{Frame, FrameKind, Framing, Splitter, Tail, TooLong};
+pub use whole::whole;
