@@ -117,7 +117,10 @@ fn a_syntax_error_names_its_line() {
 fn warnings_exit_2() {
     let config = r#"{
         "clients": { "a": { "key": "sk-a" } },
-        "providers": { "demo": { "protocol": "demo" }, "unused": { "protocol": "chat", "base_url": "https://x.example", "keys": ["k"] } },
+        "providers": {
+            "demo": { "protocol": "demo" },
+            "unused": { "protocol": "chat", "base_url": "https://x.example", "keys": ["k"] },
+        },
         "routes": { "r": { "to": ["demo"] } },
     }"#;
     let (code, told) = check(config);
@@ -127,11 +130,10 @@ fn warnings_exit_2() {
 
 #[test]
 fn an_open_relay_must_be_asked_for() {
-    let open = r#"{ "listen": "0.0.0.0:7070", "providers": { "demo": { "protocol": "demo" } }, "routes": { "r": { "to": ["demo"] } } }"#;
-    let (code, told) = check(open);
+    let demo = r#""providers": { "demo": { "protocol": "demo" } }, "routes": { "r": { "to": ["demo"] } }"#;
+    let (code, told) = check(&format!(r#"{{ "listen": "0.0.0.0:7070", {demo} }}"#));
     assert_eq!(code, Some(1), "{told}");
-    let keys = r#"{ "access": "keys", "providers": { "demo": { "protocol": "demo" } }, "routes": { "r": { "to": ["demo"] } } }"#;
-    assert_eq!(check(keys).0, Some(1));
+    assert_eq!(check(&format!(r#"{{ "access": "keys", {demo} }}"#)).0, Some(1));
 }
 
 #[test]

@@ -76,8 +76,9 @@ fn anthropic_counts(driver: Driver) {
     let whole = json!({ "type": "message", "usage": usage }).to_string();
     booked(driver, "anthropic", "/v1/messages", JSON, &whole, expected);
     booked(driver, "anthropic", "/v1/messages", SSE, &anthropic_stream(), expected);
-    let last = json!({ "output_tokens": 9, "input_tokens": 2479, "cache_read_input_tokens": 40, "cache_creation_input_tokens": 2 });
-    let corrected = anthropic_stream().replace(r#"{"output_tokens":9}"#, &last.to_string());
+    let last =
+        r#"{"output_tokens":9,"input_tokens":2479,"cache_read_input_tokens":40,"cache_creation_input_tokens":2}"#;
+    let corrected = anthropic_stream().replace(r#"{"output_tokens":9}"#, last);
     booked(driver, "anthropic", "/v1/messages", SSE, &corrected, [2521, 9, 40, 2, 0]);
 }
 

@@ -1,4 +1,5 @@
-//! What weir says by itself: model lists, probes, CORS, unknown paths, and the refusal to translate, each in the caller's dialect.
+//! What weir says by itself, each in the caller's dialect: model lists, probes, CORS, unknown paths, and that it does not
+//! translate yet.
 
 use crate::support::*;
 

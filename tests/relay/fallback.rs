@@ -183,8 +183,10 @@ fn an_unknown_model_goes_to_another_target(driver: Driver) {
     let (weir, mut first, mut second) = chain(driver);
     let mut client = weir.client();
     client.post("/v1/chat/completions", CHAT);
-    let body = json!({ "error": { "message": "The model `m` does not exist", "type": "invalid_request_error", "param": null, "code": "model_not_found" } });
-    first.next().json(404, body);
+    let kind = "invalid_request_error";
+    let error =
+        json!({ "message": "The model `m` does not exist", "type": kind, "param": null, "code": "model_not_found" });
+    first.next().json(404, json!({ "error": error }));
     second.next().json(200, chat_answer("x"));
     assert_eq!(client.answer().status(), 200);
     first.untouched();

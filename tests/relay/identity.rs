@@ -17,7 +17,8 @@ on_both_drivers!(
 
 /// What a rewriter through a JSON tree would change: blanks, escapes, number forms, order, repeated members.
 const ODD: &str = concat!(
-    "\r\n {\t\"model\" : \"m\" ,\n  \"messages\":[ { \"role\":\"user\" , \"content\" : \"\\u00e9\\/\\ud83d\\ude00 \u{e9} \\\"model\\\": \" } ] ,",
+    "\r\n {\t\"model\" : \"m\" ,\n  \"messages\":[ { \"role\":\"user\" , ",
+    "\"content\" : \"\\u00e9\\/\\ud83d\\ude00 \u{e9} \\\"model\\\": \" } ] ,",
     "\"n\":1.10, \"seed\":12345678901234567890123, \"temperature\":1E+2,\"x\":-0.0 , \"n\":2, \"\":null,\n",
     "\"stop\":[ ] , \"metadata\" : { } }\r\n"
 );

@@ -53,8 +53,8 @@ fn auto_serves_on_epoll_where_rings_are_forbidden_and_says_why() {
         let status = weir.status();
         assert_eq!(status["driver"], "epoll", "{status}");
         let line = weir.logged("the reason", |line| line.contains("epoll") && line.contains("io_uring cannot be had"));
-        let why = weir.admin("GET", "/health").text();
-        assert!(why.contains("io_uring cannot be had"), "{why}");
+        let health = weir.admin("GET", "/health");
+        assert!(health.text().contains("io_uring cannot be had"), "{}", health.text());
         assert!(hint == "ENOSYS" || line.contains(hint), "{line}");
     }
 }

@@ -84,7 +84,8 @@ fn bytes_are_kept_in_every_dialect(driver: Driver) {
     let anthropic = anthropic_stream();
     let gemini = "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"a\"}]}}]}\r\n\r\n\
         data: {\"candidates\": [{\"content\": {\"parts\": []},\"finishReason\": \"STOP\"}],\"usageMetadata\": {}}\r\n\r\n";
-    let array = "[{\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"a\"}]}}]}\n,\r\n{\"candidates\": [{\"finishReason\": \"STOP\"}]}\n]\n";
+    let array = "[{\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"a\"}]}}]}\n,\r\n\
+        {\"candidates\": [{\"finishReason\": \"STOP\"}]}\n]\n";
     let ollama = "{\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"done\":false}\n\
         {\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n";
     let cases = [
