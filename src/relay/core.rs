@@ -28,7 +28,7 @@ pub enum Command<L> {
     Unlisten(String),
     /// Accept nothing more, end what is idle, let the rest finish.
     Drain,
-    /// Hand over what has ended, then say this number in the tally.
+    /// Hand over what has ended and say this number then.
     Settle(u64),
 }
 
@@ -149,10 +149,7 @@ impl<N: Net> Core<N> {
                 self.unlisten(|_| true);
                 self.alarms.wake_all();
             }
-            Command::Settle(number) => {
-                self.teller.borrow_mut().flush();
-                self.tally.settled.set(number);
-            }
+            Command::Settle(number) => self.teller.borrow_mut().settle(number),
         }
     }
 
