@@ -103,6 +103,7 @@ impl Fleet {
             Cores::Number(count) => usize::from(count),
         };
         let salt = sys::random_u32();
+        let pinned = count == sys::cpus();
         let (mut bells, mut started) = (Vec::new(), Vec::new());
         for index in 0..count {
             let tally = Arc::new(Tally::new());
@@ -117,7 +118,7 @@ impl Fleet {
                 teller,
                 tally: Arc::clone(&tally),
             };
-            thread::Builder::new().name(format!("core-{index}")).spawn(move || core(driver, index, parts, inbox))?;
+            thread::Builder::new().name(format!("core-{index}")).spawn(move || core(driver, index, pinned, parts, inbox))?;
             bells.push(bell);
             started.push(Started { tally, told });
         }
@@ -212,10 +213,13 @@ fn remove_path(listener: &Bound) {
 
 /// The life of a core. Whatever stops it stops the process: a service that serves with half its cores only
 /// looks alive.
-fn core(driver: Driver, index: usize, parts: Parts, inbox: Inbox<Command<Bound>>) {
+fn core(driver: Driver, index: usize, pinned: bool, parts: Parts, inbox: Inbox<Command<Bound>>) {
     let outcome = sys::block_signals().and_then(|()| {
+        // Fewer cores than CPUs: the scheduler places them better than we could, beside whatever else runs here.
         // Without a CPU of its own a core still works.
-        let _ = sys::pin(index);
+        if pinned {
+            let _ = sys::pin(index);
+        }
         rt::run(driver, || async move {
             let core = Core::new(Monoio::new(), parts);
             let ticking = std::rc::Rc::clone(&core);

@@ -173,3 +173,5 @@ pub const CONTROL_ANSWER_MS_MAX: u64 = 30_000;
 pub const CONTROL_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// One connection or one read of `weir doctor`.
 pub const DOCTOR_MS_MAX: u64 = 10_000;
+/// Bytes of a body that are copied behind their head rather than sent as a slice of their own.
+pub const COPIED_BYTES_MAX: usize = 4 * 1024;

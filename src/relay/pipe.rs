@@ -119,12 +119,12 @@ pub(super) async fn run<N: Net>(
 }
 
 impl<N: Net> Pipe<'_, N> {
-    async fn pass(&mut self, answered: Answered<N::Stream>, head: Vec<u8>) -> End {
+    async fn pass(&mut self, answered: Answered<N::Stream>, mut head: Vec<u8>) -> End {
         let Answered { lane, mut buffer, mut decoder, payload, mut ended, mut reusable, .. } = answered;
         if self.splitter.is_none() && ended {
             self.answer.body(&buffer[payload.clone()]);
         }
-        let mut kept = self.forward(&mut buffer, payload.start, &head, ended).await;
+        let mut kept = self.forward(&mut buffer, payload.start, &mut head, ended).await;
         self.client.core.slabs.give(head);
         let end = loop {
             match kept {
@@ -164,7 +164,7 @@ impl<N: Net> Pipe<'_, N> {
                     }
                 }
             }
-            kept = self.forward(&mut buffer, start, &[], ended).await;
+            kept = self.forward(&mut buffer, start, &mut Vec::new(), ended).await;
         };
         self.client.core.slabs.give(buffer);
         if end == End::Whole && reusable {
@@ -196,7 +196,13 @@ impl<N: Net> Pipe<'_, N> {
     }
 
     /// Writes `head` and what of `buffer[start..]` may go; what has to wait moves to the front. Returns its length.
-    async fn forward(&mut self, buffer: &mut Vec<u8>, start: usize, head: &[u8], ended: bool) -> Result<usize, Gone> {
+    async fn forward(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        start: usize,
+        head: &mut Vec<u8>,
+        ended: bool,
+    ) -> Result<usize, Gone> {
         let whole = match self.course.stream {
             Some(framing) if !ended => start + sse::whole(framing, &buffer[start..]),
             _ => buffer.len(),
@@ -210,10 +216,15 @@ impl<N: Net> Pipe<'_, N> {
         let none: &[u8] = b"";
         let chunked = self.course.frame == Frame::Chunked;
         let chunk = chunked && !payload.is_empty();
+        // A small payload is copied behind its head: one slice costs the kernel less than several.
+        let copied = !head.is_empty() && !chunked && payload.len() <= limits::COPIED_BYTES_MAX;
+        if copied {
+            head.extend_from_slice(payload);
+        }
         let mut slices = [
             IoSlice::new(head),
             IoSlice::new(if chunk { &size[..size_bytes] } else { none }),
-            IoSlice::new(payload),
+            IoSlice::new(if copied { none } else { payload }),
             IoSlice::new(match (chunk, chunked && ended) {
                 (true, true) => b"\r\n0\r\n\r\n",
                 (true, false) => b"\r\n",
@@ -222,7 +233,13 @@ impl<N: Net> Pipe<'_, N> {
             }),
         ];
         self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
-        self.client.write(&mut slices, self.course.stall_ms).await?;
+        // Empty slices cost the kernel as much as full ones.
+        let slices = match (copied, head.is_empty()) {
+            (true, _) => &mut slices[..1],
+            (false, true) => &mut slices[1..],
+            (false, false) => &mut slices[..],
+        };
+        self.client.write(slices, self.course.stall_ms).await?;
         buffer.copy_within(until.., 0);
         buffer.truncate(buffer.len() - until);
         Ok(buffer.len())

@@ -248,9 +248,16 @@ async fn attempt<N: Net>(
         spliced.total_len(),
         out,
     );
+    // A small body is copied behind its head: one slice costs the kernel less than several.
+    let is_small = spliced.total_len() <= limits::COPIED_BYTES_MAX;
+    if is_small {
+        spliced.write_to(out);
+    }
     let mut pieces: SmallVec<[&[u8]; 8]> = SmallVec::new();
     pieces.push(&out[..]);
-    pieces.extend(spliced.segments());
+    if !is_small {
+        pieces.extend(spliced.segments());
+    }
     let addresses = client.core.addresses();
     let destination = Destination {
         pool: request.view.pools[target.provider as usize],

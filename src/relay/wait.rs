@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::core::Core;
+use crate::limits;
 use crate::rt::{Alarm, Net, Peer, Stream, sys};
 
 /// The client has left, or stalled for longer than it may.
@@ -52,7 +53,8 @@ impl<N: Net> Client<N> {
 
     /// Sets the deadline of the next waits, from now.
     pub(super) fn due_in(&self, ms: u32) {
-        self.alarm.set(self.core.now_ms() + u64::from(ms));
+        // The clock of the last tick is up to a tick behind: the deadline may be late by one, never early.
+        self.alarm.set(self.core.alarms.now_ms() + limits::TICK_MS + u64::from(ms));
     }
 
     /// Bytes that came early, to be read before the socket is.

@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -41,13 +41,35 @@ impl Held {
 }
 
 async fn fire_again_and_again(socket: Rc<TcpStream>, direction: Direction, fired: Rc<Cell<bool>>) {
+    let on_epoll = monoio::utils::is_legacy();
     loop {
-        // An error of the wait is reported as readiness: the read or write that follows meets it again.
-        let _ = match direction {
-            Direction::Read => socket.readable(false).await,
-            Direction::Write => socket.writable(false).await,
-        };
+        wait(&socket, direction, on_epoll).await;
         fired.set(true);
         poll_fn(|_| if fired.get() { Poll::Pending } else { Poll::Ready(()) }).await;
+    }
+}
+
+/// One wait. On epoll monoio keeps what the last event said and asks poll(2) whether it still holds: once to
+/// find that it does not, and once more when the next event has come. The second is spared by going on with
+/// its relaxed wait, which believes the event; a wait of epoll can be dropped for free.
+async fn wait(socket: &TcpStream, direction: Direction, on_epoll: bool) {
+    // An error of the wait is reported as readiness: the read or write that follows meets it again.
+    let _ = match (direction, on_epoll) {
+        (Direction::Read, false) => socket.readable(false).await,
+        (Direction::Write, false) => socket.writable(false).await,
+        (Direction::Read, true) => first_poll_of(socket.readable(false), || socket.readable(true)).await,
+        (Direction::Write, true) => first_poll_of(socket.writable(false), || socket.writable(true)).await,
+    };
+}
+
+/// Polls `strict` once; where that is not enough, goes on with what `relaxed` makes.
+async fn first_poll_of<F: Future, G: Future<Output = F::Output>>(strict: F, relaxed: impl FnOnce() -> G) -> F::Output {
+    let first = {
+        let mut strict = pin!(strict);
+        poll_fn(|cx| Poll::Ready(strict.as_mut().poll(cx))).await
+    };
+    match first {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => relaxed().await,
     }
 }
