@@ -111,22 +111,27 @@ mod avx2 {
         let mut carry = Carry { escaped: 0, open: 0, half: _mm256_setzero_si256() };
         let mut noted = [Noted { rest: 0, places: 0 }; NOTED_MAX];
         let mut count = 0;
-        // The rest of the text with quotes behind it: a string that ends in these has no end.
-        let mut tail = [0; BLOCK];
         let mut rest = text.get(at..)?;
+        let mut tail;
         loop {
-            let (bytes, behind) = rest.split_first_chunk().unwrap_or_else(|| {
-                tail = [b'"'; BLOCK];
-                tail[..rest.len()].copy_from_slice(rest);
-                (&tail, &[])
-            });
-            let (inside, places) = step(Block::load(bytes), &mut carry)?;
-            noted[count % NOTED_MAX] = Noted { rest: rest.len(), places };
-            count += usize::from(places != 0);
-            if inside < BLOCK {
-                let good = inside < rest.len() && (count == 0 || are_units(text, &noted[..count]));
+            let (bytes, behind) = match rest.split_first_chunk() {
+                Some(split) => split,
+                None => {
+                    // Quotes behind the text: a string that ends in these has no end.
+                    tail = [b'"'; BLOCK];
+                    tail[..rest.len()].copy_from_slice(rest);
+                    (&tail, &[][..])
+                }
+            };
+            let (closing, places) = step(Block::load(bytes), &mut carry)?;
+            if closing != 0 {
+                let inside = closing.trailing_zeros() as usize;
+                noted[count % NOTED_MAX] = Noted { rest: rest.len(), places: places & through_first(closing) };
+                let good = inside < rest.len() && are_units(text, &noted[..count + 1]);
                 return good.then_some(text.len() - rest.len() + inside);
             }
+            noted[count % NOTED_MAX] = Noted { rest: rest.len(), places };
+            count += usize::from(places != 0);
             if count == NOTED_MAX {
                 if !are_units(text, &noted) {
                     return None;
@@ -137,22 +142,28 @@ mod avx2 {
         }
     }
 
-    /// How many bytes of the block belong to the string: all, or those in front of the quote that closes it. And
-    /// which of them are escaped but must be the `u` of a `\u`, having no other right to be.
+    /// The quotes of the block that can close a string; the first of them closes this one. And the bytes of the
+    /// block, also behind that, that are escaped but must be the `u` of a `\u`, having no other right to be.
     #[inline]
     #[target_feature(enable = "avx2,bmi1")]
-    fn step(block: Block, carry: &mut Carry) -> Option<(usize, u64)> {
+    fn step(block: Block, carry: &mut Carry) -> Option<(u64, u64)> {
         let quotes = block.equal(b'"');
-        let backslashes = block.equal(b'\\');
-        let escaped = escaped(backslashes, &mut carry.escaped);
+        let escaped = escaped(block.equal(b'\\'), &mut carry.escaped);
         let closing = quotes & !escaped;
-        // The string up to and with its closing quote; everything if there is none.
-        let within = closing ^ closing.wrapping_sub(1);
-        if block.unusual() | carry.open != 0 && (block.controls() | bad_sequences(block, carry)) & within != 0 {
-            return None;
+        if block.unusual() | carry.open != 0 {
+            let bad = block.controls() | bad_sequences(block, carry);
+            if bad & through_first(closing) != 0 {
+                return None;
+            }
         }
         carry.half = block.1;
-        Some((closing.trailing_zeros() as usize, escaped & within & !quotes & !block.letters()))
+        Some((closing, escaped & !quotes & !block.letters()))
+    }
+
+    /// All bits up to and with the first one of `bits`; all there are if it has none.
+    #[inline]
+    fn through_first(bits: u64) -> u64 {
+        bits ^ bits.wrapping_sub(1)
     }
 
     /// Which bytes have an escaping backslash before them.
