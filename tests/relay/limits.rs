@@ -28,9 +28,9 @@ fn bounded(driver: Driver, protocol: &str) -> (Weir, Upstream) {
     (Weir::start(driver, config), upstream)
 }
 
-/// A valid request body of exactly `length` bytes.
+/// A valid request body of exactly `length` bytes; no model, so that nothing is rewritten.
 fn body_of(length: usize) -> String {
-    let frame = r#"{"model":"m","messages":[],"x":""}"#;
+    let frame = r#"{"messages":[],"x":""}"#;
     let body = frame.replace(r#":""}"#, &format!(r#":"{}"}}"#, "x".repeat(length - frame.len())));
     assert_eq!(body.len(), length);
     body
