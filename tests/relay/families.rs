@@ -60,7 +60,7 @@ fn multipart_uploads(driver: Driver) {
     let (weir, mut upstream) = renaming(driver, "chat");
     let form = |model: &str| {
         let file = b"RIFF\0\xff\xfe\r\n--edg\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nnot me\r\n";
-        let mut body = b"preamble\r\n--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"model\"\r\n\
+        let mut body = b"--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"model\"\r\n\
             Content-Type: audio/wav\r\n\r\n"
             .to_vec();
         body.extend_from_slice(file);
