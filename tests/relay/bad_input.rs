@@ -65,7 +65,6 @@ fn malformed_heads_are_refused(driver: Driver) {
         (with("host: y\r\n"), &[400]),
         ("GET /v1/models HTTP/1.1\r\n\r\n".to_owned(), &[400]),
         ("GET /v1/models HTTP/1.1\r\nhost: a b\r\n\r\n".to_owned(), &[400]),
-        ("GET /v1/models HTTP/1.1\r\nhost: a,b\r\n\r\n".to_owned(), &[400]),
         ("GET /v1/models HTTP/1.1\r\nhost: user@x\r\n\r\n".to_owned(), &[400]),
         ("GET /v1/models HTTP/1.1\nhost: x\n\n".to_owned(), &[400]),
         ("GET  /v1/models HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), &[400]),
@@ -200,8 +199,6 @@ fn invalid_text_is_refused(driver: Driver) {
         client.post("/v1/chat/completions", body);
         refused(&client.answer(), Dialect::OpenAi, 400);
     }
-    client.post("/v1/chat/completions", r#"{"model":7,"messages":[]}"#);
-    refused(&client.answer(), Dialect::OpenAi, 400);
     upstream.untouched();
     client.still_serves(&mut upstream);
 }

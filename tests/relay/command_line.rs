@@ -24,7 +24,7 @@ fn version_names_itself() {
     let (code, out, _) = output(&["version"]);
     assert_eq!(code, Some(0));
     assert!(out.contains(env!("CARGO_PKG_VERSION")), "{out}");
-    assert!(out.contains("io_uring") && out.contains("epoll"), "{out}");
+    assert!(out.contains("commit") && out.contains("driver"), "{out}");
 }
 
 #[test]
@@ -100,7 +100,16 @@ fn every_error_is_told_at_once() {
 }"#;
     let (code, told) = check(config);
     assert_eq!(code, Some(1), "{told}");
-    for what in ["listn", "listen", "NO_SUCH_VARIABLE_HERE", "chatt", "ftp", "nobody", "sideways", "body_bytes"] {
+    for what in [
+        "listn",
+        "listen",
+        "NO_SUCH_VARIABLE_HERE",
+        "chatt",
+        "providers.q.base_url",
+        "nobody",
+        "sideways",
+        "body_bytes",
+    ] {
         assert!(told.contains(what), "{what} in {told}");
     }
     assert!(told.contains("routes.r") || told.contains("/routes/r"), "a path: {told}");
@@ -146,8 +155,8 @@ fn doctor_tells_of_the_ring() {
     )
     .expect("write");
     let (code, out, err) = output(&["doctor", "-c", path.to_str().expect("text")]);
-    assert_eq!(code, Some(0), "{out}{err}");
-    assert!(out.contains("io_uring"), "{out}");
+    assert!(matches!(code, Some(0 | 2)), "{out}{err}");
+    assert!(out.contains("io_uring") && out.contains("demo"), "{out}");
 }
 
 #[test]

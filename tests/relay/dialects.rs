@@ -48,7 +48,6 @@ fn an_unknown_path_is_404(driver: Driver) {
         ("POST", "/v1/chat/completions/extra", Dialect::OpenAi),
         ("GET", "/v1/../v1/models", Dialect::OpenAi),
         ("POST", "/v1beta/nothing", Dialect::Gemini),
-        ("POST", "/v1beta/models/m:fly", Dialect::Gemini),
     ];
     for (method, path, dialect) in paths {
         client.ask(method, path, &bearer(CLIENT_KEY), b"");
@@ -219,6 +218,16 @@ fn models_in_the_ollama_dialect(driver: Driver) {
         assert!(listed.iter().any(|name| name.starts_with("claude-b")), "{listed:?}");
         assert!(body["models"][0]["details"].is_object(), "{body}");
     }
+    let mut client = weir.client();
+    client.post("/api/show", r#"{"model":"gpt-a"}"#);
+    let answer = client.answer();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let body = answer.json();
+    assert!(body["capabilities"].as_array().is_some_and(|all| all.contains(&json!("tools"))), "{body}");
+    let family = body["model_info"]["general.architecture"].as_str().expect("an architecture");
+    assert!(body["model_info"][format!("{family}.context_length")].is_u64(), "{body}");
+    client.post("/api/show", r#"{"model":"nobody-has-this"}"#);
+    refused(&client.answer(), Dialect::Ollama, 404);
     upstream.untouched();
 }
 

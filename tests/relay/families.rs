@@ -60,7 +60,7 @@ fn multipart_uploads(driver: Driver) {
     let (weir, mut upstream) = renaming(driver, "chat");
     let form = |model: &str| {
         let file = b"RIFF\0\xff\xfe\r\n--edg\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nnot me\r\n";
-        let mut body = b"preamble\r\n--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"model\"\r\n\
+        let mut body = b"--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"model\"\r\n\
             Content-Type: audio/wav\r\n\r\n"
             .to_vec();
         body.extend_from_slice(file);
@@ -116,24 +116,24 @@ fn anthropic_endpoints(driver: Driver) {
 }
 
 fn gemini_endpoints(driver: Driver) {
-    let (weir, mut upstream) = renaming(driver, "gemini");
+    let mut upstream = Upstream::new();
+    let mut config = config("gemini", &upstream);
+    config["routes"]["all"]["to"] = json!(["up/real"]);
+    let weir = Weir::start(driver, config);
     let body = r#"{"contents" : [] }"#;
     for (path, target) in [
-        ("/v1beta/models/gemini-x:generateContent", "/v1beta/models/real/one:generateContent"),
-        ("/v1beta/models/gemini-x:countTokens", "/v1beta/models/real/one:countTokens"),
-        ("/v1beta/models/gemini-x:embedContent", "/v1beta/models/real/one:embedContent"),
-        ("/v1beta/models/gemini%2Dx:generateContent?q=1", "/v1beta/models/real/one:generateContent?q=1"),
-        (
-            "/v1beta/models/gemini-x:streamGenerateContent?alt=sse",
-            "/v1beta/models/real/one:streamGenerateContent?alt=sse",
-        ),
-        ("/v1beta/models/gemini-x:streamGenerateContent", "/v1beta/models/real/one:streamGenerateContent"),
+        ("/v1beta/models/gemini-x:generateContent", "/v1beta/models/real:generateContent"),
+        ("/v1beta/models/gemini-x:countTokens", "/v1beta/models/real:countTokens"),
+        ("/v1beta/models/gemini-x:embedContent", "/v1beta/models/real:embedContent"),
+        ("/v1beta/models/gemini%2Dx:generateContent?q=1", "/v1beta/models/real:generateContent?q=1"),
+        ("/v1beta/models/gemini-x:streamGenerateContent?alt=sse", "/v1beta/models/real:streamGenerateContent?alt=sse"),
+        ("/v1beta/models/gemini-x:streamGenerateContent", "/v1beta/models/real:streamGenerateContent"),
     ] {
         assert_eq!(passed(&weir, &mut upstream, path, body), (target.to_owned(), body.to_owned()));
     }
     // google-genai for Python asks under /v1 (wire.md); the upstream's own version segment stands for both.
     let (target, _) = passed(&weir, &mut upstream, "/v1/models/gemini-x:generateContent", body);
-    assert!(target == "/v1/models/real/one:generateContent" || target == "/v1beta/models/real/one:generateContent");
+    assert!(target == "/v1/models/real:generateContent" || target == "/v1beta/models/real:generateContent");
 }
 
 fn azure_endpoints(driver: Driver) {
@@ -158,7 +158,7 @@ fn azure_endpoints(driver: Driver) {
 
 fn ollama_endpoints(driver: Driver) {
     let (weir, mut upstream) = renaming(driver, "ollama");
-    for path in ["/api/chat", "/api/generate", "/api/show", "/ollama/api/chat"] {
+    for path in ["/api/chat", "/api/generate", "/api/embed", "/ollama/api/chat"] {
         let (target, body) = passed(&weir, &mut upstream, path, r#"{"model":"llama3","stream":false}"#);
         assert_eq!(target, path.strip_prefix("/ollama").unwrap_or(path));
         assert_eq!(body, r#"{"model":"real/one","stream":false}"#);

@@ -67,7 +67,7 @@ fn a_chunked_request_goes_on_with_one_framing(driver: Driver) {
     let (a, b) = CHAT.split_at(9);
     client.send(format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}Transfer-Encoding: Chunked\r\n\r\n\
-         {:X};a=b\r\n{a}\r\n00{:x} ; c=\"d\"\r\n{b}\r\n0\r\nx-trailer: dropped\r\n\r\n",
+         {:X};a=b\r\n{a}\r\n00{:x};c=\"d\"\r\n{b}\r\n0\r\nx-trailer: dropped\r\n\r\n",
         bearer(CLIENT_KEY),
         a.len(),
         b.len()

@@ -10,6 +10,7 @@ on_both_drivers!(
     many_small_events_arrive_whole,
     a_cut_chat_stream_is_broken_off,
     a_cut_stream_tells_in_the_dialect,
+    a_stream_of_broken_framing_is_broken_off,
     a_silent_stream_is_ended,
     a_stream_refused_before_its_start_falls_back,
 );
@@ -227,6 +228,23 @@ fn a_cut_stream_tells_in_the_dialect(driver: Driver) {
     let path = "/v1beta/models/m:streamGenerateContent";
     let (rest, whole) = cut(driver, "gemini", path, "application/json", element);
     assert!(!whole || rest.contains("\"error\""), "{rest}");
+}
+
+/// A chunk longer than it said: whatever follows is not passed on, and the client sees no end.
+fn a_stream_of_broken_framing_is_broken_off(driver: Driver) {
+    let (weir, mut upstream) = relay(driver, "chat");
+    let mut client = weir.client();
+    client.post("/v1/chat/completions", STREAM);
+    let mut call = upstream.next();
+    call.open("text/event-stream");
+    call.chunk(chat_event("a"));
+    client.wire.head();
+    call.send(format!("3\r\n{}0\r\n\r\n", chat_event("forged")));
+    let (body, whole) = client.wire.body(Length::Chunked);
+    let body = String::from_utf8(body).expect("text");
+    assert!(!body.contains("forged") && (!whole || body.contains("\"error\"")), "{body}");
+    call.wire.ended();
+    weir.client().still_serves(&mut upstream);
 }
 
 fn a_silent_stream_is_ended(driver: Driver) {

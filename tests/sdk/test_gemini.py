@@ -47,8 +47,9 @@ def test_errors(client):
 
 
 def test_a_wrong_key(weir):
+    client = connect(weir, "sk-wrong")
     with pytest.raises(errors.ClientError) as caught:
-        connect(weir, "sk-wrong").models.generate_content(model="gemini-x", contents=TEXT)
+        client.models.generate_content(model="gemini-x", contents=TEXT)
     assert caught.value.code == 401
     assert weir.fake.requests == []
 

@@ -455,7 +455,8 @@ pub fn error_message(body: &Value, dialect: Dialect, status: u16) -> String {
         }
         Dialect::Anthropic => {
             assert_eq!(body["type"], "error", "{body}");
-            assert!(error["type"].as_str().is_some_and(|t| t.ends_with("_error")), "{body}");
+            let named = |t: &str| t.ends_with("_error") || (t == "request_too_large" && status == 413);
+            assert!(error["type"].as_str().is_some_and(named), "{body}");
             assert!(body["request_id"].is_string(), "{body}");
             &error["message"]
         }

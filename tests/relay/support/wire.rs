@@ -81,6 +81,8 @@ impl Wire {
     fn fill(&mut self) -> bool {
         let mut piece = [0; 64 * 1024];
         match (&*self.stream).read(&mut piece) {
+            // The ring that `ring_refusal` tried interrupts system calls of its thread while it is taken down.
+            Err(e) if e.kind() == ErrorKind::Interrupted => self.fill(),
             Ok(0) => false,
             Ok(n) => {
                 let looked = self.pending.len().saturating_sub(self.forbidden.len());
