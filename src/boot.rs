@@ -39,7 +39,7 @@ fn report(found: rt::Report) -> DriverReport {
 
 /// Runs the service to its end.
 pub fn serve(start: Start) -> io::Result<ExitCode> {
-    let Start { snapshot, warnings, load } = start;
+    let Start { snapshot, warnings, load, seen } = start;
     control::log::install(snapshot.log.format, snapshot.log.level);
     for warning in &warnings {
         tracing::warn!("{warning}");
@@ -52,15 +52,21 @@ pub fn serve(start: Start) -> io::Result<ExitCode> {
     let addresses = Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot)));
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
     let (fleet, started) = Fleet::start(found.driver, &snapshot, &addresses)?;
-    fleet.listen(&snapshot.load().listen).map_err(io::Error::other)?;
-    let listening = fleet.addresses().join(", ");
-    let (driver, why, cores) = (found.driver.name(), &found.why, started.len());
-    tracing::info!(version = control::VERSION, listening, driver, %why, cores, "weir serves");
-    notify::tell("READY=1");
+    let begin = {
+        let (fleet, snapshot, found, cores) = (Arc::clone(&fleet), Arc::clone(&snapshot), found.clone(), started.len());
+        Box::new(move || {
+            fleet.listen(&snapshot.load().listen).map_err(io::Error::other)?;
+            let listening = fleet.addresses().join(", ");
+            let (driver, why) = (found.driver.name(), &found.why);
+            tracing::info!(version = control::VERSION, listening, driver, %why, cores, "weir serves");
+            notify::tell("READY=1");
+            Ok(())
+        })
+    };
     let (tallies, rings) = started.into_iter().map(|core| (core.tally, core.told)).unzip();
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
-    match control::run(Wiring { snapshot, addresses, cores, driver: report(found), admin, load })? {
+    match control::run(Wiring { snapshot, addresses, cores, driver: report(found), admin, load, seen, begin })? {
         Outcome::Drained => tracing::info!("everything under way has ended"),
         Outcome::Deadline { sessions } => tracing::warn!(sessions, "the time to drain is over; connections are cut"),
         Outcome::Interrupted => tracing::warn!("interrupted"),
@@ -118,7 +124,9 @@ impl Fleet {
                 teller,
                 tally: Arc::clone(&tally),
             };
-            thread::Builder::new().name(format!("core-{index}")).spawn(move || core(driver, index, pinned, parts, inbox))?;
+            thread::Builder::new()
+                .name(format!("core-{index}"))
+                .spawn(move || core(driver, index, pinned, parts, inbox))?;
             bells.push(bell);
             started.push(Started { tally, told });
         }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::config::default_file::{self, Place};
 use crate::config::snapshot::{DriverChoice, Snapshot};
 use crate::config::{self, Outside, Overrides, Problem, Reading, Severity, schema};
-use crate::control::{COMMIT, DriverReport, Load, VERSION, socket};
+use crate::control::{COMMIT, DriverReport, Load, Seen, VERSION, look, socket};
 
 /// A relay for LLM APIs: one address, any client, any provider.
 #[derive(Parser)]
@@ -113,6 +113,8 @@ pub struct Start {
     pub warnings: Vec<Problem>,
     /// Reads the file again, with the same command line over it.
     pub load: Load,
+    /// What the file was just before it was read.
+    pub seen: Option<Seen>,
 }
 
 /// Carries out the command. `serve` is called for the one that runs.
@@ -194,10 +196,11 @@ fn start(said: Serve) -> Result<Start, String> {
     };
     let overrides =
         Overrides { listen: said.listen, admin_listen: said.admin_listen, cores: said.cores, driver: said.driver };
+    let seen = look(&path);
     let load: Load = Box::new(move || read(&path, &overrides, env, |path| std::fs::read_to_string(path)));
     let Reading { snapshot, problems } = load();
     match snapshot {
-        Some(snapshot) => Ok(Start { snapshot, warnings: problems, load }),
+        Some(snapshot) => Ok(Start { snapshot, warnings: problems, load, seen }),
         None => Err(problems.iter().fold(String::new(), |mut text, problem| {
             // Writing to a String does not fail.
             let _ = writeln!(text, "weir: {problem}");

@@ -175,3 +175,5 @@ pub const CONTROL_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const DOCTOR_MS_MAX: u64 = 10_000;
 /// Bytes of a body that are copied behind their head rather than sent as a slice of their own.
 pub const COPIED_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a stream's beginning that are looked at before it is passed on, at a time.
+pub const PEEK_BYTES: usize = 1_024;

@@ -91,6 +91,8 @@ fn from_start_to_end() {
         cores: Cores { tallies: vec![tally.clone()], rings: vec![ring], tell: Box::new(tell) },
         driver: DriverReport { name: "epoll", why: "asked for".to_owned() },
         admin,
+        begin: Box::new(|| Ok(())),
+        seen: weir::control::look(&path),
         load: {
             let path = path.clone();
             Box::new(move || read(&path))

@@ -36,7 +36,7 @@ use self::auth::{Caller, Door};
 use self::collect::Collector;
 use self::log::Log;
 use self::names::Names;
-pub use self::reload::Load;
+pub use self::reload::{Load, Seen, look};
 pub use self::serve::Listening;
 use crate::config::Snapshot;
 use crate::limits;
@@ -96,6 +96,10 @@ pub struct Wiring {
     pub admin: Listening,
     /// Reads the file again.
     pub load: Load,
+    /// What the file was just before it was read.
+    pub seen: Option<Seen>,
+    /// Begins to listen. Called once signals are obeyed: a service that can be reached can be stopped in order.
+    pub begin: Box<dyn FnOnce() -> io::Result<()> + Send>,
 }
 
 /// Why control came back.
@@ -125,8 +129,10 @@ pub fn run(wiring: Wiring) -> io::Result<Outcome> {
     outcome
 }
 
-async fn live(wiring: Wiring) -> io::Result<Outcome> {
+async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut signals = signals::Signals::new()?;
+    std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
+    let seen = wiring.seen;
     let token = random()?;
     let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
     let (shared, admin) = Shared::new(wiring, log, &token);
@@ -153,7 +159,7 @@ async fn live(wiring: Wiring) -> io::Result<Outcome> {
     }
     tasks.spawn(collect(shared.clone()));
     tasks.spawn(dns::keep(shared.clone()));
-    tasks.spawn(reload::watch(shared.clone()));
+    tasks.spawn(reload::watch(shared.clone(), seen));
     let outcome = signals.obey(&shared).await;
     shared.settle().await;
     tasks.shutdown().await;

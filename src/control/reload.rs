@@ -88,13 +88,14 @@ fn whole(path: &str, message: String) -> Problem {
 
 /// What tells one state of a file from another without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
+pub struct Seen {
     modified: Option<SystemTime>,
     len: u64,
     inode: u64,
 }
 
-fn look(path: &Path) -> Option<Seen> {
+/// The state of a file now; nothing where there is none.
+pub fn look(path: &Path) -> Option<Seen> {
     let found = std::fs::metadata(path).ok()?;
     Some(Seen { modified: found.modified().ok(), len: found.len(), inode: found.ino() })
 }
@@ -130,10 +131,10 @@ impl Watch {
     }
 }
 
-/// Looks at the file for as long as the process lives.
-pub(crate) async fn watch(shared: Arc<Shared>) {
+/// Looks at the file for as long as the process lives. `loaded` is what it was when it was read at start.
+pub(crate) async fn watch(shared: Arc<Shared>, loaded: Option<Seen>) {
     let Some(path) = shared.snapshot.load().file.clone() else { return };
-    let mut watch = Watch::new(look(&path));
+    let mut watch = Watch::new(loaded);
     let mut every = tokio::time::interval(Duration::from_millis(limits::WATCH_EVERY_MS));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

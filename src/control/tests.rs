@@ -95,6 +95,8 @@ impl World {
             driver: DriverReport { name: "epoll", why: "asked for".to_owned() },
             admin: Listening::Tcp(std::net::TcpListener::bind("127.0.0.1:0").expect("a port")),
             load,
+            seen: None,
+            begin: Box::new(|| Ok(())),
         };
         let lines = Lines::default();
         let log = Log::new(wiring.snapshot.load().log.format, Box::new(lines.clone()));

@@ -15,9 +15,13 @@ use super::upstream::Lane;
 use super::wait::{Client, Interest, Wake};
 use crate::http::body::{Decoder, State};
 use crate::http::field::Fields;
+use crate::http::field::Name;
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
 use crate::limits;
+use crate::protocol::Dialect;
+use crate::protocol::sniff::{self, Answer, Progress};
 use crate::rt::{Net, Stream, sys};
+use crate::sse::{self, Splitter};
 
 /// What goes to the upstream: a head and the pieces of a body, in order.
 pub(super) struct Outgoing<'a> {
@@ -33,6 +37,8 @@ pub(super) struct Destination<'a> {
     pub(super) answer_ms: u32,
     /// Whether a stream was asked for.
     pub(super) streamed: bool,
+    /// What the answer speaks.
+    pub(super) dialect: Dialect,
 }
 
 /// An answer that has begun.
@@ -47,6 +53,8 @@ pub(super) struct Answered<S> {
     pub(super) ended: bool,
     /// Whether the lane may carry another exchange once the body has ended.
     pub(super) reusable: bool,
+    /// How the body is cut into events, where it is a stream of them.
+    pub(super) stream: Option<sse::Framing>,
 }
 
 /// Why there is no answer.
@@ -141,8 +149,11 @@ async fn on_lane<N: Net>(
             let payload = head.len..head.len;
             let reusable = head.keep_alive && sent == Sent::Whole;
             let decoder = Decoder::new(head.framing);
-            let mut answered = Answered { lane, buffer, head, decoder, payload, ended: false, reusable };
-            match hold(client, &mut answered, to.streamed).await {
+            let is_success = (200..300).contains(&head.status);
+            let kind = fields.value(&buffer, Name::ContentType).unwrap_or_default();
+            let stream = if is_success { stream_framing(kind, to.streamed, to.dialect) } else { None };
+            let mut answered = Answered { lane, buffer, head, decoder, payload, ended: false, reusable, stream };
+            match hold(client, &mut answered, to.dialect).await {
                 Ok(()) => return Ok(answered),
                 Err(why) => {
                     buffer = answered.buffer;
@@ -256,24 +267,56 @@ async fn read_head<N: Net>(
     }
 }
 
-/// Reads on until the answer may be passed on: a stream has begun, another answer has ended or is large.
+/// How a streamed answer is split; nothing where it is not one.
+fn stream_framing(content_type: &[u8], asked: bool, dialect: Dialect) -> Option<sse::Framing> {
+    let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    if is(b"text/event-stream") {
+        return Some(sse::Framing::Sse);
+    }
+    match dialect {
+        Dialect::Ollama if asked || is(b"application/x-ndjson") => Some(sse::Framing::Lines),
+        Dialect::Gemini if asked => Some(sse::Framing::Array),
+        _ => None,
+    }
+}
+
+/// What an answer that is held has shown.
+enum Shown {
+    /// Not enough to tell.
+    Nothing,
+    /// It is an answer.
+    Answer,
+    /// It is an error in the clothes of an answer.
+    Error(Failure),
+}
+
+/// Reads on until the answer may be passed on: a stream has said something, another answer has ended or is large.
 async fn hold<N: Net>(
     client: &mut Client<N>,
     answered: &mut Answered<N::Stream>,
-    streamed: bool,
+    dialect: Dialect,
 ) -> Result<(), NoAnswer> {
-    let is_success = (200..300).contains(&answered.head.status);
     loop {
         decode(answered)?;
-        if answered.ended {
-            return match streamed && is_success && answered.payload.is_empty() && answered.head.status != 204 {
-                true => Err(Failure::unreachable("the upstream's stream ended before it began").into()),
-                false => Ok(()),
-            };
-        }
-        let enough = if streamed && is_success { 1 } else { limits::HOLD_BYTES_MAX };
-        if answered.payload.len() >= enough {
-            return Ok(());
+        let payload = &answered.buffer[answered.payload.clone()];
+        let shown = match answered.stream {
+            Some(framing) => begun(framing, dialect, payload),
+            None if !answered.ended => Shown::Nothing,
+            None if answered.head.status == 200 && sniff::error_in_ok(dialect, payload) => Shown::Error(said(payload)),
+            None => Shown::Answer,
+        };
+        match shown {
+            Shown::Answer => return Ok(()),
+            Shown::Error(failure) => return Err(failure.into()),
+            // A lone object where events were asked for is a whole answer of its own kind.
+            Shown::Nothing if answered.ended && answered.stream != Some(sse::Framing::Sse) && !payload.is_empty() => {
+                return Ok(());
+            }
+            Shown::Nothing if answered.ended => {
+                return Err(Failure::unreachable("the upstream's stream ended before it began").into());
+            }
+            Shown::Nothing if payload.len() >= limits::HOLD_BYTES_MAX => return Ok(()),
+            Shown::Nothing => {}
         }
         if answered.buffer.len() == answered.buffer.capacity() {
             answered.buffer.reserve(limits::SLAB_BYTES);
@@ -283,12 +326,50 @@ async fn hold<N: Net>(
                 answered.decoder.eof().map_err(|_| Failure::unreachable("the upstream's answer was cut short"))?;
                 answered.ended = true;
                 answered.reusable = false;
-                // The next turn decides on what is there.
             }
             Ok(_) => {}
             Err(error) => return Err(Failure::unreachable(format!("reading the answer failed: {error}")).into()),
         }
     }
+}
+
+/// Looks at the beginning of a stream: has it said something? What it has said is looked at again by the pipe.
+fn begun(framing: sse::Framing, dialect: Dialect, payload: &[u8]) -> Shown {
+    let mut splitter = Splitter::new(framing, limits::FRAME_BYTES_MAX);
+    let mut answer = Answer::stream(dialect);
+    let mut error = None;
+    // Mostly the first event tells: little of what has come is looked at twice.
+    for piece in payload.chunks(limits::PEEK_BYTES) {
+        let split = splitter.push(piece, |frame| {
+            if answer.frame(&frame).error && error.is_none() {
+                error = Some(said(frame.data));
+            }
+        });
+        match (answer.progress(), error.take(), split) {
+            (_, _, Err(_)) | (Progress::Speaking | Progress::Finished, _, Ok(())) => return Shown::Answer,
+            (_, Some(failure), Ok(())) => return Shown::Error(failure),
+            (Progress::Silent | Progress::Failed, None, Ok(())) => {}
+        }
+    }
+    Shown::Nothing
+}
+
+/// The failure that an error in a 200 answer tells. Its type stands for the status that was not sent.
+fn said(error: &[u8]) -> Failure {
+    let says = |word: &str| memchr::memmem::find(error, word.as_bytes()).is_some();
+    let types = [
+        ("rate_limit", 429),
+        ("RESOURCE_EXHAUSTED", 429),
+        ("insufficient_quota", 429),
+        ("overloaded", 529),
+        ("authentication_error", 401),
+        ("UNAUTHENTICATED", 401),
+        ("permission_error", 403),
+        ("invalid_request_error", 400),
+        ("INVALID_ARGUMENT", 400),
+    ];
+    let status = types.into_iter().find(|(word, _)| says(word)).map_or(502, |(_, status)| status);
+    Failure::said(status, error)
 }
 
 /// Decodes what was read since the last call; the payload stays in one piece.

@@ -30,7 +30,6 @@ use crate::protocol::path::{self, Call, Endpoint, Found};
 use crate::protocol::sniff::{Answer, Usage};
 use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
-use crate::sse;
 
 /// What a request calls for, free of the buffer it was read from.
 pub(super) struct Called {
@@ -128,6 +127,8 @@ impl Exchange {
         self.note.dialect = called.dialect;
         self.entry.client = called.client.unwrap_or(crate::record::NONE);
         self.is_told = !called.endpoint.is_public();
+        // A preflight asks about the answer to come: it is told what that would be told.
+        self.note.cors |= called.endpoint == Endpoint::Options;
         let body_bytes = self.view.snapshot.limits.body_bytes;
         let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms).await {
             Ok(body) => body,
@@ -176,6 +177,12 @@ impl Exchange {
         let snapshot = &self.view.snapshot;
         let early = |dialect, fault, message| Early { dialect, fault, message: Cow::Borrowed(message), allow: None };
         let call = match path::find(&head.method, head.path.of(input), |name| snapshot.provider(name).is_some()) {
+            // The list of models speaks Anthropic to whoever names a version of it (clients.md).
+            Found::Call(call @ Call { endpoint: Endpoint::Models | Endpoint::Model, .. })
+                if scratch.fields.get(Name::AnthropicVersion).is_some() =>
+            {
+                Call { dialect: Dialect::Anthropic, ..call }
+            }
             Found::Call(call) => call,
             Found::WrongMethod { allow, dialect } => {
                 let why = early(dialect, Fault::of_status(405), "this method is not allowed here");
@@ -281,8 +288,7 @@ impl Exchange {
     ) -> After {
         let reach::Found { answered, provider, hide_usage, reused } = found;
         let provider = &self.view.snapshot.providers[provider as usize];
-        let kind = scratch.answer.value(&answered.buffer, Name::ContentType).unwrap_or_default();
-        let stream = stream_framing(kind, self.entry.streamed, self.note.dialect);
+        let stream = answered.stream;
         let frame = framing(&answered, stream.is_some(), version);
         self.note.close |= frame == Frame::ToClose;
         let mut head = client.core.slabs.take();
@@ -473,19 +479,6 @@ async fn decode<N: Net>(
                 return Err((Fault::InvalidRequest, "the request body does not match its content-encoding"));
             }
         }
-    }
-}
-
-/// How a streamed answer is split; nothing where it is not one.
-fn stream_framing(content_type: &[u8], asked: bool, dialect: Dialect) -> Option<sse::Framing> {
-    let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if is(b"text/event-stream") {
-        return Some(sse::Framing::Sse);
-    }
-    match dialect {
-        Dialect::Ollama if asked || is(b"application/x-ndjson") => Some(sse::Framing::Lines),
-        Dialect::Gemini if asked => Some(sse::Framing::Array),
-        _ => None,
     }
 }
 

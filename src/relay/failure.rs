@@ -40,6 +40,14 @@ impl Failure {
         Failure::of(Fault::Timeout, Retry::OtherKey, message)
     }
 
+    /// The upstream answered 200 and said an error all the same, in these words of the caller's dialect.
+    pub(super) fn said(status: u16, error: &[u8]) -> Failure {
+        let (retry, fault) = judge(status).unwrap_or((Retry::OtherKey, Fault::BadGateway));
+        let body = (!matches!(status, 401 | 403)).then(|| error.to_vec());
+        let message = "its answer was an error".into();
+        Failure { retry, fault, status, message, body, retry_after: None }
+    }
+
     fn of(fault: Fault, retry: Retry, message: impl Into<Cow<'static, str>>) -> Failure {
         Failure { retry, fault, status: 0, message: message.into(), body: None, retry_after: None }
     }

@@ -6,7 +6,6 @@ use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::json;
 use crate::plan::route;
-use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault};
 use crate::protocol::models::{self, Listed};
 use crate::protocol::path::Endpoint;
@@ -42,10 +41,10 @@ pub(super) fn answer(ask: &Ask<'_>) -> Local {
         Endpoint::Telemetry => json(|body| body.extend_from_slice(b"{}")),
         Endpoint::OllamaVersion => json(models::version),
         Endpoint::Models | Endpoint::GeminiModels | Endpoint::OllamaTags => {
-            json(|body| models::list(shape(ask), listed(ask).iter().map(as_model), body))
+            json(|body| models::list(ask.called.dialect, listed(ask).iter().map(as_model), body))
         }
         Endpoint::Model | Endpoint::GeminiModel => {
-            one(ask, ask.called.model.as_deref(), |model, body| models::one(shape(ask), model, body))
+            one(ask, ask.called.model.as_deref(), |model, body| models::one(ask.called.dialect, model, body))
         }
         Endpoint::OllamaShow => {
             let object = json::value(ask.body).ok().map(|()| ask.body);
@@ -57,16 +56,8 @@ pub(super) fn answer(ask: &Ask<'_>) -> Local {
     }
 }
 
-/// `/v1/models` speaks Anthropic to who names a version of it (clients.md).
-fn shape(ask: &Ask<'_>) -> Dialect {
-    match ask.called.dialect {
-        Dialect::Chat if ask.fields.get(Name::AnthropicVersion).is_some() => Dialect::Anthropic,
-        dialect => dialect,
-    }
-}
-
 fn listed<'a>(ask: &Ask<'a>) -> Vec<route::Listed<'a>> {
-    let mut listed = route::listed(&ask.view.snapshot, ask.called.client, shape(ask));
+    let mut listed = route::listed(&ask.view.snapshot, ask.called.client, ask.called.dialect);
     if let Some(provider) = ask.called.provider {
         let name = &*ask.view.snapshot.providers[usize::from(provider)].name;
         listed.retain(|model| model.owned_by == name);
@@ -93,9 +84,8 @@ fn one(ask: &Ask<'_>, name: Option<&str>, write: impl Fn(&Listed<'_>, &mut Vec<u
 
 /// A browser asks before it sends: whatever it wants to send is fine, the key decides (clients.md, CORS).
 fn preflight(ask: &Ask<'_>) -> Local {
-    let mut fields = b"access-control-allow-origin: *\r\naccess-control-allow-methods: GET, POST, HEAD, OPTIONS\r\n\
-        access-control-max-age: 86400\r\n"
-        .to_vec();
+    let mut fields =
+        b"access-control-allow-methods: GET, POST, HEAD, OPTIONS\r\naccess-control-max-age: 86400\r\n".to_vec();
     match ask.fields.value(ask.input, Name::AccessControlRequestHeaders) {
         Some(asked) => crate::http::write::field("access-control-allow-headers", asked, &mut fields),
         None => crate::http::write::field("access-control-allow-headers", b"*", &mut fields),

@@ -212,10 +212,10 @@ impl<N: Net> Pipe<'_, N> {
         let until = if whole == start && is_full { buffer.len() } else { whole };
         let edited = self.look(&buffer[start..until], ended);
         let payload = edited.as_deref().unwrap_or(&buffer[start..until]);
-        let (size, size_bytes) = chunk_head(payload.len());
         let none: &[u8] = b"";
         let chunked = self.course.frame == Frame::Chunked;
         let chunk = chunked && !payload.is_empty();
+        let (size, size_bytes) = if chunk { chunk_head(payload.len()) } else { ([0; 18], 0) };
         // A small payload is copied behind its head: one slice costs the kernel less than several.
         let copied = !head.is_empty() && !chunked && payload.len() <= limits::COPIED_BYTES_MAX;
         if copied {
@@ -223,7 +223,7 @@ impl<N: Net> Pipe<'_, N> {
         }
         let mut slices = [
             IoSlice::new(head),
-            IoSlice::new(if chunk { &size[..size_bytes] } else { none }),
+            IoSlice::new(&size[..size_bytes]),
             IoSlice::new(if copied { none } else { payload }),
             IoSlice::new(match (chunk, chunked && ended) {
                 (true, true) => b"\r\n0\r\n\r\n",

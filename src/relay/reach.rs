@@ -265,10 +265,14 @@ async fn attempt<N: Net>(
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
+        dialect: request.called.dialect,
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
-        Err(NoAnswer::Failed(failure)) => Tried::Failed(failure),
+        Err(NoAnswer::Failed(failure)) => {
+            let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
+            Tried::Failed(Failure { body, ..failure })
+        }
         Ok(answered) => match judge(answered.head.status) {
             None => Tried::Answer(answered),
             Some((retry, fault)) => {

@@ -64,12 +64,13 @@ async fn request<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, opening: b
         Ok(head) => exchange::run(client, input, head, scratch).await,
         Err(why) => {
             client.core.take_back(scratch);
-            let (fault, message) = match why {
+            let (status, message) = match why {
                 NoHead::End => return After::Cut,
-                NoHead::Slow => (Fault::of_status(408), "the request head did not arrive in time"),
-                NoHead::Refused(refusal) => (Fault::of_status(refusal.status), refusal.reason),
+                NoHead::Slow => (408, "the request head did not arrive in time"),
+                NoHead::Refused(refusal) => (refusal.status, refusal.reason),
             };
-            match reply::fault(client, &reply::Note::closing(Dialect::Chat), fault, message).await {
+            let (note, fault) = (reply::Note::closing(Dialect::Chat), Fault::of_status(status));
+            match reply::fault_as(client, &note, fault, status, message, b"").await {
                 Ok(_) => After::Linger,
                 Err(_) => After::Cut,
             }
