@@ -128,15 +128,19 @@ impl<N: Net> Core<N> {
     /// Moves the clock, trims idle lanes, hands over totals. Never ends.
     pub async fn tick(self: Rc<Self>) {
         let mut ticks = 0_u64;
-        loop {
-            self.net.sleep(limits::TICK_MS).await;
-            self.alarms.tick(self.now_ms());
-            self.teller.borrow_mut().flush();
-            ticks += 1;
-            if ticks.is_multiple_of(limits::TICKS_PER_TRIM) {
-                self.lanes.trim(self.now_ms());
-            }
-        }
+        let outcome = self
+            .net
+            .every(limits::TICK_MS, || {
+                self.alarms.tick(self.now_ms());
+                self.teller.borrow_mut().flush();
+                ticks += 1;
+                if ticks.is_multiple_of(limits::TICKS_PER_TRIM) {
+                    self.lanes.trim(self.now_ms());
+                }
+            })
+            .await;
+        // A core without a clock never ends a wait: better no core.
+        panic!("the clock of a core has stopped: {outcome:?}");
     }
 
     /// Carries out a command.

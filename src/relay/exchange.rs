@@ -22,6 +22,7 @@ use super::{demo, local};
 use crate::base::span::Span;
 use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
+use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
 use crate::protocol::Dialect;
@@ -61,7 +62,8 @@ impl Called {
 struct Early {
     dialect: Dialect,
     fault: Fault,
-    message: Cow<'static, str>,
+    status: u16,
+    message: &'static str,
     allow: Option<&'static str>,
 }
 
@@ -121,7 +123,7 @@ impl Exchange {
                 self.note.dialect = early.dialect;
                 self.note.close |= !intake::discard(client, input, head, timeouts.body_ms).await;
                 let allow = early.allow.map(|methods| format!("allow: {methods}\r\n")).unwrap_or_default();
-                return self.refuse(client, early.fault, &early.message, allow.as_bytes()).await;
+                return self.refuse_as(client, early.fault, early.status, early.message, allow.as_bytes()).await;
             }
         };
         self.note.dialect = called.dialect;
@@ -175,7 +177,10 @@ impl Exchange {
     /// Who asks for what: the path table, the address list, the key.
     fn identify(&self, peer: Peer, input: &[u8], head: &RequestHead, scratch: &Scratch) -> Result<Called, Early> {
         let snapshot = &self.view.snapshot;
-        let early = |dialect, fault, message| Early { dialect, fault, message: Cow::Borrowed(message), allow: None };
+        let early = |dialect, fault: Fault, message| {
+            let status = fault.status(dialect);
+            Early { dialect, fault, status, message, allow: None }
+        };
         let call = match path::find(&head.method, head.path.of(input), |name| snapshot.provider(name).is_some()) {
             // The list of models speaks Anthropic to whoever names a version of it (clients.md).
             Found::Call(call @ Call { endpoint: Endpoint::Models | Endpoint::Model, .. })
@@ -204,6 +209,10 @@ impl Exchange {
                     .map_err(|message| early(call.dialect, Fault::Authentication, message))?
             }
         };
+        if !call.endpoint.is_local() && head.framing == Framing::Empty {
+            let why = early(call.dialect, Fault::InvalidRequest, "the request has no body");
+            return Err(Early { status: 411, ..why });
+        }
         let model = match &call.model {
             None => None,
             Some(model) => Some(
@@ -409,7 +418,17 @@ impl Exchange {
     }
 
     async fn refuse<N: Net>(&mut self, client: &mut Client<N>, fault: Fault, message: &str, fields: &[u8]) -> After {
-        let status = fault.status(self.note.dialect);
+        self.refuse_as(client, fault, fault.status(self.note.dialect), message, fields).await
+    }
+
+    async fn refuse_as<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        fault: Fault,
+        status: u16,
+        message: &str,
+        fields: &[u8],
+    ) -> After {
         self.settle(status, if status < 500 { Outcome::ClientError } else { Outcome::UpstreamError });
         let sent = reply::fault_as(client, &self.note, fault, status, message, fields).await;
         self.after(sent)

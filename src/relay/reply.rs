@@ -30,8 +30,8 @@ pub(super) struct Note {
 
 impl Note {
     /// For a request that could not be read: the connection ends.
-    pub(super) fn closing(dialect: Dialect) -> Note {
-        Note { dialect, id: None, close: true, head_only: false, cors: false, retry_after_s: None, stall_ms: 5_000 }
+    pub(super) fn closing(dialect: Dialect, id: RequestId) -> Note {
+        Note { dialect, id: Some(id), close: true, head_only: false, cors: false, retry_after_s: None, stall_ms: 5_000 }
     }
 }
 

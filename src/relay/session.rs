@@ -8,10 +8,11 @@ use std::rc::Rc;
 use super::core::{Core, Scratch};
 use super::wait::Client;
 use super::{exchange, reply};
-use crate::http::head::{self, HeadLimits, Refusal, RequestHead};
+use crate::http::head::{self, HeadLimits, Method, Refusal, RequestHead};
 use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
+use crate::protocol::path::{self, Found};
 use crate::rt::{Net, Peer, Stream, sys};
 
 /// What follows an exchange.
@@ -39,7 +40,10 @@ enum NoHead {
 pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: N::Stream, peer: Peer, crowd: usize) {
     let mut client = Client::new(core, stream, peer);
     if crowd > core.view().snapshot.limits.connections {
-        let note = reply::Note { retry_after_s: Some(1), ..reply::Note::closing(Dialect::Chat) };
+        let note = reply::Note {
+            retry_after_s: Some(1),
+            ..reply::Note::closing(Dialect::Chat, core.next_id(core.net.unix_ms()))
+        };
         let _ = reply::fault(&mut client, &note, Fault::Unavailable, "too many connections").await;
         linger(&mut client).await;
         return;
@@ -69,12 +73,23 @@ async fn request<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, opening: b
                 NoHead::Slow => (408, "the request head did not arrive in time"),
                 NoHead::Refused(refusal) => (refusal.status, refusal.reason),
             };
-            let (note, fault) = (reply::Note::closing(Dialect::Chat), Fault::of_status(status));
+            let id = client.core.next_id(client.core.net.unix_ms());
+            let (note, fault) = (reply::Note::closing(dialect_of(input), id), Fault::of_status(status));
             match reply::fault_as(client, &note, fault, status, message, b"").await {
                 Ok(_) => After::Linger,
                 Err(_) => After::Cut,
             }
         }
+    }
+}
+
+/// The dialect of a request whose head could not be read: that of its path, as far as one stands there.
+fn dialect_of(input: &[u8]) -> Dialect {
+    let target = input.split(|&byte| matches!(byte, b' ' | b'\r' | b'\n')).nth(1).unwrap_or_default();
+    let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
+    match path::find(&Method::Post, &path[..path.len().min(limits::TARGET_BYTES_MAX)], |_| false) {
+        Found::Call(call) => call.dialect,
+        Found::WrongMethod { dialect, .. } | Found::Unknown { dialect } => dialect,
     }
 }
 

@@ -98,6 +98,8 @@ pub trait Net: 'static {
     fn now_us(&self) -> u64;
     /// Milliseconds since 1970.
     fn unix_ms(&self) -> u64;
+    /// Calls `each` every `ms` milliseconds, and does not end while all is well.
+    fn every(&self, ms: u64, each: impl FnMut()) -> impl Future<Output = io::Result<()>>;
     /// Ends after `ms` milliseconds, give or take a few.
     fn sleep(&self, ms: u64) -> impl Future<Output = ()>;
     /// Runs `task` on this core to its end. A panic ends that task alone and calls `panicked`.

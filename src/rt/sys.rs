@@ -152,3 +152,34 @@ pub fn random_u32() -> u32 {
     unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
     u32::from_ne_bytes(bytes)
 }
+
+/// A timer that becomes readable every `ms` milliseconds.
+pub fn timer(ms: u64) -> io::Result<OwnedFd> {
+    let period =
+        libc::timespec { tv_sec: (ms / 1_000) as libc::time_t, tv_nsec: (ms % 1_000 * 1_000_000) as libc::c_long };
+    let setting = libc::itimerspec { it_interval: period, it_value: period };
+    // SAFETY: the calls take integers and a structure that lives through them; the descriptor is checked before
+    // it is owned.
+    unsafe {
+        let fd = libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let timer = OwnedFd::from_raw_fd(fd);
+        done(libc::timerfd_settime(fd, 0, &setting, std::ptr::null_mut())).map(|()| timer)
+    }
+}
+
+/// Takes note of a timer's expiry; false if there was none.
+pub fn expired(fd: RawFd) -> io::Result<bool> {
+    let mut count = 0_u64;
+    // SAFETY: a timer yields exactly the eight bytes of `count`.
+    let read = unsafe { libc::read(fd, (&raw mut count).cast(), size_of::<u64>()) };
+    match read {
+        8 => Ok(true),
+        _ => {
+            let error = io::Error::last_os_error();
+            if would_block(&error) { Ok(false) } else { Err(error) }
+        }
+    }
+}
