@@ -49,12 +49,7 @@ pub(super) fn snapshot(
     let admin = check.admin(overrides, &listen);
     let access = check.access(&listen);
     let mut lookup = Lookup { catalogue: providers.catalogue, providers: providers.names, ..Lookup::default() };
-    let mut hashes: Vec<(u64, ClientIx)> = Vec::with_capacity(clients.len());
-    for (place, client) in clients.iter().enumerate() {
-        hashes.push((lookup.hasher.hash_one(client.key.expose()), u16::try_from(place).ok()?));
-    }
-    hashes.sort_unstable();
-    lookup.clients = hashes.into();
+    lookup.clients = hashes(&lookup, &clients)?;
     check.tls();
     let snapshot = Snapshot {
         generation: 0,
@@ -100,6 +95,16 @@ pub(super) fn snapshot(
         lint::warn(file, &snapshot, check.problems);
     }
     Some(snapshot)
+}
+
+/// The hash of each client's key, sorted; nothing where there are more clients than indexes.
+fn hashes(lookup: &Lookup, clients: &[Client]) -> Option<Box<[(u64, ClientIx)]>> {
+    let mut hashes = Vec::with_capacity(clients.len());
+    for (place, client) in clients.iter().enumerate() {
+        hashes.push((lookup.hasher.hash_one(client.key.expose()), u16::try_from(place).ok()?));
+    }
+    hashes.sort_unstable();
+    Some(hashes.into())
 }
 
 fn timeouts(file: &file::Timeouts) -> Timeouts {

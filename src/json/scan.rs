@@ -140,9 +140,7 @@ impl Nest {
 
 /// Walks the value at `at` and whatever blank follows it to the end of the text.
 fn walk(text: &[u8], mut at: usize, mut member: impl FnMut(Span, Span)) -> Result<(), Error> {
-    if u32::try_from(text.len()).is_err() {
-        return Err(Error { at: u32::MAX as usize, kind: ErrorKind::Length });
-    }
+    addressable(text)?;
     let mut nest = Nest::default();
     // Name and value at depth 1; deeper ones are nobody's business.
     let mut outer_name = Span::default();
@@ -172,11 +170,7 @@ fn walk(text: &[u8], mut at: usize, mut member: impl FnMut(Span, Span)) -> Resul
                 at += 1;
                 nest.close();
             }
-            Some(b'-' | b'0'..=b'9') => at = number(text, at)?,
-            Some(b't') => at = literal(text, at, b"true")?,
-            Some(b'f') => at = literal(text, at, b"false")?,
-            Some(b'n') => at = literal(text, at, b"null")?,
-            _ => return Err(fail(text, at, ErrorKind::Value)),
+            other => at = scalar(text, at, other.copied())?,
         }
         // A value has ended, or an object begun: leave what closes here, stop at the next value.
         while !named {
@@ -212,6 +206,27 @@ fn walk(text: &[u8], mut at: usize, mut member: impl FnMut(Span, Span)) -> Resul
                 outer_name = name;
             }
         }
+    }
+}
+
+/// Whether every offset fits a `Span`.
+#[inline]
+fn addressable(text: &[u8]) -> Result<(), Error> {
+    match u32::try_from(text.len()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error { at: u32::MAX as usize, kind: ErrorKind::Length }),
+    }
+}
+
+/// The end of the number or literal that begins at `at` with `first`.
+#[inline]
+fn scalar(text: &[u8], at: usize, first: Option<u8>) -> Result<usize, Error> {
+    match first {
+        Some(b'-' | b'0'..=b'9') => number(text, at),
+        Some(b't') => literal(text, at, b"true"),
+        Some(b'f') => literal(text, at, b"false"),
+        Some(b'n') => literal(text, at, b"null"),
+        _ => Err(fail(text, at, ErrorKind::Value)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::json::Writer;
 /// The version that `/api/version` tells. VS Code asks for 0.6.4 at least and reads every part as a number.
 const OLLAMA_VERSION: &str = "0.12.10";
 /// What `/api/show` says where nothing is known of a model.
-const OLLAMA_CONTEXT_TOKENS: u64 = 131_072;
+const OLLAMA_WINDOW_TOKENS: u64 = 131_072;
 
 /// A model as lists show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +70,8 @@ pub fn show(model: &Listed<'_>, out: &mut Vec<u8>) {
     details(&mut json);
     json.key("model_info").begin_object();
     json.key("general.architecture").string("llama").key("general.basename").string(model.id);
-    json.key("general.context_length").u64(OLLAMA_CONTEXT_TOKENS);
-    json.key("llama.context_length").u64(OLLAMA_CONTEXT_TOKENS).end();
+    json.key("general.context_length").u64(OLLAMA_WINDOW_TOKENS);
+    json.key("llama.context_length").u64(OLLAMA_WINDOW_TOKENS).end();
     json.key("capabilities").begin_array();
     for capability in ["completion", "tools", "vision"] {
         json.string(capability);

@@ -86,7 +86,8 @@ pub struct Core<N: Net> {
     scratch: RefCell<Vec<Box<Scratch>>>,
     source: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     view: RefCell<Rc<View>>,
-    addresses: RefCell<Cache<Arc<ArcSwap<AddressBook>>, Arc<AddressBook>>>,
+    book: RefCell<Cache<Arc<ArcSwap<AddressBook>>, Arc<AddressBook>>>,
+    addresses: RefCell<Rc<Arc<AddressBook>>>,
     connections: Arc<AtomicUsize>,
     listeners: RefCell<Vec<Listening>>,
     sessions: Cell<usize>,
@@ -101,6 +102,8 @@ impl<N: Net> Core<N> {
     /// A core at rest.
     pub fn new(net: N, parts: Parts) -> Rc<Core<N>> {
         let mut source = Cache::new(parts.snapshot);
+        let mut book = Cache::new(parts.addresses);
+        let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
         let view = view_of(source.load(), &lanes);
         Rc::new(Core {
@@ -113,7 +116,8 @@ impl<N: Net> Core<N> {
             scratch: RefCell::default(),
             source: RefCell::new(source),
             view: RefCell::new(Rc::new(view)),
-            addresses: RefCell::new(Cache::new(parts.addresses)),
+            book: RefCell::new(book),
+            addresses: RefCell::new(Rc::new(addresses)),
             connections: parts.connections,
             listeners: RefCell::default(),
             sessions: Cell::new(0),
@@ -220,9 +224,16 @@ impl<N: Net> Core<N> {
         Rc::clone(&view)
     }
 
-    /// The addresses in force.
-    pub(super) fn addresses(&self) -> Arc<AddressBook> {
-        Arc::clone(self.addresses.borrow_mut().load())
+    /// The addresses in force. The count that changes is this core's own, as with the view: cores do not meet
+    /// in it.
+    pub(super) fn addresses(&self) -> Rc<Arc<AddressBook>> {
+        let mut book = self.book.borrow_mut();
+        let latest = book.load();
+        let mut addresses = self.addresses.borrow_mut();
+        if !Arc::ptr_eq(latest, &addresses) {
+            *addresses = Rc::new(Arc::clone(latest));
+        }
+        Rc::clone(&addresses)
     }
 
     pub(super) fn scratch(&self) -> Box<Scratch> {

@@ -334,10 +334,15 @@ impl Exchange {
         let status = answered.head.status;
         self.entry.reused = reused;
         self.entry.first_byte_us = micros(client.core.net.now_us() - self.start_us);
-        let tally = std::sync::Arc::clone(&client.core.tally);
-        tally.streams_open.add(u64::from(stream.is_some()));
+        let core = Rc::clone(&client.core);
+        core.tally.streams_open.add(u64::from(stream.is_some()));
         let passed = pipe::run(client, answered, head, course, sniffer).await;
-        tally.streams_open.sub(u64::from(stream.is_some()));
+        core.tally.streams_open.sub(u64::from(stream.is_some()));
+        self.passed(status, &passed)
+    }
+
+    /// Settles an answer that has been passed on.
+    fn passed(&mut self, status: u16, passed: &pipe::Passed) -> After {
         self.entry.response_bytes = passed.bytes;
         self.entry.tokens = tokens(&passed.answer.usage());
         if let Some(us) = passed.first_token_us {

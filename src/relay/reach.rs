@@ -1,7 +1,6 @@
 //! From a request to an answer that has begun: targets in order, keys in order, until one serves.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use memchr::memmem;
 use smallvec::SmallVec;
@@ -150,7 +149,7 @@ pub(super) async fn reach<N: Net>(
         Ok(targets) => targets,
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
-    let snapshot = Arc::clone(&request.view.snapshot);
+    let snapshot = &*request.view.snapshot;
     let attempts_max = snapshot.retry.attempts_max;
     let mut failed = None;
     let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
@@ -166,7 +165,7 @@ pub(super) async fn reach<N: Net>(
         }
         let cursor = &request.view.cursors[target.provider as usize];
         let mut turn = cursor.get();
-        keys::order(&snapshot, target.provider, target.model, &mut turn, &mut order);
+        keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
         cursor.set(turn);
         for &key in &order {
             if entry.attempts == attempts_max {
@@ -195,7 +194,7 @@ pub(super) async fn reach<N: Net>(
     }
     match failed {
         Some((failure, provider)) => Reached::Failed { failure, provider },
-        None => unserved(request, &targets, &snapshot),
+        None => unserved(request, &targets, snapshot),
     }
 }
 
