@@ -89,6 +89,13 @@ fn benches(c: &mut Criterion) {
         let mut group = c.benchmark_group("json");
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_function(format!("scan/{name}"), |b| b.iter(|| scan::value(next())));
+        // What it takes to find the same members with simd-json: it writes into the text, so it gets a copy.
+        group.bench_function(format!("simd_json_tape/{name}"), |b| {
+            b.iter(|| {
+                let mut copy = next().to_vec();
+                simd_json::to_tape(&mut copy).map(|tape| tape.0.len())
+            });
+        });
         group.bench_function(format!("scan_splice/{name}"), |b| {
             b.iter(|| {
                 let body = next();

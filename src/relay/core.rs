@@ -87,7 +87,8 @@ pub struct Core<N: Net> {
     source: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     view: RefCell<Rc<View>>,
     book: RefCell<Cache<Arc<ArcSwap<AddressBook>>, Arc<AddressBook>>>,
-    addresses: RefCell<Rc<Arc<AddressBook>>>,
+    /// The book as it was last seen, and this core's own copy of it.
+    addresses: RefCell<(Arc<AddressBook>, Rc<AddressBook>)>,
     connections: Arc<AtomicUsize>,
     listeners: RefCell<Vec<Listening>>,
     sessions: Cell<usize>,
@@ -117,7 +118,7 @@ impl<N: Net> Core<N> {
             source: RefCell::new(source),
             view: RefCell::new(Rc::new(view)),
             book: RefCell::new(book),
-            addresses: RefCell::new(Rc::new(addresses)),
+            addresses: RefCell::new((Arc::clone(&addresses), Rc::new(AddressBook::clone(&addresses)))),
             connections: parts.connections,
             listeners: RefCell::default(),
             sessions: Cell::new(0),
@@ -226,14 +227,14 @@ impl<N: Net> Core<N> {
 
     /// The addresses in force. The count that changes is this core's own, as with the view: cores do not meet
     /// in it.
-    pub(super) fn addresses(&self) -> Rc<Arc<AddressBook>> {
+    pub(super) fn addresses(&self) -> Rc<AddressBook> {
         let mut book = self.book.borrow_mut();
         let latest = book.load();
         let mut addresses = self.addresses.borrow_mut();
-        if !Arc::ptr_eq(latest, &addresses) {
-            *addresses = Rc::new(Arc::clone(latest));
+        if !Arc::ptr_eq(latest, &addresses.0) {
+            *addresses = (Arc::clone(latest), Rc::new(AddressBook::clone(latest)));
         }
-        Rc::clone(&addresses)
+        Rc::clone(&addresses.1)
     }
 
     pub(super) fn scratch(&self) -> Box<Scratch> {

@@ -228,6 +228,10 @@ async fn attempt<N: Net>(
 ) -> Tried<N::Stream> {
     let snapshot = &request.view.snapshot;
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
+    if provider.base.tls {
+        // `weir check` has warned of it. In the clear the key must not go.
+        return Tried::Failed(Failure::unavailable("it is reached over https, which is not there yet"));
+    }
     let Scratch { fields, answer, out } = scratch;
     // The body first, for the head names its length.
     let spliced = request.spliced(target);
