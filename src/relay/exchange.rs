@@ -147,7 +147,8 @@ impl Exchange {
             input.drain(..end);
             return after;
         }
-        let reached = self.reach(client, input, head, body, &called, &mut scratch).await;
+        // Boxed, so that what only this phase needs is not part of every open stream.
+        let reached = Box::pin(self.reach(client, input, head, body, &called, &mut scratch)).await;
         input.drain(..end);
         if input.is_empty() {
             client.core.slabs.give(std::mem::take(input));

@@ -20,4 +20,7 @@ mod session;
 mod upstream;
 mod wait;
 
+#[cfg(test)]
+mod size_test;
+
 pub use self::core::{Command, Core, Parts};

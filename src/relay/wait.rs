@@ -140,6 +140,10 @@ impl<N: Net> Client<N> {
             match self.stream.try_read(&mut self.ahead) {
                 Ok(0) => return Poll::Ready(()),
                 Ok(_) => {}
+                // The wait was older than what has been read since: no reason to keep a buffer.
+                Err(error) if sys::would_block(&error) && self.ahead.is_empty() => {
+                    self.core.slabs.give(std::mem::take(&mut self.ahead));
+                }
                 Err(error) if sys::would_block(&error) => {}
                 Err(_) => return Poll::Ready(()),
             }

@@ -103,5 +103,5 @@ pub trait Net: 'static {
     /// Ends after `ms` milliseconds, give or take a few.
     fn sleep(&self, ms: u64) -> impl Future<Output = ()>;
     /// Runs `task` on this core to its end. A panic ends that task alone and calls `panicked`.
-    fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + 'static);
+    fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + Unpin + 'static);
 }

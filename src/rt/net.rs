@@ -80,7 +80,7 @@ impl Net for Monoio {
         monoio::time::sleep(Duration::from_millis(ms))
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + 'static) {
+    fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + Unpin + 'static) {
         monoio::spawn(task::contained(task, panicked));
     }
 }

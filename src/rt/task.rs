@@ -5,23 +5,37 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// `task`, ending early when it panics; `panicked` is called then.
-pub async fn contained(task: impl Future<Output = ()>, panicked: impl FnOnce()) {
-    let mut task = pin!(task);
-    let outcome = std::future::poll_fn(|cx| poll_contained(task.as_mut(), cx)).await;
-    if outcome.is_err() {
-        panicked();
-    }
+/// A task that ends early when it panics.
+///
+/// The task is boxed: an async function around it would hold it twice, as its argument and pinned, and a quiet
+/// stream costs what its task's state costs.
+pub struct Contained<P> {
+    task: Pin<Box<dyn Future<Output = ()>>>,
+    panicked: Option<P>,
 }
 
-/// The task's state after a panic is not looked at again, only dropped: that makes the unwind safe to assert.
-fn poll_contained<F: Future<Output = ()>>(task: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
-    match catch_unwind(AssertUnwindSafe(|| task.poll(cx))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
-        Err(_payload) => Poll::Ready(Err(())),
+/// `task`, ending early when it panics; `panicked` is called then.
+pub fn contained<P: FnOnce() + Unpin>(task: impl Future<Output = ()> + 'static, panicked: P) -> Contained<P> {
+    Contained { task: Box::pin(task), panicked: Some(panicked) }
+}
+
+impl<P: FnOnce() + Unpin> Future for Contained<P> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let task = self.task.as_mut();
+        // The task's state after a panic is not looked at again, only dropped: that makes the unwind safe to assert.
+        match catch_unwind(AssertUnwindSafe(|| task.poll(cx))) {
+            Ok(outcome) => outcome,
+            Err(_payload) => {
+                if let Some(panicked) = self.panicked.take() {
+                    panicked();
+                }
+                Poll::Ready(())
+            }
+        }
     }
 }

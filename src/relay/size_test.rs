@@ -1,0 +1,28 @@
+//! What an open stream costs in memory is mostly the state of its session: it has a bound.
+
+use std::rc::Rc;
+
+use super::core::{Core, Scratch};
+use super::{exchange, session};
+use crate::http::head::RequestHead;
+use crate::limits;
+use crate::rt::{Monoio, Peer, Socket};
+
+/// The size of what `task` returns, without calling it.
+fn size_of_returned<A, B, C, D, R>(_task: impl FnOnce(A, B, C, D) -> R) -> usize {
+    size_of::<R>()
+}
+
+#[test]
+fn the_state_of_a_session_is_bounded() {
+    let session = size_of_returned(|core: &'static Rc<Core<Monoio>>, stream: Socket, peer: Peer, crowd: usize| {
+        session::serve(core, stream, peer, crowd)
+    });
+    let exchange = size_of_returned(|client, input, head: RequestHead, scratch: Box<Scratch>| {
+        let (client, input): (&'static mut super::wait::Client<Monoio>, &'static mut Vec<u8>) = (client, input);
+        exchange::run(client, input, head, scratch)
+    });
+    println!("session {session} bytes, of which an exchange {exchange}; socket {}", size_of::<Socket>());
+    assert!(session <= limits::SESSION_BYTES_MAX, "{session} bytes");
+    assert!(exchange < session);
+}
