@@ -183,3 +183,9 @@ pub fn expired(fd: RawFd) -> io::Result<bool> {
         }
     }
 }
+
+/// Keeps the kernel from backing this process with transparent huge pages.
+pub fn no_huge_pages() -> io::Result<()> {
+    // SAFETY: the call takes integers only.
+    done(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) })
+}
