@@ -188,8 +188,11 @@ fn reload_and_status_reach_the_running_one(driver: Driver) {
     let (mut weir, _upstream) = relay(driver, "chat");
     let path = weir.config_path();
     let path = path.to_str().expect("text");
-    let (code, out, err) = output(&["status", "-c", path]);
-    assert_eq!(code, Some(0), "{err}");
+    // The socket is made after the listeners, which is all that `start` has waited for.
+    let out = eventually(|| match output(&["status", "-c", path]) {
+        (Some(0), out, _) => Ok(out),
+        (_, _, err) => Err(err),
+    });
     assert!(out.contains(&weir.pid().to_string()) && out.contains(driver.name()), "{out}");
     let (code, _, err) = output(&["reload", "-c", path]);
     assert_eq!(code, Some(0), "{err}");
