@@ -19,6 +19,7 @@ use crate::config::snapshot::{Cores, DriverChoice};
 use crate::control::{self, DriverReport, Listening, Outcome, Wiring, notify};
 use crate::limits;
 use crate::plan::addresses::AddressBook;
+use crate::plan::board::Board;
 use crate::record::{Tally, Teller, Told};
 use crate::relay::{Command, Core, Parts};
 use crate::rt::{self, Bound, Doorbell, Driver, Inbox, Listener, Monoio, sys};
@@ -98,6 +99,8 @@ pub struct Fleet {
     bound: Mutex<HashMap<String, Bound>>,
     /// Connections of clients on all cores.
     pub connections: Arc<AtomicUsize>,
+    /// The health of keys.
+    pub board: Arc<Board>,
 }
 
 impl Fleet {
@@ -108,6 +111,7 @@ impl Fleet {
         addresses: &Arc<ArcSwap<AddressBook>>,
     ) -> io::Result<(Arc<Fleet>, Vec<Started>)> {
         let connections = Arc::new(AtomicUsize::new(0));
+        let board = Arc::new(Board::new());
         let count = match snapshot.load().cores {
             Cores::Auto => sys::cpus(),
             Cores::Number(count) => usize::from(count),
@@ -124,6 +128,7 @@ impl Fleet {
                 salt,
                 snapshot: Arc::clone(snapshot),
                 addresses: Arc::clone(addresses),
+                board: Arc::clone(&board),
                 connections: Arc::clone(&connections),
                 teller,
                 tally: Arc::clone(&tally),
@@ -134,7 +139,7 @@ impl Fleet {
             bells.push(bell);
             started.push(Started { tally, told });
         }
-        let fleet = Fleet { bells: Mutex::new(bells), bound: Mutex::default(), connections };
+        let fleet = Fleet { bells: Mutex::new(bells), bound: Mutex::default(), connections, board };
         Ok((Arc::new(fleet), started))
     }
 

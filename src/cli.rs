@@ -457,8 +457,13 @@ mod tests {
         for line in ["provider demo: inside weir", "route main: demo/demo", "client alice: "] {
             assert!(text.contains(line), "{line} not in {text}");
         }
-        let (code, text) =
-            checked("warned", &valid.replace("\"routes\"", "\"retry\": { \"rounds_max\": 3 }, \"routes\""));
+        let (code, text) = checked(
+            "warned",
+            &valid.replace(
+                "\"providers\": {",
+                "\"providers\": { \"far\": { \"protocol\": \"ollama\", \"base_url\": \"http://192.0.2.1\" },",
+            ),
+        );
         assert_eq!(code, 2, "{text}");
         let (code, text) = checked(
             "broken",

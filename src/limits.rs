@@ -179,3 +179,20 @@ pub const COPIED_BYTES_MAX: usize = 4 * 1024;
 pub const PEEK_BYTES: usize = 1_024;
 /// Bytes of the state of one session, its current exchange included.
 pub const SESSION_BYTES_MAX: usize = 4_096;
+
+// Health of keys.
+
+/// Greatest `cooldown.failures`.
+pub const COOLDOWN_FAILURES_GREATEST: u32 = 1_000;
+/// How long a probe keeps others away if it never says how it went, milliseconds: longer than an attempt lasts.
+pub const PROBE_MS_MAX: u64 = 1_800_000;
+/// Between two looks of a request that waits for the outcome of another's probe, milliseconds.
+pub const PROBE_LOOK_MS: u64 = 1_000;
+/// Longest rest of what could not be reached, milliseconds: a provider that is back serves within 3 s.
+pub const UNREACHABLE_REST_MS: u32 = 1_000;
+/// Pairs of a key and a model whose troubles are remembered at once: 256 KiB.
+pub const BOARD_ROWS: usize = 4_096;
+/// Rows among which a pair has its place.
+pub const BOARD_WINDOW: usize = 8;
+/// Bytes of a model's name that such a row shows.
+pub const BOARD_NAME_BYTES: usize = 40;

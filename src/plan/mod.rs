@@ -1,5 +1,10 @@
-//! Pure decisions: which targets, which key.
+//! Pure decisions: which targets, which key, what after a failure. What the cores share of the health of keys is
+//! here too (`board`): its words are atomics, and what becomes of them is decided purely (`breaker`).
 
 pub mod addresses;
+pub mod board;
+pub mod breaker;
+pub mod hints;
 pub mod keys;
+pub mod retry;
 pub mod route;

@@ -108,6 +108,8 @@ pub struct Tally {
     pub response_bytes: Count,
     /// Rows of the log lost to a full ring. Their numbers are not.
     pub records_dropped: Count,
+    /// Times that a key came to rest, for one model or for all.
+    pub rests: Count,
     /// Panics that ended one session.
     pub panics: Count,
     /// The last request of control to settle that is met (`Teller::settle`).

@@ -104,7 +104,7 @@ pub(super) async fn attempt<N: Net>(
     match on_lane(client, lane, to, outgoing, fields).await {
         Ok(answered) => Ok(answered),
         Err(Trouble::Final(why)) => Err(why),
-        Err(Trouble::Stale) => Err(Failure::unreachable("the connection was closed before an answer").into()),
+        Err(Trouble::Stale) => Err(Failure::broken("the connection was closed before an answer").into()),
     }
 }
 
@@ -198,7 +198,7 @@ async fn send<N: Net>(
             // An upstream may refuse a large request early and close: its answer, if any, is in the socket.
             Err(_) if !lane.reused && !first => return Ok(Sent::Partly),
             Err(_) if lane.reused => return Err(Trouble::Stale),
-            Err(error) => return Err(Failure::unreachable(format!("sending failed: {error}")).into()),
+            Err(error) => return Err(Failure::broken(format!("sending failed: {error}")).into()),
         }
         first = false;
     }
@@ -243,18 +243,18 @@ async fn read_head<N: Net>(
         }
         match more(client, lane, buffer).await? {
             Ok(0) if lane.reused && buffer.is_empty() && interims == 0 => return Err(Trouble::Stale),
-            Ok(0) => return Err(Failure::unreachable("the upstream closed the connection without an answer").into()),
+            Ok(0) => return Err(Failure::broken("the upstream closed the connection without an answer").into()),
             Ok(_) => {}
             Err(_) if lane.reused && buffer.is_empty() && interims == 0 => return Err(Trouble::Stale),
-            Err(error) => return Err(Failure::unreachable(format!("reading the answer failed: {error}")).into()),
+            Err(error) => return Err(Failure::broken(format!("reading the answer failed: {error}")).into()),
         }
         while let Some(head) = head::response(buffer, &mut searched, fields, Asked::Other, &bounds)
-            .map_err(|_| Failure::unreachable("the upstream's answer is not valid HTTP"))?
+            .map_err(|_| Failure::broken("the upstream's answer is not valid HTTP"))?
         {
             match head.status {
-                101 => return Err(Failure::unreachable("the upstream switched protocols unasked").into()),
+                101 => return Err(Failure::broken("the upstream switched protocols unasked").into()),
                 100..=199 if interims == limits::INTERIM_MAX => {
-                    return Err(Failure::unreachable("the upstream sent too many interim answers").into());
+                    return Err(Failure::broken("the upstream sent too many interim answers").into());
                 }
                 100..=199 => {
                     interims += 1;
@@ -302,7 +302,9 @@ async fn hold<N: Net>(
         let shown = match answered.stream {
             Some(framing) => begun(framing, dialect, payload),
             None if !answered.ended => Shown::Nothing,
-            None if answered.head.status == 200 && sniff::error_in_ok(dialect, payload) => Shown::Error(said(payload)),
+            None if answered.head.status == 200 && sniff::error_in_ok(dialect, payload) => {
+                Shown::Error(Failure::said(payload))
+            }
             None => Shown::Answer,
         };
         match shown {
@@ -313,7 +315,7 @@ async fn hold<N: Net>(
                 return Ok(());
             }
             Shown::Nothing if answered.ended => {
-                return Err(Failure::unreachable("the upstream's stream ended before it began").into());
+                return Err(Failure::broken("the upstream's stream ended before it began").into());
             }
             Shown::Nothing if payload.len() >= limits::HOLD_BYTES_MAX => return Ok(()),
             Shown::Nothing => {}
@@ -323,12 +325,12 @@ async fn hold<N: Net>(
         }
         match more(client, &answered.lane, &mut answered.buffer).await? {
             Ok(0) => {
-                answered.decoder.eof().map_err(|_| Failure::unreachable("the upstream's answer was cut short"))?;
+                answered.decoder.eof().map_err(|_| Failure::broken("the upstream's answer was cut short"))?;
                 answered.ended = true;
                 answered.reusable = false;
             }
             Ok(_) => {}
-            Err(error) => return Err(Failure::unreachable(format!("reading the answer failed: {error}")).into()),
+            Err(error) => return Err(Failure::broken(format!("reading the answer failed: {error}")).into()),
         }
     }
 }
@@ -343,7 +345,7 @@ fn begun(framing: sse::Framing, dialect: Dialect, payload: &[u8]) -> Shown {
     for piece in payload.chunks(limits::PEEK_BYTES) {
         let split = splitter.push(piece, |frame| {
             if answer.frame(&frame).error && error.is_none() {
-                error = Some(said(frame.data));
+                error = Some(Failure::said(frame.data));
             }
         });
         match (answer.progress(), error.take(), split) {
@@ -358,24 +360,6 @@ fn begun(framing: sse::Framing, dialect: Dialect, payload: &[u8]) -> Shown {
     Shown::Nothing
 }
 
-/// The failure that an error in a 200 answer tells. Its type stands for the status that was not sent.
-fn said(error: &[u8]) -> Failure {
-    let says = |word: &str| memchr::memmem::find(error, word.as_bytes()).is_some();
-    let types = [
-        ("rate_limit", 429),
-        ("RESOURCE_EXHAUSTED", 429),
-        ("insufficient_quota", 429),
-        ("overloaded", 529),
-        ("authentication_error", 401),
-        ("UNAUTHENTICATED", 401),
-        ("permission_error", 403),
-        ("invalid_request_error", 400),
-        ("INVALID_ARGUMENT", 400),
-    ];
-    let status = types.into_iter().find(|(word, _)| says(word)).map_or(502, |(_, status)| status);
-    Failure::said(status, error)
-}
-
 /// Decodes what was read since the last call; the payload stays in one piece.
 fn decode<S>(answered: &mut Answered<S>) -> Result<(), Failure> {
     if answered.ended {
@@ -385,7 +369,7 @@ fn decode<S>(answered: &mut Answered<S>) -> Result<(), Failure> {
     let from = payload.end;
     let piece = decoder
         .decode(&mut buffer[from..])
-        .map_err(|_| Failure::unreachable("the framing of the upstream's answer is broken"))?;
+        .map_err(|_| Failure::broken("the framing of the upstream's answer is broken"))?;
     if piece.state == State::End {
         answered.ended = true;
         // Bytes behind an answer that nobody asked for: the lane is out of step.

@@ -17,6 +17,7 @@ use crate::config::Snapshot;
 use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
+use crate::plan::board::{Board, KeyRow};
 use crate::record::{Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer};
 
@@ -42,6 +43,8 @@ pub struct Parts {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Addresses of the providers, replaced as a whole.
     pub addresses: Arc<ArcSwap<AddressBook>>,
+    /// The health of keys, shared by all cores.
+    pub board: Arc<Board>,
     /// Connections of clients on all cores.
     pub connections: Arc<AtomicUsize>,
     /// The way to control for finished exchanges.
@@ -57,6 +60,9 @@ pub(super) struct View {
     pub(super) cursors: Box<[Cell<u32>]>,
     /// The idle pool of each provider.
     pub(super) pools: Box<[usize]>,
+    pub(super) board: Arc<Board>,
+    /// What the cores share of each key.
+    pub(super) rows: Box<[Arc<KeyRow>]>,
 }
 
 /// A listener that this core accepts on.
@@ -81,6 +87,7 @@ pub struct Core<N: Net> {
     pub(super) lanes: Upstreams<N::Stream>,
     pub(super) slabs: Slabs,
     pub(super) tally: Arc<Tally>,
+    board: Arc<Board>,
     teller: RefCell<Teller>,
     #[allow(clippy::vec_box, reason = "they are lent out one by one, and a move of a table is a copy of it")]
     scratch: RefCell<Vec<Box<Scratch>>>,
@@ -106,13 +113,14 @@ impl<N: Net> Core<N> {
         let mut book = Cache::new(parts.addresses);
         let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
-        let view = view_of(source.load(), &lanes);
+        let view = view_of(source.load(), &lanes, &parts.board);
         Rc::new(Core {
             net,
             alarms: Alarms::new(),
             lanes,
             slabs: Slabs::default(),
             tally: parts.tally,
+            board: parts.board,
             teller: RefCell::new(parts.teller),
             scratch: RefCell::default(),
             source: RefCell::new(source),
@@ -220,7 +228,7 @@ impl<N: Net> Core<N> {
         let snapshot = source.load();
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(snapshot, &view.snapshot) {
-            *view = Rc::new(view_of(snapshot, &self.lanes));
+            *view = Rc::new(view_of(snapshot, &self.lanes, &self.board));
         }
         Rc::clone(&view)
     }
@@ -278,11 +286,13 @@ impl<N: Net> Core<N> {
     }
 }
 
-fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>) -> View {
+fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, board: &Arc<Board>) -> View {
     View {
         snapshot: Arc::clone(snapshot),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
         pools: snapshot.providers.iter().map(|provider| lanes.pool(&provider.base.authority)).collect(),
+        board: Arc::clone(board),
+        rows: board.rows(snapshot),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
+use crate::plan::retry::Verdict;
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
@@ -296,7 +297,7 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { answered, provider, hide_usage, reused } = found;
+        let reach::Found { answered, mut trial, provider, hide_usage, reused } = found;
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;
         let frame = framing(&answered, stream.is_some(), version);
@@ -337,7 +338,13 @@ impl Exchange {
         self.entry.first_byte_us = micros(client.core.net.now_us() - self.start_us);
         let core = Rc::clone(&client.core);
         core.tally.streams_open.add(u64::from(stream.is_some()));
+        trial.began(&core, self.entry.model_sent.as_str());
         let passed = pipe::run(client, answered, head, course, sniffer).await;
+        match passed.end {
+            End::Whole => trial.served(&core, self.entry.model_sent.as_str()),
+            End::Told | End::Broken => trial.failed(&core, self.entry.model_sent.as_str(), Verdict::FAILING.outcome),
+            End::Gone => {}
+        }
         core.tally.streams_open.sub(u64::from(stream.is_some()));
         self.passed(status, &passed)
     }

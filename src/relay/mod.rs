@@ -15,8 +15,10 @@ mod local;
 mod outgoing;
 mod pipe;
 mod reach;
+mod rejected;
 mod reply;
 mod session;
+mod trial;
 mod upstream;
 mod wait;
 

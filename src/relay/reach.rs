@@ -1,22 +1,28 @@
-//! From a request to an answer that has begun: targets in order, keys in order, until one serves.
+//! From a request to an answer that has begun: targets in order, keys in order, until one serves; then once more,
+//! when the first key that rests is back.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
-use memchr::memmem;
 use smallvec::SmallVec;
 
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::core::{Scratch, View};
 use super::exchange::Called;
-use super::failure::{Failure, Retry, judge};
+use super::failure::Failure;
 use super::outgoing;
+use super::rejected::{self, is_error, masked};
+use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::{KeyIx, ProviderIx};
 use crate::http::field::Fields;
 use crate::http::head::{Name, RequestHead};
-use crate::json::{self, edit::Edits};
+use crate::json::edit::Edits;
 use crate::limits;
+use crate::plan::board::{Model, Rest};
+use crate::plan::breaker::Cause;
 use crate::plan::keys;
+use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{self, Question, Refused, Target};
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, NotForm};
@@ -26,7 +32,7 @@ use crate::rt::Net;
 
 /// A request whose body has been read, with the targets it goes to.
 pub(super) struct Prepared<'a> {
-    view: &'a View,
+    view: &'a Rc<View>,
     called: &'a Called,
     head: &'a RequestHead,
     input: &'a [u8],
@@ -62,6 +68,8 @@ impl<S> Reached<S> {
 /// An answer to pass on.
 pub(super) struct Found<S> {
     pub(super) answered: Answered<S>,
+    /// The use of the key, to be ended with the answer.
+    pub(super) trial: Trial,
     pub(super) provider: ProviderIx,
     /// Usage was asked of the upstream, not by the client: it comes out of the stream again.
     pub(super) hide_usage: bool,
@@ -75,7 +83,7 @@ pub(super) struct Demo {
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(
-        view: &'a View,
+        view: &'a Rc<View>,
         called: &'a Called,
         head: &'a RequestHead,
         input: &'a [u8],
@@ -138,6 +146,16 @@ enum Tried<S> {
     Gone,
 }
 
+/// What a round over all targets came to.
+enum Round<S> {
+    /// It reached something, or somebody left.
+    Over(Reached<S>),
+    /// Nothing further may be tried.
+    Stop,
+    /// All that may be used now has been tried.
+    Exhausted,
+}
+
 /// Tries targets and keys until an answer begins or nothing is left to try.
 pub(super) async fn reach<N: Net>(
     client: &mut Client<N>,
@@ -149,52 +167,131 @@ pub(super) async fn reach<N: Net>(
         Ok(targets) => targets,
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
-    let snapshot = &*request.view.snapshot;
-    let attempts_max = snapshot.retry.attempts_max;
-    let mut failed = None;
-    let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
-    'targets: for target in &targets {
-        let provider = &snapshot.providers[target.provider as usize];
-        if !protocol::serves(provider.protocol, request.called.endpoint) {
-            continue;
+    let mut trip = Trip { request, targets: &targets, failed: None };
+    let retry = request.view.snapshot.retry;
+    let mut rounds = Rounds::default();
+    loop {
+        let before = entry.attempts;
+        match trip.round(client, scratch, entry).await {
+            Round::Over(reached) => return reached,
+            Round::Stop => break,
+            Round::Exhausted => {}
         }
-        entry.provider = target.provider;
-        entry.model_sent = Text::new(target.model);
-        if provider.protocol == Protocol::Demo {
-            return Reached::Demo(Demo { body: request.body.to_vec() });
-        }
-        let cursor = &request.view.cursors[target.provider as usize];
-        let mut turn = cursor.get();
-        keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
-        cursor.set(turn);
-        for &key in &order {
-            if entry.attempts == attempts_max {
-                break 'targets;
-            }
-            entry.attempts += 1;
-            entry.key = key;
-            let failure = match attempt(client, request, target, key, scratch).await {
-                Tried::Answer(answered) => {
-                    let reused = answered.lane.reused;
-                    let hide_usage = request.asked.lacks_usage();
-                    let found = Found { answered, provider: target.provider, hide_usage, reused };
-                    return Reached::Answer(Box::new(found));
-                }
-                Tried::Gone => return Reached::Gone,
-                Tried::Failed(failure) => failure,
-            };
-            let retry = failure.retry;
-            failed = Some((failure, target.provider));
-            match retry {
-                Retry::OtherKey => {}
-                Retry::OtherTarget => continue 'targets,
-                Retry::Never => break 'targets,
-            }
+        let now_ms = client.core.net.unix_ms();
+        let rests = trip.rests(now_ms).filter(|(_, rest)| rest.cause.is_waited_for());
+        let Some(until_ms) = rests.map(|(_, rest)| rest.until_ms).min() else { break };
+        let wait = rounds.wait_ms(entry.attempts > before, until_ms.saturating_sub(now_ms), &retry);
+        let Some(ms) = wait else { break };
+        if client.pause(ms).await.is_err() {
+            return Reached::Gone;
         }
     }
-    match failed {
-        Some((failure, provider)) => Reached::Failed { failure, provider },
-        None => unserved(request, &targets, snapshot),
+    trip.end(client.core.net.unix_ms(), entry)
+}
+
+/// One request on its way through targets and keys.
+struct Trip<'t, 'a> {
+    request: &'t Prepared<'a>,
+    targets: &'t [Target<'t>],
+    /// The last failure, and whose it was.
+    failed: Option<(Failure, ProviderIx)>,
+}
+
+impl Trip<'_, '_> {
+    /// Every target once, every key of it that may be used now once.
+    async fn round<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        scratch: &mut Scratch,
+        entry: &mut Entry,
+    ) -> Round<N::Stream> {
+        let (request, view) = (self.request, self.request.view);
+        let snapshot = &*view.snapshot;
+        let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
+        'targets: for target in self.targets {
+            let provider = &snapshot.providers[target.provider as usize];
+            if !protocol::serves(provider.protocol, request.called.endpoint) {
+                continue;
+            }
+            entry.provider = target.provider;
+            entry.model_sent = Text::new(target.model);
+            if provider.protocol == Protocol::Demo {
+                return Round::Over(Reached::Demo(Demo { body: request.body.to_vec() }));
+            }
+            let cursor = &view.cursors[target.provider as usize];
+            let mut turn = cursor.get();
+            keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
+            cursor.set(turn);
+            let model = Model::new(target.model);
+            for &key in &order {
+                if entry.attempts == snapshot.retry.attempts_max {
+                    return Round::Stop;
+                }
+                let Ok(mut trial) = Trial::begin(view, key, model, client.core.net.unix_ms()) else { continue };
+                entry.attempts += 1;
+                entry.key = key;
+                let failure = match attempt(client, request, target, key, scratch).await {
+                    Tried::Answer(answered) => {
+                        let reused = answered.lane.reused;
+                        let hide_usage = request.asked.lacks_usage();
+                        let found = Found { answered, trial, provider: target.provider, hide_usage, reused };
+                        return Round::Over(Reached::Answer(Box::new(found)));
+                    }
+                    Tried::Gone => return Round::Over(Reached::Gone),
+                    Tried::Failed(failure) => failure,
+                };
+                trial.failed(&client.core, target.model, failure.verdict.outcome);
+                let next = failure.next();
+                self.failed = Some((failure, target.provider));
+                match next {
+                    Next::OtherKey => {}
+                    Next::OtherTarget => continue 'targets,
+                    Next::Stop => return Round::Stop,
+                }
+            }
+        }
+        Round::Exhausted
+    }
+
+    /// The rests of all keys of all targets.
+    fn rests(&self, now_ms: u64) -> impl Iterator<Item = (ProviderIx, Rest)> {
+        let (view, request) = (self.request.view, self.request);
+        let snapshot = &*view.snapshot;
+        self.targets.iter().flat_map(move |target| {
+            let protocol = snapshot.providers[target.provider as usize].protocol;
+            let serves = protocol::serves(protocol, request.called.endpoint);
+            let model = Model::new(target.model);
+            snapshot.keys_of(target.provider).filter(move |(_, key)| serves && key.serves(target.model)).filter_map(
+                move |(key, _)| {
+                    let row = &view.rows[usize::from(key)];
+                    Some((target.provider, view.board.rest(row, model, now_ms, &snapshot.cooldown)?))
+                },
+            )
+        })
+    }
+
+    /// Nothing is left to try: the last failure, or that everything rests, or that nothing could ever be tried.
+    fn end<S>(mut self, now_ms: u64, entry: &Entry) -> Reached<S> {
+        let first = self.rests(now_ms).min_by_key(|(_, rest)| rest.until_ms);
+        let seconds = |rest: Rest| rest.until_ms.saturating_sub(now_ms).div_ceil(1_000).max(1);
+        if let Some((mut failure, provider)) = self.failed.take() {
+            if let (429 | 503 | 529, Some((_, rest))) = (failure.status, first) {
+                failure.retry_after = Some(seconds(rest).to_string().into_bytes());
+            }
+            return Reached::Failed { failure, provider };
+        }
+        let Some((provider, rest)) = first else {
+            return unserved(self.request, self.targets, &self.request.view.snapshot);
+        };
+        let has = |cause| self.rests(now_ms).any(|(_, rest)| rest.cause == cause);
+        let fault = match (has(Cause::RateLimited), self.rests(now_ms).all(|(_, rest)| rest.cause == Cause::NoModel)) {
+            (true, _) => Fault::RateLimited,
+            (false, true) => Fault::UnknownModel,
+            (false, false) => Fault::Unavailable,
+        };
+        debug_assert_eq!(entry.attempts, 0);
+        let message = format!("every key rests ({}); the first is back in {} s", rest.cause.name(), seconds(rest));
+        Reached::Failed { failure: Failure::resting(fault, message, seconds(rest)), provider }
     }
 }
 
@@ -276,85 +373,9 @@ async fn attempt<N: Net>(
             let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
             Tried::Failed(Failure { body, ..failure })
         }
-        Ok(answered) => match judge(answered.head.status) {
+        Ok(answered) => match rejected::verdict(&answered, answer, client.core.net.unix_ms()) {
             None => Tried::Answer(answered),
-            Some((retry, fault)) => {
-                Tried::Failed(rejected(client, answered, answer, retry, fault, key.secret.expose()))
-            }
+            Some(verdict) => Tried::Failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
         },
-    }
-}
-
-/// An answer that is an error: what the caller would be told if it is the last.
-fn rejected<N: Net>(
-    client: &Client<N>,
-    answered: Answered<N::Stream>,
-    fields: &Fields,
-    retry: Retry,
-    fault: Fault,
-    secret: &[u8],
-) -> Failure {
-    let status = answered.head.status;
-    let body = &answered.buffer[answered.payload.clone()];
-    let is_quoted = answered.ended && !matches!(status, 0..=399 | 401 | 403 | 529) && is_error(body);
-    let failure = Failure {
-        retry,
-        fault,
-        status,
-        message: match status {
-            401 | 403 => "it refused its key".into(),
-            300..=399 => "it answered with a redirect, which is not followed".into(),
-            _ => format!("it answered {status}").into(),
-        },
-        body: is_quoted.then(|| masked(body, secret)),
-        retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(<[u8]>::to_vec),
-    };
-    let Answered { lane, buffer, ended, reusable, .. } = answered;
-    client.core.slabs.give(buffer);
-    if ended && reusable {
-        client.core.lanes.give(lane, client.core.now_ms());
-    }
-    failure
-}
-
-/// Whether a body is an error as all dialects write one: a JSON object with a member `error`, or a list of such.
-fn is_error(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    json::value(body).is_ok() && (body.starts_with(b"[") || json::find(body, "error").is_some())
-}
-
-/// `body` with every occurrence of `secret` made unreadable.
-fn masked(body: &[u8], secret: &[u8]) -> Vec<u8> {
-    if secret.is_empty() {
-        return body.to_vec();
-    }
-    let mut out = Vec::with_capacity(body.len());
-    let mut from = 0;
-    for at in memmem::find_iter(body, secret) {
-        out.extend_from_slice(&body[from..at]);
-        out.extend_from_slice(b"***");
-        from = at + secret.len();
-    }
-    out.extend_from_slice(&body[from..]);
-    out
-}
-
-#[cfg(test)]
-mod unit {
-    use super::*;
-
-    #[test]
-    fn a_key_in_an_error_body_is_masked() {
-        assert_eq!(masked(b"{\"error\":\"bad sk-1, sk-1\"}", b"sk-1"), b"{\"error\":\"bad ***, ***\"}");
-        assert_eq!(masked(b"{}", b""), b"{}");
-    }
-
-    #[test]
-    fn error_bodies_are_told_from_pages() {
-        assert!(is_error(b" {\"error\":{\"message\":\"no\"}}\n"));
-        assert!(is_error(b"[{\"error\":{}}]"));
-        for other in [&b"<html>"[..], b"{\"message\":1}", b"{\"error\":", b""] {
-            assert!(!is_error(other));
-        }
     }
 }

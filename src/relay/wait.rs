@@ -80,6 +80,18 @@ impl<N: Net> Client<N> {
         .await
     }
 
+    /// Waits for `ms` milliseconds, while the client stays.
+    pub(super) async fn pause(&mut self, ms: u64) -> Result<(), Gone> {
+        self.due_in(u32::try_from(ms).unwrap_or(u32::MAX));
+        poll_fn(|cx| {
+            if self.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Gone));
+            }
+            self.alarm.poll(cx).map(Ok)
+        })
+        .await
+    }
+
     /// Waits until bytes can be read from the client. False when the deadline comes first.
     pub(super) async fn readable(&mut self) -> bool {
         poll_fn(|cx| match self.stream.poll_readable(cx) {

@@ -141,7 +141,10 @@ fn the_last_answer_is_told_in_the_dialect(driver: Driver) {
         ("ollama", "/api/chat", Dialect::Ollama, 500, 500),
     ];
     for (protocol, path, dialect, status, told) in cases {
-        let (weir, mut upstream) = relay(driver, protocol);
+        let mut upstream = Upstream::new();
+        let mut config = config(protocol, &upstream);
+        config["retry"] = json!({ "rounds_max": 0 });
+        let weir = Weir::start(driver, config);
         let mut client = weir.client();
         client.post(path, CHAT);
         let mut call = upstream.next();

@@ -1,0 +1,244 @@
+//! What follows a failed attempt, as long as nothing has gone to the client (design §4, config.md §5).
+//!
+//! A failure is data: whose fault it is, what it says of the health of the key, and where to go on. The table of
+//! statuses stands here once, with the texts by which vendors tell an empty account or an unknown model under
+//! another status.
+
+use memchr::memmem;
+
+use super::breaker::{Cause, Outcome};
+use crate::config::snapshot::Retry;
+
+/// Where to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another key of the same target, then another target.
+    OtherKey,
+    /// Another target: keys make no difference.
+    OtherTarget,
+    /// Nowhere: the request itself is at fault.
+    Stop,
+}
+
+/// What a failed attempt calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Where to go on.
+    pub next: Next,
+    /// What it says of the key.
+    pub outcome: Outcome,
+}
+
+impl Verdict {
+    const fn new(next: Next, outcome: Outcome) -> Verdict {
+        Verdict { next, outcome }
+    }
+
+    /// No connection to the upstream came about.
+    pub const UNREACHABLE: Verdict = Verdict::new(Next::OtherKey, Outcome::Failed(Cause::Unreachable, None));
+    /// The upstream broke off, took too long, or sent what is no answer.
+    pub const FAILING: Verdict = Verdict::new(Next::OtherKey, Outcome::Failed(Cause::Failing, None));
+    /// The target cannot be used at all, with whatever key, and no key is to blame.
+    pub const UNUSABLE: Verdict = Verdict::new(Next::OtherTarget, Outcome::Open);
+}
+
+/// By these a vendor says that the account behind a key has nothing left, under whatever status it does.
+const EMPTY_ACCOUNT: &[&str] = &[
+    "insufficient_quota",
+    "credit balance is too low",
+    "insufficient balance",
+    "insufficient_balance",
+    "insufficient credits",
+    "exceeded your current quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "account_deactivated",
+    "payment required",
+];
+
+/// By these a 400 tells that the key is no good (Gemini and some others answer so).
+const BAD_KEY: &[&str] = &["API_KEY_INVALID", "API key not valid", "invalid_api_key"];
+
+/// By these a 404, or a 400, tells that it is the model that is not there, and not the path.
+const NO_MODEL: &[&str] = &[
+    "model_not_found",
+    "model not found",
+    "not_found_error",
+    "does not exist",
+    "is not found for API version",
+    "DeploymentNotFound",
+    "no such model",
+    "unknown model",
+    "is not a valid model",
+    "model_not_supported",
+];
+
+/// The verdict on an answer of an upstream; nothing where it is one to pass on. `hint_ms` is the wait that it asks for.
+pub fn of_answer(status: u16, body: &[u8], hint_ms: Option<u64>) -> Option<Verdict> {
+    let failed = |cause| Outcome::Failed(cause, hint_ms);
+    let rejected = Verdict::new(Next::OtherKey, Outcome::Failed(Cause::Rejected, None));
+    Some(match status {
+        200..=299 => return None,
+        401..=403 => rejected,
+        400..=499 if says(body, EMPTY_ACCOUNT) => rejected,
+        400 if says(body, BAD_KEY) => rejected,
+        429 | 529 => Verdict::new(Next::OtherKey, failed(Cause::RateLimited)),
+        // Ollama says `model "x" not found, try pulling it first`.
+        404 if says(body, NO_MODEL) || (says(body, &["model"]) && says(body, &["not found"])) => {
+            Verdict::new(Next::OtherTarget, failed(Cause::NoModel))
+        }
+        404 => Verdict::UNUSABLE,
+        408 | 500..=599 => Verdict::new(Next::OtherKey, failed(Cause::Failing)),
+        // A redirect is not followed: the destination would be the upstream's choice.
+        0..=399 => Verdict::UNUSABLE,
+        _ => Verdict::new(Next::Stop, Outcome::Open),
+    })
+}
+
+/// The status that an error in the clothes of an answer stands for, by its words.
+pub fn status_said(error: &[u8]) -> u16 {
+    let types = [
+        ("insufficient_quota", 402),
+        ("rate_limit", 429),
+        ("RESOURCE_EXHAUSTED", 429),
+        ("overloaded", 529),
+        ("authentication_error", 401),
+        ("UNAUTHENTICATED", 401),
+        ("permission_error", 403),
+        ("PERMISSION_DENIED", 403),
+        ("billing_error", 402),
+        ("not_found_error", 404),
+        ("model_not_found", 404),
+        ("invalid_request_error", 400),
+        ("INVALID_ARGUMENT", 400),
+    ];
+    let status = types.into_iter().find(|(word, _)| says(error, &[word])).map_or(502, |(_, status)| status);
+    if says(error, EMPTY_ACCOUNT) { 402 } else { status }
+}
+
+/// The rounds of one request over its keys and targets, and the waits between them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rounds {
+    begun: bool,
+    extra: u8,
+    waited_ms: u64,
+}
+
+impl Rounds {
+    /// After a round: how long to wait for the next one, if there is one. `attempted` says whether the round made an
+    /// attempt; `rest_ms` is the time until the first rest ends. A look at somebody else's probe is no round.
+    pub fn wait_ms(&mut self, attempted: bool, rest_ms: u64, policy: &Retry) -> Option<u64> {
+        if attempted || !self.begun {
+            self.begun = true;
+            self.extra = self.extra.saturating_add(1);
+            self.waited_ms = 0;
+        }
+        self.waited_ms = self.waited_ms.saturating_add(rest_ms);
+        (self.extra <= policy.rounds_max && self.waited_ms <= u64::from(policy.round_wait_ms_max)).then_some(rest_ms)
+    }
+}
+
+/// Whether one of `words` stands in `body`, in upper or lower case.
+fn says(body: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| {
+        let (first, rest) = word.as_bytes().split_at(1);
+        let (lower, upper) = (first[0].to_ascii_lowercase(), first[0].to_ascii_uppercase());
+        memchr::memchr2_iter(lower, upper, body)
+            .any(|at| body[at + 1..].get(..rest.len()).is_some_and(|found| found.eq_ignore_ascii_case(rest)))
+    })
+}
+
+/// The words of an error that a rule of the configuration looks for.
+pub fn contains(body: &[u8], text: &str) -> bool {
+    memmem::find(body, text.as_bytes()).is_some() || says(body, &[text])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(status: u16, body: &str) -> (Next, Option<Cause>) {
+        let verdict = of_answer(status, body.as_bytes(), None).expect("a failure");
+        let cause = if let Outcome::Failed(cause, _) = verdict.outcome { Some(cause) } else { None };
+        (verdict.next, cause)
+    }
+
+    #[test]
+    fn statuses_follow_the_table_of_the_design() {
+        for (status, next, cause) in [
+            (401, Next::OtherKey, Some(Cause::Rejected)),
+            (402, Next::OtherKey, Some(Cause::Rejected)),
+            (403, Next::OtherKey, Some(Cause::Rejected)),
+            (429, Next::OtherKey, Some(Cause::RateLimited)),
+            (529, Next::OtherKey, Some(Cause::RateLimited)),
+            (408, Next::OtherKey, Some(Cause::Failing)),
+            (500, Next::OtherKey, Some(Cause::Failing)),
+            (503, Next::OtherKey, Some(Cause::Failing)),
+            (504, Next::OtherKey, Some(Cause::Failing)),
+            (404, Next::OtherTarget, None),
+            (302, Next::OtherTarget, None),
+            (400, Next::Stop, None),
+            (413, Next::Stop, None),
+            (422, Next::Stop, None),
+            (418, Next::Stop, None),
+        ] {
+            assert_eq!(verdict(status, ""), (next, cause), "{status}");
+        }
+        assert!(of_answer(200, b"", None).is_none() && of_answer(204, b"", None).is_none());
+    }
+
+    #[test]
+    fn an_empty_account_is_the_keys_failure_under_any_status() {
+        for (status, body) in [
+            (429, r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota"}}"#),
+            (400, r#"{"type":"error","error":{"message":"Your credit balance is too low to access the API"}}"#),
+            (402, "{}"),
+            (403, r#"{"error":{"message":"Insufficient Balance"}}"#),
+        ] {
+            assert_eq!(verdict(status, body), (Next::OtherKey, Some(Cause::Rejected)), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_model_is_told_from_an_unknown_path() {
+        for body in [
+            r#"{"error":{"code":"model_not_found"}}"#,
+            r#"{"type":"error","error":{"type":"not_found_error","message":"model: x"}}"#,
+            r#"{"error":"model \"x\" not found, try pulling it first"}"#,
+            r#"{"error":{"code":404,"message":"models/x is not found for API version v1beta"}}"#,
+            r#"{"error":{"code":"DeploymentNotFound"}}"#,
+        ] {
+            assert_eq!(verdict(404, body), (Next::OtherTarget, Some(Cause::NoModel)), "{body}");
+        }
+        assert_eq!(verdict(404, "<html>nginx"), (Next::OtherTarget, None));
+    }
+
+    #[test]
+    fn rounds_and_their_waits_are_bounded() {
+        let policy = Retry { attempts_max: 9, rounds_max: 2, round_wait_ms_max: 1_000 };
+        let mut rounds = Rounds::default();
+        assert_eq!(rounds.wait_ms(true, 1_000, &policy), Some(1_000));
+        assert_eq!(rounds.wait_ms(true, 10, &policy), Some(10), "each round has a wait of its own");
+        assert_eq!(rounds.wait_ms(false, 990, &policy), Some(990), "somebody else's probe is waited for");
+        assert_eq!(rounds.wait_ms(false, 1, &policy), None);
+        assert_eq!(Rounds::default().wait_ms(true, 1_001, &policy), None);
+        let mut rounds = Rounds::default();
+        let waits = (0..10).map_while(|_| rounds.wait_ms(true, 0, &policy)).count();
+        assert_eq!(waits, 2);
+        let none = Retry { rounds_max: 0, ..policy };
+        assert_eq!(Rounds::default().wait_ms(false, 0, &none), None);
+    }
+
+    #[test]
+    fn errors_under_200_stand_for_a_status() {
+        for (error, status) in [
+            (r#"{"type":"rate_limit_error"}"#, 429),
+            (r#"{"type":"overloaded_error"}"#, 529),
+            (r#"{"message":"You exceeded your current quota"}"#, 402),
+            (r#"{"status":"PERMISSION_DENIED"}"#, 403),
+            (r#"{"message":"?"}"#, 502),
+        ] {
+            assert_eq!(status_said(error.as_bytes()), status, "{error}");
+        }
+    }
+}
