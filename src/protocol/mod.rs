@@ -7,10 +7,12 @@
 
 pub mod address;
 pub mod demo;
+pub mod effort;
 pub mod failure;
 pub mod models;
 pub mod path;
 pub mod sniff;
+pub mod tokens;
 
 use path::Endpoint;
 
