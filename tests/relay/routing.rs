@@ -21,7 +21,7 @@ fn routed(driver: Driver, route: Value) -> (Weir, Upstream) {
 
 /// Asks and tells which model reached the upstream.
 fn sent(client: &mut Client, upstream: &mut Upstream, fields: &str, body: &Value) -> String {
-    client.post_with("/v1/chat/completions", fields, body.to_string());
+    client.post_with("/v1/chat/completions", &(bearer(CLIENT_KEY) + fields), body.to_string());
     let mut call = upstream.next();
     let model = call.request.json()["model"].as_str().expect("a model").to_owned();
     call.json(200, chat_answer("x"));
