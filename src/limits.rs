@@ -94,6 +94,8 @@ pub const LANES_IDLE_MAX: usize = 1_024;
 pub const LANE_IDLE_MS_MAX: u64 = 55_000;
 /// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere.
 pub const HOLD_BYTES_MAX: usize = 65_536;
+/// The same where the answer is to carry another name of its model; a larger one keeps the upstream's.
+pub const RENAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Interim (1xx) responses before a final one.
 pub const INTERIM_MAX: u32 = 16;
 /// Bytes of a request body that are read only to keep its connection usable after an early answer.

@@ -10,11 +10,13 @@ mod answer;
 mod asked;
 mod form;
 mod member;
+mod name;
 mod outline;
 mod usage;
 
-pub use answer::{Answer, Progress, Seen, error_in_ok, hide_usage};
+pub use answer::{Answer, Progress, Seen, error_in_ok, hide_usage, rewrite};
 pub use asked::{Asked, request, request_outlined, splice};
 pub use form::{NotForm, form};
+pub use name::{event_model, renamed};
 pub use outline::{Outline, Text};
 pub use usage::Usage;
