@@ -35,7 +35,9 @@ pub fn reason(error: &Error) -> Cow<'static, str> {
 
 /// The first names are enough: a certificate of a large host may have hundreds.
 fn for_another_name(presented: &[String]) -> String {
-    let shown: Vec<&str> = presented.iter().take(3).map(String::as_str).collect();
+    // rustls gives them with the name of their kind: `DnsName("relay.example")`.
+    let bare = |name: &'_ String| name.split('"').nth(1).unwrap_or(name).to_owned();
+    let shown: Vec<String> = presented.iter().take(3).map(bare).collect();
     let more = if presented.len() > shown.len() { ", …" } else { "" };
     format!("the certificate is for another name ({}{more})", shown.join(", "))
 }

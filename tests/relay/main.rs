@@ -20,3 +20,4 @@ mod life;
 mod limits;
 mod sandbox;
 mod streams;
+mod upstream_tls;
