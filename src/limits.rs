@@ -190,3 +190,18 @@ pub const TLS_SESSIONS_KEPT: usize = 64;
 pub const TLS_READ_BYTES: [usize; 3] = [4 * 1024, 16 * 1024 + TLS_OVERHEAD_BYTES, 64 * 1024];
 /// Bytes that a record of cipher text has beyond its plain text, and some of the next one's.
 pub const TLS_OVERHEAD_BYTES: usize = 256;
+
+// Plan.
+
+/// Targets whose speed is known at once; a power of two.
+pub const PACE_SLOTS: usize = 4_096;
+/// Places of that table that are looked at for one target.
+pub const PACE_PROBES: usize = 16;
+/// Under `fastest` one request in so many goes to the target measured longest ago.
+pub const PACE_TRIAL_EVERY: u32 = 20;
+/// Bytes of text that are counted into tokens before other sessions get their turn: about 2 ms.
+pub const COUNT_STEP_BYTES: usize = 16 * 1024;
+/// How long a request waits for the table of tokens, and between two looks at it.
+pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
+/// See `TOKENS_LOAD_MS_MAX`.
+pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;

@@ -29,6 +29,7 @@ impl Way {
     pub(super) fn new(pool: usize, provider: &Provider) -> Way {
         let secure = |verify: &Verify| Secure { config: party::client(&verify.trust), verify: verify.clone() };
         let base = &provider.base;
+        assert_eq!(base.tls, provider.tls.is_some(), "no key goes in the clear where https is asked for");
         Way { pool, host: base.host.clone(), port: base.port, tls: provider.tls.as_ref().map(secure) }
     }
 
