@@ -39,9 +39,9 @@ impl Check<'_, '_, '_> {
 
     /// The roots of the PEM file `place`, beside the system's; those alone where it cannot be used.
     fn authority(&mut self, at: &At<'_>, place: &str) -> Trust {
-        let trust = self.text(place).and_then(|text| {
-            Trust::with_ca(text.as_bytes()).map_err(|message| format!("{place} {message}"))
-        });
+        let trust = self
+            .text(place)
+            .and_then(|text| Trust::with_ca(text.as_bytes()).map_err(|message| format!("{place} {message}")));
         trust.unwrap_or_else(|message| {
             self.problems.error(at, message);
             Trust::system()

@@ -72,7 +72,11 @@ fn every_member_of_the_contract_is_accepted() {
     let paths: Vec<&str> =
         reading.problems.iter().filter(|p| p.severity == Severity::Error).map(|p| p.path.as_str()).collect();
     let open = ["background", "webSearch", "think", "image", "default"].map(|s| format!("routes.coding.scenes.{s}"));
-    let mut expected = vec!["providers.deepseek.tls.server_name", "routes.coding.models[\"claude-haiku-*\"]", "routes.coding.scenes.longContext"];
+    let mut expected = vec![
+        "providers.deepseek.tls.server_name",
+        "routes.coding.models[\"claude-haiku-*\"]",
+        "routes.coding.scenes.longContext",
+    ];
     expected.extend(open.iter().map(String::as_str));
     assert_eq!(paths, expected, "{:#?}", errors(&reading));
     assert!(errors(&reading)[1..].iter().all(|error| error.contains("names no provider")));

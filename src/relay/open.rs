@@ -13,10 +13,7 @@ use crate::rt::{Net, Wire};
 use crate::tls::{self, Session};
 
 /// A fresh lane to the first address that takes one.
-pub(super) async fn open<N: Net>(
-    client: &mut Client<N>,
-    to: &Destination<'_>,
-) -> Result<Lane<N::Stream>, NoAnswer> {
+pub(super) async fn open<N: Net>(client: &mut Client<N>, to: &Destination<'_>) -> Result<Lane<N::Stream>, NoAnswer> {
     let mut failure = Failure::unreachable("the provider's name has no address yet");
     for &address in to.book.get(&to.way.host, to.way.port) {
         failure = match client.core.net.dial(address) {

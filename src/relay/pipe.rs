@@ -142,7 +142,9 @@ impl<N: Net> Pipe<'_, N> {
                     ended = true;
                     buffer.len()
                 }
-                Read::End | Read::Broken => break self.cut(Fault::BadGateway, "the provider's stream was cut short").await,
+                Read::End | Read::Broken => {
+                    break self.cut(Fault::BadGateway, "the provider's stream was cut short").await;
+                }
                 Read::Late => break self.cut(Fault::Timeout, "the provider's stream stood still").await,
             };
             if !ended {

@@ -15,9 +15,10 @@ fn size_of_returned<A, B, C, D, R>(_task: impl FnOnce(A, B, C, D) -> R) -> usize
 
 #[test]
 fn the_state_of_a_session_is_bounded() {
-    let session = size_of_returned(|core: &'static Rc<Core<Monoio>>, stream: Wire<Socket>, peer: Peer, crowd: usize| {
-        session::serve(core, stream, peer, crowd)
-    });
+    let session =
+        size_of_returned(|core: &'static Rc<Core<Monoio>>, stream: Wire<Socket>, peer: Peer, crowd: usize| {
+            session::serve(core, stream, peer, crowd)
+        });
     let exchange = size_of_returned(|client, input, head: RequestHead, scratch: Box<Scratch>| {
         let (client, input): (&'static mut super::wait::Client<Monoio>, &'static mut Vec<u8>) = (client, input);
         exchange::run(client, input, head, scratch)
