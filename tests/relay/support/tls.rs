@@ -19,7 +19,6 @@ use super::Folder;
 /// A CA that only those know who are told.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
     folder: Folder,
 }
 
@@ -38,16 +37,12 @@ impl Authority {
         let pem = params.self_signed(&key).expect("a CA").pem();
         let folder = Folder::new();
         std::fs::write(folder.path().join("ca.pem"), &pem).expect("write");
-        Authority { issuer: Issuer::new(params, key), pem, folder }
+        Authority { issuer: Issuer::new(params, key), folder }
     }
 
     /// The file that weir reads.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
-    }
-
-    pub fn pem(&self) -> &str {
-        &self.pem
     }
 
     pub fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Shown {
