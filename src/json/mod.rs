@@ -13,6 +13,7 @@ mod string;
 mod walk;
 
 pub mod edit;
+pub mod path;
 pub mod scan;
 pub mod text;
 pub mod write;

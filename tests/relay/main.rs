@@ -18,5 +18,6 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod routing;
 mod sandbox;
 mod streams;
