@@ -180,6 +180,17 @@ pub const PEEK_BYTES: usize = 1_024;
 /// Bytes of the state of one session, its current exchange included.
 pub const SESSION_BYTES_MAX: usize = 4_096;
 
+// TLS.
+
+/// Bytes of plain text that are encrypted before what they became has been sent: one record.
+pub const TLS_SEND_BYTES_MAX: usize = 16 * 1024;
+/// Sessions with different names that a core keeps for resumption, for each way to verify them.
+pub const TLS_SESSIONS_KEPT: usize = 64;
+/// Bytes of cipher text that are read at once, by how much room there is for what it says.
+pub const TLS_READ_BYTES: [usize; 3] = [4 * 1024, 16 * 1024 + TLS_OVERHEAD_BYTES, 64 * 1024];
+/// Bytes that a record of cipher text has beyond its plain text, and some of the next one's.
+pub const TLS_OVERHEAD_BYTES: usize = 256;
+
 // Plan.
 
 /// Targets whose speed is known at once; a power of two.

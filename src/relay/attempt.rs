@@ -5,19 +5,21 @@
 //! first bytes. The client is watched all the while: when it leaves, the lane is dropped, which closes it.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use super::failure::Failure;
+use super::open;
 use super::upstream::Lane;
 use super::wait::{Client, Interest, Wake};
+use super::way::Way;
 use crate::http::body::{Decoder, State};
 use crate::http::field::Fields;
 use crate::http::field::Name;
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
 use crate::limits;
+use crate::plan::addresses::AddressBook;
 use crate::protocol::Dialect;
 use crate::protocol::sniff::{self, Answer, Progress};
 use crate::rt::{Net, Stream, sys};
@@ -30,8 +32,8 @@ pub(super) struct Outgoing<'a> {
 
 /// Where it goes and how long that may take.
 pub(super) struct Destination<'a> {
-    pub(super) pool: usize,
-    pub(super) addresses: &'a [SocketAddr],
+    pub(super) way: &'a Way,
+    pub(super) book: &'a AddressBook,
     pub(super) connect_ms: u32,
     /// Until the head of the answer, or its first bytes where it is streamed.
     pub(super) answer_ms: u32,
@@ -91,7 +93,7 @@ pub(super) async fn attempt<N: Net>(
     outgoing: &Outgoing<'_>,
     fields: &mut Fields,
 ) -> Result<Answered<N::Stream>, NoAnswer> {
-    if let Some(lane) = client.core.lanes.take(to.pool) {
+    if let Some(lane) = client.core.lanes.take(to.way.pool) {
         client.core.tally.lanes_reused.add(1);
         match on_lane(client, lane, to, outgoing, fields).await {
             Ok(answered) => return Ok(answered),
@@ -99,39 +101,13 @@ pub(super) async fn attempt<N: Net>(
             Err(Trouble::Stale) => {}
         }
     }
-    let lane = open(client, to).await?;
+    let lane = open::open(client, to).await?;
     client.core.tally.lanes_opened.add(1);
     match on_lane(client, lane, to, outgoing, fields).await {
         Ok(answered) => Ok(answered),
         Err(Trouble::Final(why)) => Err(why),
         Err(Trouble::Stale) => Err(Failure::unreachable("the connection was closed before an answer").into()),
     }
-}
-
-/// A fresh lane to the first address that takes one.
-async fn open<N: Net>(client: &mut Client<N>, to: &Destination<'_>) -> Result<Lane<N::Stream>, NoAnswer> {
-    let mut failure = Failure::unreachable("the provider's name has no address yet");
-    for &address in to.addresses {
-        failure = match client.core.net.dial(address) {
-            Err(error) => refused(&error),
-            Ok(stream) => {
-                client.due_in(to.connect_ms);
-                match client.lane(&stream, Interest::Write).await {
-                    Wake::Gone => return Err(NoAnswer::Gone),
-                    Wake::Due => Failure::late("connecting took too long"),
-                    Wake::Lane => match client.core.net.connected(&stream) {
-                        Ok(()) => return Ok(Lane { stream, pool: to.pool, reused: false }),
-                        Err(error) => refused(&error),
-                    },
-                }
-            }
-        };
-    }
-    Err(failure.into())
-}
-
-fn refused(error: &io::Error) -> Failure {
-    Failure::unreachable(format!("connecting failed: {error}"))
 }
 
 async fn on_lane<N: Net>(

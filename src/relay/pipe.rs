@@ -16,7 +16,7 @@ use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault, Place};
 use crate::protocol::sniff::{self, Answer};
-use crate::rt::{Net, Stream, sys};
+use crate::rt::{Net, Stream, Wire, sys};
 use crate::sse::{self, Frame as Event, Splitter};
 
 /// How the answer is framed towards the client.
@@ -142,7 +142,9 @@ impl<N: Net> Pipe<'_, N> {
                     ended = true;
                     buffer.len()
                 }
-                Read::End => break self.cut(Fault::BadGateway, "the provider's stream was cut short").await,
+                Read::End | Read::Broken => {
+                    break self.cut(Fault::BadGateway, "the provider's stream was cut short").await;
+                }
                 Read::Late => break self.cut(Fault::Timeout, "the provider's stream stood still").await,
             };
             if !ended {
@@ -174,7 +176,7 @@ impl<N: Net> Pipe<'_, N> {
     }
 
     /// Waits for more and reads it behind what `buffer` holds.
-    async fn read(&mut self, lane: &N::Stream, buffer: &mut Vec<u8>) -> Read {
+    async fn read(&mut self, lane: &Wire<N::Stream>, buffer: &mut Vec<u8>) -> Read {
         self.client.due_in(self.course.idle_ms);
         loop {
             match self.client.lane(lane, Interest::Read).await {
@@ -190,7 +192,7 @@ impl<N: Net> Pipe<'_, N> {
                 Ok(0) => return Read::End,
                 Ok(_) => return Read::More(from),
                 Err(error) if sys::would_block(&error) => {}
-                Err(_) => return Read::End,
+                Err(_) => return Read::Broken,
             }
         }
     }
@@ -311,8 +313,10 @@ impl<N: Net> Pipe<'_, N> {
 enum Read {
     /// Bytes from this offset on.
     More(usize),
-    /// The upstream's end, clean or not.
+    /// The upstream's end.
     End,
+    /// The connection has failed, or its end is not the upstream's word.
+    Broken,
     Late,
     Gone,
 }

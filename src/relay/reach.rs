@@ -212,11 +212,8 @@ async fn attempt<N: Net>(
     scratch: &mut Scratch,
 ) -> Tried<N::Stream> {
     let snapshot = &request.view.snapshot;
+    let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
-    if provider.base.tls {
-        // `weir check` has warned of it. In the clear the key must not go.
-        return Tried::Failed(Failure::unavailable("it is reached over https, which is not there yet"));
-    }
     let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
     let spliced = request.spliced(target);
@@ -247,10 +244,9 @@ async fn attempt<N: Net>(
     if !is_small {
         pieces.extend(spliced.segments());
     }
-    let addresses = client.core.addresses();
     let destination = Destination {
-        pool: request.view.pools[target.provider as usize],
-        addresses: addresses.of(&provider.base),
+        way,
+        book: &book,
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,

@@ -21,3 +21,4 @@ mod limits;
 mod routing;
 mod sandbox;
 mod streams;
+mod upstream_tls;
