@@ -132,12 +132,7 @@ impl Exchange {
         // A preflight asks about the answer to come: it is told what that would be told.
         self.note.cors |= called.endpoint == Endpoint::Options;
         let body_bytes = self.view.snapshot.limits.body_bytes;
-        if !called.endpoint.is_local() {
-            scratch.reading = Some(self.reading(&called, input, &scratch.fields));
-        }
-        // What has a coding is read when it has been decoded.
-        let is_coded = scratch.fields.get(Name::ContentEncoding).is_some();
-        let reading = scratch.reading.as_mut().filter(|_| !is_coded);
+        let reading = self.begin(&called, input, &mut scratch);
         let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms, reading).await {
             Ok(body) => body,
             Err(why) => {
@@ -284,8 +279,8 @@ impl Exchange {
                 Err((fault, message)) => return Reached::refused(fault, message),
             };
         let mut reading = match scratch.reading.take() {
-            Some(reading) if !decoded => reading,
-            _ => self.reading(called, input, &scratch.fields),
+            Some(reading) => reading,
+            None => self.reading(called, input, &scratch.fields),
         };
         if let Err(unfit) = intake::look(client, &mut reading, body.bytes(input), true).await {
             return Reached::Refused { fault: Fault::InvalidRequest, message: unfit.to_string().into() };
@@ -294,6 +289,14 @@ impl Exchange {
         self.entry.streamed = prepared.streamed;
         self.entry.model_asked = crate::record::Text::new(&prepared.model);
         reach::reach(client, &prepared, scratch, &mut self.entry).await
+    }
+
+    /// What the body is shown to while it arrives; nothing where nobody reads it, or not before it is decoded.
+    fn begin<'s>(&self, called: &Called, input: &[u8], scratch: &'s mut Scratch) -> Option<&'s mut Reading> {
+        if called.endpoint.is_local() || scratch.fields.get(Name::ContentEncoding).is_some() {
+            return None;
+        }
+        Some(scratch.reading.insert(self.reading(called, input, &scratch.fields)))
     }
 
     /// The body of this request as it is to be read.
