@@ -207,3 +207,11 @@ pub const COUNT_STEP_BYTES: usize = 16 * 1024;
 pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 /// See `TOKENS_LOAD_MS_MAX`.
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
+/// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
+pub const READ_TURN_BYTES: usize = 512 * 1024;
+/// Top-level members of a request body, and fields of a form that name its model; more is 400.
+pub const REQUEST_MEMBERS_MAX: usize = 1_024;
+/// Bytes of a request's `stream_options`; more is 400.
+pub const STREAM_OPTIONS_BYTES_MAX: usize = 4_096;
+/// Bytes of the head of a part of a form; more is 400.
+pub const PART_HEAD_BYTES_MAX: usize = 8_192;

@@ -20,6 +20,7 @@ use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::pace::Paces;
 use crate::plan::spread::Turns;
+use crate::protocol::sniff::Reading;
 use crate::record::{Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 
@@ -79,6 +80,8 @@ pub(super) struct Scratch {
     pub(super) fields: Fields,
     pub(super) answer: Fields,
     pub(super) out: Vec<u8>,
+    /// How far the request body is read, where it is read at all.
+    pub(super) reading: Option<Reading>,
 }
 
 /// One core's shared state.
@@ -252,6 +255,7 @@ impl<N: Net> Core<N> {
 
     pub(super) fn take_back(&self, mut scratch: Box<Scratch>) {
         scratch.out.clear();
+        scratch.reading = None;
         let mut free = self.scratch.borrow_mut();
         if free.len() < limits::SCRATCH_FREE_MAX && scratch.out.capacity() <= limits::SLAB_BYTES {
             free.push(scratch);

@@ -21,7 +21,7 @@ use crate::plan::keys;
 use crate::plan::pace::Paces;
 use crate::plan::route::{Chosen, Target};
 use crate::protocol::failure::Fault;
-use crate::protocol::sniff::{self, Asked, NotForm, Outline};
+use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Protocol};
 use crate::record::{Entry, Text};
 use crate::rt::Net;
@@ -89,29 +89,15 @@ impl<'a> Prepared<'a> {
         input: &'a [u8],
         body: &'a [u8],
         decoded: bool,
-        fields: &Fields,
-    ) -> Result<Prepared<'a>, (Fault, Cow<'static, str>)> {
-        let kind = fields.value(input, Name::ContentType).unwrap_or_default();
-        let invalid = |error| (Fault::InvalidRequest, Cow::from(format!("the body is not valid JSON: {error}")));
-        let (asked, outline) = match sniff::form(called.endpoint, kind, body) {
-            Some(form) => {
-                let asked = form.map_err(|NotForm| {
-                    (Fault::InvalidRequest, "the body is not the form that its content-type announces".into())
-                })?;
-                (asked, None)
-            }
-            None if choose::looks_inside(view, called) => {
-                let (asked, outline) = sniff::request_outlined(called.endpoint, body).map_err(invalid)?;
-                (asked, Some(outline))
-            }
-            None => (sniff::request(called.endpoint, body).map_err(invalid)?, None),
-        };
+        reading: Reading,
+    ) -> Prepared<'a> {
+        let (asked, outline) = reading.finish();
         let model = match &called.model {
             Some(model) => Cow::Borrowed(model.as_str()),
             None => asked.model(body),
         };
         let streamed = asked.streams();
-        Ok(Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed })
+        Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed }
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
@@ -237,7 +223,7 @@ async fn attempt<N: Net>(
     let snapshot = &request.view.snapshot;
     let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
-    let Scratch { fields, answer, out } = scratch;
+    let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
     let spliced = request.spliced(target);
     let call = request.called.call(request.input);
