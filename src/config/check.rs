@@ -382,25 +382,6 @@ impl Check<'_, '_, '_> {
             connections: usize(given.connections),
         }
     }
-
-    /// A system prompt has its text from one place, and the file can be read.
-    pub(super) fn system_prompt(&mut self, at: &At<'_>, prompt: Option<&file::SystemPrompt>) {
-        let Some(prompt) = prompt else { return };
-        match (&prompt.text, &prompt.file) {
-            (Some(_), None) => {}
-            (None, Some(place)) => {
-                let path = secret_ref::path(place, self.outside.env);
-                let read = path.and_then(|path| {
-                    (self.outside.read)(&path).map_err(|error| format!("{}: {}", path.display(), error.kind()))
-                });
-                if let Err(message) = read {
-                    self.problems.error(&at.member("file"), message);
-                }
-            }
-            (None, None) => self.absent(at, "needs \"text\" or \"file\""),
-            (Some(_), Some(_)) => self.problems.error(at, "has both \"text\" and \"file\""),
-        }
-    }
 }
 
 /// Each string of a member that is one or a list, with its place.

@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 
 mod form;
+mod payload;
 mod provider;
 mod route;
 
-pub use form::{Named, OneOrMany, SecretRef};
+pub use form::{Anything, Named, OneOrMany, SecretRef};
+pub use payload::{PayloadConditions, PayloadRule};
 pub use provider::{
-    Affinity, Balance, ClientTls, Key, KeyEntry, Model, ModelEntry, PromptMode, Protocol, Provider, SystemPrompt,
-    UpstreamTimeouts,
+    Affinity, Balance, ClientTls, Key, KeyEntry, Model, ModelEntry, PromptMode, Protocol, Provider, Replacement,
+    SystemPrompt, UpstreamTimeouts,
 };
 pub use route::{Conditions, Route, RouteRule, Scenes, Spread, UnknownModels};
 

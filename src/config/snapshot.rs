@@ -15,8 +15,10 @@ use crate::tls::{ServerName, roots::Trust};
 
 pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
 pub use super::file::{Driver as DriverChoice, Log};
+pub use payload::{Condition, Payload, Shaping};
 pub use route::{ModelMap, NO_TURN, Route, Rule, Scene, Scenes, TargetList, TargetRule, TurnIx};
 
+mod payload;
 mod route;
 
 /// Index of a provider.
@@ -183,6 +185,8 @@ pub struct Provider {
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified; nothing where its address is `http://`.
     pub tls: Option<Verify>,
+    /// How bodies of requests are changed.
+    pub shaping: Shaping,
     pub(super) published: Names<u16>,
     /// Its own names of what it publishes.
     pub(super) upstream: Names<u16>,

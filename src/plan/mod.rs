@@ -5,4 +5,5 @@ pub mod keys;
 pub mod meet;
 pub mod pace;
 pub mod route;
+pub mod shape;
 pub mod spread;

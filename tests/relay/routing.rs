@@ -13,6 +13,7 @@ on_both_drivers!(
     streams_carry_the_name_asked_for,
     an_event_larger_than_a_buffer_carries_the_name_too,
     auto_is_answered_by_the_name_it_became,
+    bodies_are_shaped_on_their_way,
 );
 
 /// A relay whose route says more than `to`.
@@ -244,4 +245,29 @@ fn auto_is_answered_by_the_name_it_became(driver: Driver) {
         call.json(200, said);
         assert_eq!(client.answer().json()["model"], told, "{asked}");
     }
+}
+
+fn bodies_are_shaped_on_their_way(driver: Driver) {
+    let upstream = Upstream::new();
+    let mut config = config("anthropic", &upstream);
+    config["routes"]["all"]["system_prompt"] = json!({ "mode": "prepend", "text": "Be brief." });
+    config["routes"]["all"]["models"] = json!({ "outer": "up/inner" });
+    config["providers"]["up"]["headers"] = json!({ "x-user": "$X-Client-User", "x-none": "$x-not-sent" });
+    config["providers"]["up"]["payload"] = json!([
+        { "default": { "temperature": 0.5, "max_tokens": 1 }, "filter": ["metadata"] },
+        { "if": { "header": { "x-client-user": "bob" } }, "override": { "top_k": 3 } },
+        { "if": { "model": "other" }, "override": { "top_k": 9 } },
+    ]);
+    let (weir, mut upstream) = (Weir::start(driver, config), upstream);
+    let mut client = weir.client();
+    let body = json!({ "max_tokens": 10, "metadata": { "user_id": "u" }, "model": "outer(2000)", "system": "Hi.", "messages": [] });
+    let fields = bearer(CLIENT_KEY) + "x-client-user: bob\r\n";
+    client.post_with("/v1/messages", &fields, body.to_string());
+    let mut call = upstream.next();
+    let expected = json!({ "temperature": 0.5, "max_tokens": 2010, "model": "inner", "system": "Be brief.\nHi.", "messages": [],
+        "thinking": { "type": "enabled", "budget_tokens": 2000 }, "top_k": 3 });
+    assert_eq!(call.request.json(), expected);
+    assert_eq!((call.head().field("x-user"), call.head().field("x-none")), (Some("bob"), None));
+    call.json(200, json!({ "type": "message", "content": [], "model": "inner" }));
+    assert_eq!(client.answer().json()["model"], "outer(2000)");
 }
