@@ -21,7 +21,6 @@ pub const NOT_YET: &[NotYet] = &[
     NotYet { at: Member("proxy"), what: "outbound proxies" },
     NotYet { at: Member("providers.*.proxy"), what: "outbound proxies" },
     NotYet { at: Member("providers.*.keys.proxy"), what: "outbound proxies" },
-    NotYet { at: Member("clients.*.limits.*"), what: "limits of clients" },
     NotYet { at: Member("providers.*.balance"), what: "balances other than round_robin" },
     NotYet { at: Member("providers.*.affinity"), what: "affinity" },
     NotYet { at: Member("providers.*.think_tag"), what: "think tags" },

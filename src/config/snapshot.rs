@@ -353,12 +353,21 @@ pub struct Client {
     pub route: Option<RouteIx>,
     /// Names it may ask for; nothing is all.
     pub models: Option<Box<[Pattern]>>,
-    /// Requests a minute.
-    pub requests_per_minute: Option<u32>,
+    /// Bounds on its use.
+    pub limits: ClientLimits,
     /// Whether it is refused.
     pub disabled: bool,
     /// When its key ends.
     pub expires_unix_ms: Option<u64>,
+}
+
+/// Bounds on a client's use; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Requests a minute, an hour, a day, then tokens likewise.
+    pub rates: [u32; 6],
+    /// Requests under way at once.
+    pub concurrent: u32,
 }
 
 impl Client {

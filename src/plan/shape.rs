@@ -11,6 +11,9 @@ use crate::json::{Raw, put};
 use crate::protocol::Dialect;
 use crate::protocol::effort::Effort;
 
+/// Whether a value of the header field of this name holds something.
+pub type Header<'a> = dyn Fn(&str, &dyn Fn(&str) -> bool) -> bool + 'a;
+
 /// What conditions look at beside the body.
 pub struct Going<'a> {
     /// What the body is written in.
@@ -26,7 +29,7 @@ pub struct Going<'a> {
     /// How much reasoning the name asked for.
     pub effort: Option<Effort>,
     /// Whether the values of a header field hold something.
-    pub header: &'a dyn Fn(&str, &dyn Fn(&str) -> bool) -> bool,
+    pub header: &'a Header<'a>,
 }
 
 /// `body`, a valid JSON object, as it is to go out; nothing if it goes as it is.
@@ -60,9 +63,7 @@ fn change(rule: &Payload, shaped: &mut Option<Vec<u8>>, body: &[u8]) {
 }
 
 fn meets(condition: &Condition, going: &Going<'_>, body: &[u8]) -> bool {
-    let any = |path: &Path, is: &dyn Fn(Raw<'_>) -> bool| {
-        Raw::parse(body).is_ok_and(|body| path.any(body, |value| is(value)))
-    };
+    let any = |path: &Path, is: &dyn Fn(Raw<'_>) -> bool| Raw::parse(body).is_ok_and(|body| path.any(body, is));
     match condition {
         Condition::Model(patterns) => {
             patterns.iter().any(|pattern| pattern.matches(going.asked) || pattern.matches(going.model))

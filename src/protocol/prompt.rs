@@ -52,26 +52,26 @@ impl Prompt {
         let mut edits = Edits::new(body);
         let object = Span::inside(body, body.trim_ascii())?;
         match dialect {
-            Dialect::Chat => self.into_messages(body, json::find(body, "messages")?, &mut edits)?,
+            Dialect::Chat => self.in_messages(body, json::find(body, "messages")?, &mut edits)?,
             Dialect::Ollama => match json::find(body, "messages") {
-                Some(messages) => self.into_messages(body, messages, &mut edits)?,
-                None => self.into_member(body, object, "system", &mut edits)?,
+                Some(messages) => self.in_messages(body, messages, &mut edits)?,
+                None => self.in_member(body, object, "system", &mut edits)?,
             },
             Dialect::Responses => {
-                self.into_member(body, object, "instructions", &mut edits)?;
+                self.in_member(body, object, "instructions", &mut edits)?;
                 let input = json::find(body, "input").filter(|input| input.is_array());
                 if let (Place::Replace, Some(input)) = (self.place, input) {
                     drop_leading(body, input, 0, &mut edits)?;
                 }
             }
-            Dialect::Anthropic => self.into_member(body, object, "system", &mut edits)?,
+            Dialect::Anthropic => self.in_member(body, object, "system", &mut edits)?,
             Dialect::Gemini => {
                 let name = if json::find(body, "system_instruction").is_some() {
                     "system_instruction"
                 } else {
                     "systemInstruction"
                 };
-                self.into_instruction(body, object, name, &mut edits)?;
+                self.in_instruction(body, object, name, &mut edits)?;
             }
         }
         let mut out = Vec::with_capacity(body.len() + self.text.len() + 64);
@@ -80,7 +80,7 @@ impl Prompt {
     }
 
     /// The first messages, if they are of the system.
-    fn into_messages<'a>(&self, body: &'a [u8], messages: Raw<'a>, edits: &mut Edits<'a>) -> Option<()> {
+    fn in_messages<'a>(&self, body: &'a [u8], messages: Raw<'a>, edits: &mut Edits<'a>) -> Option<()> {
         if !messages.is_array() {
             return None;
         }
@@ -96,22 +96,22 @@ impl Prompt {
             let at = Span::inside(body, messages.bytes())?.start as usize + 1;
             return edits.insert(at, message).ok();
         };
-        self.into_content(body, content, edits)?;
+        self.in_content(body, content, edits)?;
         if self.place == Place::Replace {
             drop_leading(body, messages, 1, edits)?;
         }
         Some(())
     }
 
-    fn into_member<'a>(&self, body: &'a [u8], object: Span, name: &str, edits: &mut Edits<'a>) -> Option<()> {
+    fn in_member<'a>(&self, body: &'a [u8], object: Span, name: &str, edits: &mut Edits<'a>) -> Option<()> {
         match json::find(body, name) {
             None => edits.insert_member(object, name, &self.quoted()).ok(),
-            Some(content) => self.into_content(body, content, edits),
+            Some(content) => self.in_content(body, content, edits),
         }
     }
 
     /// A string, or a list of parts with texts.
-    fn into_content<'a>(&self, body: &'a [u8], content: Raw<'a>, edits: &mut Edits<'a>) -> Option<()> {
+    fn in_content<'a>(&self, body: &'a [u8], content: Raw<'a>, edits: &mut Edits<'a>) -> Option<()> {
         let span = Span::inside(body, content.bytes())?;
         let (open, close) = (span.start as usize + 1, span.end as usize - 1);
         let is_empty = content.as_str().is_some_and(|text| text.bytes().is_empty());
@@ -123,13 +123,13 @@ impl Prompt {
             _ if content.as_str().is_some() => edits.insert(open, [&*self.text, b"\\n"].concat()).ok(),
             _ if content.is_array() => {
                 let part = [b"{\"type\":\"text\",\"text\":\"", &*self.text, b"\"}"].concat();
-                self.into_list(content, part, open, close, edits)
+                self.in_list(content, part, open, close, edits)
             }
             _ => None,
         }
     }
 
-    fn into_list<'a>(
+    fn in_list<'a>(
         &self,
         list: Raw<'a>,
         part: Vec<u8>,
@@ -145,7 +145,7 @@ impl Prompt {
     }
 
     /// Gemini's: an object with parts.
-    fn into_instruction<'a>(&self, body: &'a [u8], object: Span, name: &str, edits: &mut Edits<'a>) -> Option<()> {
+    fn in_instruction<'a>(&self, body: &'a [u8], object: Span, name: &str, edits: &mut Edits<'a>) -> Option<()> {
         let part = [b"{\"text\":\"", &*self.text, b"\"}"].concat();
         let whole = [b"{\"parts\":[", &*part, b"]}"].concat();
         let Some(said) = json::find(body, name) else { return edits.insert_member(object, name, &whole).ok() };
@@ -154,7 +154,7 @@ impl Prompt {
         match parts {
             Some(parts) if self.place != Place::Replace && parts.is_array() => {
                 let inner = Span::inside(body, parts.bytes())?;
-                self.into_list(parts, part, inner.start as usize + 1, inner.end as usize - 1, edits)
+                self.in_list(parts, part, inner.start as usize + 1, inner.end as usize - 1, edits)
             }
             // Some clients send one part without a list.
             Some(parts) if self.place != Place::Replace && parts.is_object() => {
@@ -165,7 +165,7 @@ impl Prompt {
                 };
                 edits.replace(inner, list).ok()
             }
-            _ if said.as_str().is_some() && self.place != Place::Replace => self.into_content(body, said, edits),
+            _ if said.as_str().is_some() && self.place != Place::Replace => self.in_content(body, said, edits),
             _ => edits.replace(span, whole).ok(),
         }
     }

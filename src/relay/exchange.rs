@@ -18,7 +18,7 @@ use super::reach::{self, Prepared, Reached};
 use super::reply::{self, Note};
 use super::session::After;
 use super::wait::{Client, Gone};
-use super::{choose, demo, local};
+use super::{choose, demo, local, quota};
 use crate::base::span::Span;
 use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
@@ -75,6 +75,8 @@ struct Exchange {
     start_us: u64,
     /// Probes and preflights are no requests anybody wants in a log.
     is_told: bool,
+    /// What has been taken out of the client's bounds.
+    held: Option<quota::Held>,
 }
 
 /// Serves the request whose head stands at the front of `input`, which is left at the next one.
@@ -98,9 +100,13 @@ pub(super) async fn run<N: Net>(
         stall_ms: view.snapshot.timeouts.client_stall_ms,
     };
     let entry = Entry::begun(id, unix_ms, view.snapshot.generation);
-    let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true };
+    let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true, held: None };
     let after = exchange.serve(client, input, &head, scratch).await;
     if exchange.is_told {
+        let tokens = exchange.entry.tokens;
+        if let Some(held) = &mut exchange.held {
+            held.used = tokens.input.saturating_add(tokens.output);
+        }
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;
         core.tell(&exchange.entry);
     }
@@ -148,17 +154,38 @@ impl Exchange {
             input.drain(..end);
             return after;
         }
+        let bytes = body.bytes(input).len();
+        self.held = match quota::take(&self.view, called.client, bytes, self.entry.unix_ms) {
+            Ok(held) => held,
+            Err(met) => {
+                client.core.take_back(scratch);
+                input.drain(..end);
+                let (message, fields) = quota::refusal(&met, self.note.dialect, self.entry.unix_ms);
+                return self.refuse(client, Fault::RateLimited, &message, &fields).await;
+            }
+        };
         // Boxed, so that what only this phase needs is not part of every open stream.
         let reached = Box::pin(self.reach(client, input, head, body, &called, &mut scratch)).await;
         input.drain(..end);
         if input.is_empty() {
             client.core.slabs.give(std::mem::take(input));
         }
+        self.conclude(client, reached, head.version, scratch).await
+    }
+
+    /// Answers with what trying has led to.
+    async fn conclude<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        reached: Reached<N::Stream>,
+        version: Version,
+        scratch: Box<Scratch>,
+    ) -> After {
         match reached {
-            Reached::Answer(answer) => self.commit(client, *answer, head.version, scratch).await,
+            Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
-                self.demo(client, demo, head.version).await
+                self.demo(client, demo, version).await
             }
             Reached::Refused { fault, message } => {
                 client.core.take_back(scratch);
