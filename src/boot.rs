@@ -23,6 +23,7 @@ use crate::config::snapshot::{Cores, DriverChoice};
 use crate::control::{self, DriverReport, Listening, Outcome, Wiring};
 use crate::limits;
 use crate::plan::addresses::AddressBook;
+use crate::plan::pace::Paces;
 use crate::record::{Tally, Teller, Told};
 use crate::relay::{Command, Core, Parts};
 use crate::rt::{self, Bound, Doorbell, Driver, Inbox, Listener, Monoio, sys};
@@ -146,6 +147,7 @@ impl Fleet {
             Cores::Auto => sys::cpus(),
             Cores::Number(count) => usize::from(count),
         };
+        let paces = Arc::new(Paces::default());
         let salt = sys::random_u32();
         let pinned = count == sys::cpus();
         let (mut bells, mut started) = (Vec::new(), Vec::new());
@@ -159,6 +161,7 @@ impl Fleet {
                 snapshot: Arc::clone(snapshot),
                 addresses: Arc::clone(addresses),
                 connections: Arc::clone(&connections),
+                paces: Arc::clone(&paces),
                 teller,
                 tally: Arc::clone(&tally),
             };

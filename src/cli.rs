@@ -290,7 +290,7 @@ fn describe(snapshot: &Snapshot, text: &mut String) {
             let provider = &snapshot.providers[usize::from(target.provider)].name;
             target.model.as_deref().map_or(provider.to_string(), |model| format!("{provider}/{model}"))
         };
-        let to: Vec<String> = route.to.iter().map(target).collect();
+        let to: Vec<String> = route.to.rules.iter().map(target).collect();
         let _ = writeln!(text, "route {}: {}, {} rules", route.name, to.join(", "), route.models.entries.len());
     }
     for client in &snapshot.clients {

@@ -190,3 +190,18 @@ pub const COPIED_BYTES_MAX: usize = 4 * 1024;
 pub const PEEK_BYTES: usize = 1_024;
 /// Bytes of the state of one session, its current exchange included.
 pub const SESSION_BYTES_MAX: usize = 4_096;
+
+// Plan.
+
+/// Targets whose speed is known at once; a power of two.
+pub const PACE_SLOTS: usize = 4_096;
+/// Places of that table that are looked at for one target.
+pub const PACE_PROBES: usize = 16;
+/// Under `fastest` one request in so many goes to the target measured longest ago.
+pub const PACE_TRIAL_EVERY: u32 = 20;
+/// Bytes of text that are counted into tokens before other sessions get their turn: about 2 ms.
+pub const COUNT_STEP_BYTES: usize = 16 * 1024;
+/// How long a request waits for the table of tokens, and between two looks at it.
+pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
+/// See `TOKENS_LOAD_MS_MAX`.
+pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;

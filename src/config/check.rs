@@ -10,6 +10,7 @@ use super::file::{self, Auto, File, Named, OneOrMany, SecretRef};
 use super::listen::{self, IpList, Listen};
 use super::pattern::Pattern;
 use super::problem::{At, Problems, hint};
+use super::routes::Turns;
 use super::snapshot::{
     Access, Admin, Client, ClientIx, Cooldown, Cores, DriverChoice, Limits, Lookup, Retry, RouteIx, Snapshot, Timeouts,
     Traces,
@@ -37,8 +38,9 @@ pub(super) fn snapshot(
     problems: &mut Problems<'_>,
 ) -> Option<Snapshot> {
     let mut check = Check { file, outside, whole, problems };
-    let providers = check.providers();
-    let routes = check.routes(&providers);
+    let mut turns = Turns(0);
+    let providers = check.providers(&mut turns);
+    let routes = check.routes(&providers, &mut turns);
     let default_route = match &file.default_route {
         Some(name) => check.route_named(&At::ROOT.member("default_route"), name),
         None => (routes.len() == 1).then_some(0),
@@ -89,6 +91,7 @@ pub(super) fn snapshot(
             bytes_max: file.traces.bytes_max,
         },
         watch: file.watch,
+        turns: turns.0,
         lookup,
     };
     if whole {

@@ -12,6 +12,7 @@ mod span;
 mod string;
 
 pub mod edit;
+pub mod path;
 pub mod scan;
 pub mod text;
 pub mod write;

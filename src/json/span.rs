@@ -98,6 +98,9 @@ impl<'a> Raw<'a> {
 }
 
 impl<'a> Escaped<'a> {
+    /// The inside of `""`.
+    pub const EMPTY: Escaped<'static> = Escaped(b"");
+
     /// The inside of a string at `span` of `text`, as [`scan::object`] told it.
     pub fn at(text: &'a [u8], span: Span) -> Escaped<'a> {
         Escaped(span.of(text))

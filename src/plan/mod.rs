@@ -2,4 +2,7 @@
 
 pub mod addresses;
 pub mod keys;
+pub mod meet;
+pub mod pace;
 pub mod route;
+pub mod spread;

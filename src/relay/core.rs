@@ -17,6 +17,8 @@ use crate::config::Snapshot;
 use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
+use crate::plan::pace::Paces;
+use crate::plan::spread::Turns;
 use crate::record::{Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer};
 
@@ -47,6 +49,8 @@ pub struct Parts {
     pub addresses: Arc<ArcSwap<AddressBook>>,
     /// Connections of clients on all cores.
     pub connections: Arc<AtomicUsize>,
+    /// How fast targets are.
+    pub paces: Arc<Paces>,
     /// The way to control for finished exchanges.
     pub teller: Teller,
     /// Counters that control reads.
@@ -56,6 +60,8 @@ pub struct Parts {
 /// The snapshot as one core sees it, with what the core counts beside it.
 pub(super) struct View {
     pub(super) snapshot: Arc<Snapshot>,
+    /// Round robin over lists and pools of targets.
+    pub(super) turns: Turns,
     /// Round robin over the keys of each provider.
     pub(super) cursors: Box<[Cell<u32>]>,
     /// The idle pool of each provider.
@@ -94,6 +100,7 @@ pub struct Core<N: Net> {
     pub(super) lanes: Upstreams<N::Stream>,
     pub(super) slabs: Slabs,
     pub(super) tally: Arc<Tally>,
+    pub(super) paces: Arc<Paces>,
     teller: RefCell<Teller>,
     #[allow(clippy::vec_box, reason = "they are lent out one by one, and a move of a table is a copy of it")]
     scratch: RefCell<Vec<Box<Scratch>>>,
@@ -119,13 +126,14 @@ impl<N: Net> Core<N> {
         let mut book = Cache::new(parts.addresses);
         let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
-        let view = view_of(source.load(), &lanes);
+        let view = view_of(source.load(), &lanes, parts.index);
         Rc::new(Core {
             net,
             alarms: Alarms::new(),
             lanes,
             slabs: Slabs::default(),
             tally: parts.tally,
+            paces: parts.paces,
             teller: RefCell::new(parts.teller),
             scratch: RefCell::default(),
             source: RefCell::new(source),
@@ -251,7 +259,7 @@ impl<N: Net> Core<N> {
         let snapshot = source.load();
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(snapshot, &view.snapshot) {
-            *view = Rc::new(view_of(snapshot, &self.lanes));
+            *view = Rc::new(view_of(snapshot, &self.lanes, self.index));
         }
         Rc::clone(&view)
     }
@@ -309,9 +317,10 @@ impl<N: Net> Core<N> {
     }
 }
 
-fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>) -> View {
+fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16) -> View {
     View {
         snapshot: Arc::clone(snapshot),
+        turns: Turns::new(snapshot, core),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
         pools: snapshot.providers.iter().map(|provider| lanes.pool(&provider.base.authority)).collect(),
     }

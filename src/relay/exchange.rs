@@ -296,7 +296,7 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { answered, provider, hide_usage, reused } = found;
+        let reach::Found { answered, provider, hide_usage, reused, measured } = found;
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;
         let frame = framing(&answered, stream.is_some(), version);
@@ -339,6 +339,11 @@ impl Exchange {
         core.tally.streams_open.add(u64::from(stream.is_some()));
         let passed = pipe::run(client, answered, head, course, sniffer).await;
         core.tally.streams_open.sub(u64::from(stream.is_some()));
+        if let Some((key, began_us)) = measured {
+            // An answer that is not a stream has its first token with its first byte.
+            let first_us = passed.first_token_us.unwrap_or(u64::from(self.entry.first_byte_us));
+            core.paces.tell(key, (self.start_us + first_us).saturating_sub(began_us), core.now_ms() / 1_000);
+        }
         self.passed(status, &passed)
     }
 

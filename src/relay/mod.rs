@@ -6,6 +6,7 @@
 //! Backpressure is structural: an upstream is read again only after what it said before has been written.
 
 mod attempt;
+mod choose;
 mod core;
 mod demo;
 mod exchange;

@@ -21,6 +21,8 @@ pub(super) struct Request<'a> {
     /// The buffer that the spans of `head` and `fields` lie in.
     pub(super) input: &'a [u8],
     pub(super) call: &'a Call<'a>,
+    /// What the target speaks.
+    pub(super) protocol: Protocol,
     /// The model as the target names it.
     pub(super) model: &'a str,
     /// Whether the body goes out decoded, so that its coding no longer holds.
@@ -41,7 +43,7 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
         versioned: provider.base.versioned,
         api_version: &provider.api_version,
     };
-    address::target(request.call, provider.protocol, &upstream, request.model, query, out);
+    address::target(request.call, request.protocol, &upstream, request.model, query, out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     write::field("host", provider.base.authority.as_bytes(), out);
     let is_replaced = |name: &[u8]| key.headers.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()));
@@ -52,8 +54,8 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
             || is_replaced(field.name.of(input))
     });
     out.extend_from_slice(b"accept-encoding: identity\r\n");
-    out.extend_from_slice(key.auth.expose());
-    if provider.protocol == Protocol::Anthropic && fields.get(Name::AnthropicVersion).is_none() {
+    out.extend_from_slice(key.auth_for(request.protocol).expose());
+    if request.protocol == Protocol::Anthropic && fields.get(Name::AnthropicVersion).is_none() {
         out.extend_from_slice(ANTHROPIC_VERSION);
     }
     for (name, value) in &key.headers {

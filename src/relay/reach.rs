@@ -6,33 +6,37 @@ use memchr::memmem;
 use smallvec::SmallVec;
 
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
+use super::choose;
 use super::core::{Scratch, View};
 use super::exchange::Called;
 use super::failure::{Failure, Retry, judge};
 use super::outgoing;
 use super::wait::Client;
-use crate::config::snapshot::{KeyIx, ProviderIx};
+use crate::config::snapshot::{KeyIx, ProviderIx, Spread};
 use crate::http::field::Fields;
 use crate::http::head::{Name, RequestHead};
 use crate::json::{self, edit::Edits};
 use crate::limits;
 use crate::plan::keys;
-use crate::plan::route::{self, Question, Refused, Target};
+use crate::plan::pace::Paces;
+use crate::plan::route::{Chosen, Target};
 use crate::protocol::failure::Fault;
-use crate::protocol::sniff::{self, Asked, NotForm};
+use crate::protocol::sniff::{self, Asked, NotForm, Outline};
 use crate::protocol::{self, Protocol};
 use crate::record::{Entry, Text};
 use crate::rt::Net;
 
 /// A request whose body has been read, with the targets it goes to.
 pub(super) struct Prepared<'a> {
-    view: &'a View,
-    called: &'a Called,
+    pub(super) view: &'a View,
+    pub(super) called: &'a Called,
     head: &'a RequestHead,
-    input: &'a [u8],
-    body: &'a [u8],
+    pub(super) input: &'a [u8],
+    pub(super) body: &'a [u8],
     decoded: bool,
     asked: Asked,
+    /// Its members, where the route looks at them.
+    pub(super) outline: Option<Outline>,
     /// The model asked for.
     pub(super) model: Cow<'a, str>,
     /// Whether the answer is asked for as a stream.
@@ -66,6 +70,8 @@ pub(super) struct Found<S> {
     /// Usage was asked of the upstream, not by the client: it comes out of the stream again.
     pub(super) hide_usage: bool,
     pub(super) reused: bool,
+    /// Where the route goes by speed: under which key the answer is measured, and since when.
+    pub(super) measured: Option<(u64, u64)>,
 }
 
 /// A request for the demo provider.
@@ -84,19 +90,26 @@ impl<'a> Prepared<'a> {
         fields: &Fields,
     ) -> Result<Prepared<'a>, (Fault, Cow<'static, str>)> {
         let kind = fields.value(input, Name::ContentType).unwrap_or_default();
-        let asked = match sniff::form(called.endpoint, kind, body) {
-            Some(form) => form.map_err(|NotForm| {
-                (Fault::InvalidRequest, "the body is not the form that its content-type announces".into())
-            })?,
-            None => sniff::request(called.endpoint, body)
-                .map_err(|error| (Fault::InvalidRequest, format!("the body is not valid JSON: {error}").into()))?,
+        let invalid = |error| (Fault::InvalidRequest, Cow::from(format!("the body is not valid JSON: {error}")));
+        let (asked, outline) = match sniff::form(called.endpoint, kind, body) {
+            Some(form) => {
+                let asked = form.map_err(|NotForm| {
+                    (Fault::InvalidRequest, "the body is not the form that its content-type announces".into())
+                })?;
+                (asked, None)
+            }
+            None if choose::looks_inside(view, called) => {
+                let (asked, outline) = sniff::request_outlined(called.endpoint, body).map_err(invalid)?;
+                (asked, Some(outline))
+            }
+            None => (sniff::request(called.endpoint, body).map_err(invalid)?, None),
         };
         let model = match &called.model {
             Some(model) => Cow::Borrowed(model.as_str()),
             None => asked.model(body),
         };
         let streamed = asked.streams();
-        Ok(Prepared { view, called, head, input, body, decoded, asked, model, streamed })
+        Ok(Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed })
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
@@ -104,31 +117,6 @@ impl<'a> Prepared<'a> {
         let stands = self.called.model.is_none() && self.asked.models.len() == 1 && *target.model == *self.model;
         sniff::splice(&self.asked, self.body, (!stands).then_some(target.model), self.asked.lacks_usage())
     }
-
-    fn targets(&self) -> Result<SmallVec<[Target<'_>; 4]>, (Fault, Cow<'static, str>)> {
-        let question = Question {
-            client: self.called.client,
-            dialect: self.called.dialect,
-            forced: self.called.provider,
-            model: &self.model,
-        };
-        route::targets(&self.view.snapshot, &question).map_err(|why| match why {
-            Refused::NotAllowed => (Fault::Permission, "this key may not use this model".into()),
-            Refused::UnknownModel | Refused::Excluded => {
-                (Fault::NotFound, format!("the model {:?} does not exist", shortened(&self.model)).into())
-            }
-            Refused::NotDirected => (Fault::InvalidRequest, "the request names no model".into()),
-            Refused::NoRoute | Refused::NoTarget => {
-                (Fault::NotFound, "no route leads to a provider for this request".into())
-            }
-        })
-    }
-}
-
-/// A name from outside, short enough for a message.
-fn shortened(name: &str) -> &str {
-    let end = (0..=name.len().min(limits::NAME_SHOWN_BYTES)).rev().find(|&end| name.is_char_boundary(end));
-    &name[..end.unwrap_or(0)]
 }
 
 /// What one attempt came to.
@@ -145,22 +133,24 @@ pub(super) async fn reach<N: Net>(
     scratch: &mut Scratch,
     entry: &mut Entry,
 ) -> Reached<N::Stream> {
-    let targets = match request.targets() {
-        Ok(targets) => targets,
+    let chosen = match choose::choose(client, request, &scratch.fields).await {
+        Ok(chosen) => chosen,
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
+    entry.route = chosen.route.unwrap_or(crate::record::NONE);
+    let targets = &chosen.targets;
     let snapshot = &*request.view.snapshot;
     let attempts_max = snapshot.retry.attempts_max;
     let mut failed = None;
     let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
-    'targets: for target in &targets {
+    'targets: for target in targets {
         let provider = &snapshot.providers[target.provider as usize];
-        if !protocol::serves(provider.protocol, request.called.endpoint) {
+        if !protocol::serves(target.protocol, request.called.endpoint) {
             continue;
         }
         entry.provider = target.provider;
         entry.model_sent = Text::new(target.model);
-        if provider.protocol == Protocol::Demo {
+        if target.protocol == Protocol::Demo {
             return Reached::Demo(Demo { body: request.body.to_vec() });
         }
         let cursor = &request.view.cursors[target.provider as usize];
@@ -173,11 +163,16 @@ pub(super) async fn reach<N: Net>(
             }
             entry.attempts += 1;
             entry.key = key;
+            let began_us = client.core.net.now_us();
             let failure = match attempt(client, request, target, key, scratch).await {
                 Tried::Answer(answered) => {
                     let reused = answered.lane.reused;
                     let hide_usage = request.asked.lacks_usage();
-                    let found = Found { answered, provider: target.provider, hide_usage, reused };
+                    let measured = measured(snapshot, &chosen).then(|| {
+                        let key = Paces::key(&provider.name, target.model, request.streamed);
+                        (key, began_us)
+                    });
+                    let found = Found { answered, provider: target.provider, hide_usage, reused, measured };
                     return Reached::Answer(Box::new(found));
                 }
                 Tried::Gone => return Reached::Gone,
@@ -194,15 +189,19 @@ pub(super) async fn reach<N: Net>(
     }
     match failed {
         Some((failure, provider)) => Reached::Failed { failure, provider },
-        None => unserved(request, &targets, snapshot),
+        None => unserved(request, targets, snapshot),
     }
+}
+
+/// Whether speed decides who is asked.
+fn measured(snapshot: &crate::config::Snapshot, chosen: &Chosen<'_>) -> bool {
+    let route = chosen.route.filter(|_| chosen.turn.is_some());
+    route.is_some_and(|route| snapshot.routes[usize::from(route)].spread == Spread::Fastest)
 }
 
 /// Nothing could even be tried: the protocols do not meet, or no key is there for the model.
 fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate::config::Snapshot) -> Reached<S> {
-    let meets = |target: &&Target<'_>| {
-        protocol::serves(snapshot.providers[target.provider as usize].protocol, request.called.endpoint)
-    };
+    let meets = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
     match targets.iter().find(meets) {
         Some(target) => Reached::Refused {
             fault: Fault::Unavailable,
@@ -243,6 +242,7 @@ async fn attempt<N: Net>(
             fields,
             input: request.input,
             call: &call,
+            protocol: target.protocol,
             model: target.model,
             decoded: request.decoded,
         },

@@ -18,5 +18,7 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod routing;
 mod sandbox;
 mod streams;
+mod succession;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::outline::Outline;
 use crate::base::span::Span;
 use crate::json::edit::{Edits, Overlap, Patch};
 use crate::json::{self, Escaped, Raw};
@@ -38,9 +39,22 @@ pub(super) enum Body {
 
 /// Reads a JSON body. What is not valid, or not an object, is an error with its offset.
 pub fn request(endpoint: Endpoint, body: &[u8]) -> Result<Asked, json::Error> {
+    read(endpoint, body, |_, _| {})
+}
+
+/// [`request`], noting every top-level member in the same pass.
+pub fn request_outlined(endpoint: Endpoint, body: &[u8]) -> Result<(Asked, Outline), json::Error> {
+    let mut outline = Outline::default();
+    let asked = read(endpoint, body, |name, value| outline.note(name, value))?;
+    Ok((asked, outline))
+}
+
+#[inline(always)]
+fn read(endpoint: Endpoint, body: &[u8], mut note: impl FnMut(Span, Span)) -> Result<Asked, json::Error> {
     let inside = body.iter().position(|&byte| byte == b'{').map_or(0, |at| at as u32 + 1);
     let mut asked = Asked::new(endpoint, Body::Json { inside, empty: true });
     json::object(body, |body, name, value| {
+        note(name, value);
         asked.body = Body::Json { inside, empty: false };
         let name = Escaped::at(body, name);
         if name.eq_str("model") {

@@ -1,0 +1,139 @@
+//! Which target a request goes to: scenes, rules, orders of lists, protocols of models.
+
+use crate::support::*;
+
+on_both_drivers!(
+    scenes_choose_by_what_a_request_is_about,
+    long_requests_are_counted_in_tokens,
+    rules_choose_by_header_and_member,
+    lists_take_turns,
+    a_model_is_asked_in_its_own_protocol,
+    an_unknown_model_is_told_with_its_nearest,
+);
+
+/// A relay whose route says more than `to`.
+fn routed(driver: Driver, route: Value) -> (Weir, Upstream) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["routes"]["all"] = route;
+    (Weir::start(driver, config), upstream)
+}
+
+/// Asks and tells which model reached the upstream.
+fn sent(client: &mut Client, upstream: &mut Upstream, fields: &str, body: &Value) -> String {
+    client.post_with("/v1/chat/completions", &(bearer(CLIENT_KEY) + fields), body.to_string());
+    let mut call = upstream.next();
+    let model = call.request.json()["model"].as_str().expect("a model").to_owned();
+    call.json(200, chat_answer("x"));
+    assert_eq!(client.answer().status(), 200);
+    model
+}
+
+fn scenes_choose_by_what_a_request_is_about(driver: Driver) {
+    let (weir, mut upstream) = routed(
+        driver,
+        json!({ "to": ["up/to"], "models": { "fixed": "up/map" }, "scenes": {
+            "background": "up/back", "webSearch": "up/web", "think": "up/think", "image": "up/image", "default": "up/default" } }),
+    );
+    let mut client = weir.client();
+    let image = json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "data:," } }] }]);
+    for (body, model) in [
+        (json!({ "model": "m", "messages": [] }), "default"),
+        (json!({ "model": "claude-HAIKU-4", "messages": image, "reasoning_effort": "high" }), "back"),
+        (json!({ "model": "m", "messages": image, "reasoning_effort": "high", "web_search_options": {} }), "web"),
+        (json!({ "model": "m", "messages": image, "reasoning_effort": "high" }), "think"),
+        (json!({ "model": "m", "messages": image }), "image"),
+        (json!({ "model": "fixed", "messages": image }), "map"),
+        (json!({ "model": "up/named", "messages": image }), "named"),
+    ] {
+        assert_eq!(sent(&mut client, &mut upstream, "", &body), model, "{body}");
+    }
+}
+
+fn long_requests_are_counted_in_tokens(driver: Driver) {
+    let (weir, mut upstream) =
+        routed(driver, json!({ "to": ["up/to"], "long_context_tokens": 2000, "scenes": { "longContext": "up/long" } }));
+    let mut client = weir.client();
+    // One token a word, as o200k_base has it.
+    for (words, model) in [(10, "to"), (2_000, "to"), (2_001, "long"), (60_000, "long")] {
+        let body = json!({ "model": "m", "messages": [{ "role": "user", "content": vec!["word"; words].join(" ") }] });
+        assert_eq!(sent(&mut client, &mut upstream, "", &body), model, "{words}");
+    }
+    // What a model does not read does not count.
+    let body = json!({ "model": "m", "user": "word ".repeat(9_000), "messages": [] });
+    assert_eq!(sent(&mut client, &mut upstream, "", &body), "to");
+}
+
+fn rules_choose_by_header_and_member(driver: Driver) {
+    let (weir, mut upstream) = routed(
+        driver,
+        json!({ "to": ["up/to"], "models": { "m": "up/map" }, "rules": [
+            { "if": { "header": { "X-Team": "a*" }, "member": { "metadata.tier": "gold" } }, "to": "up/gold" },
+            { "if": { "member": { "tools.*.function.name": "search" }, "model": "m" }, "to": "up/search" } ] }),
+    );
+    let mut client = weir.client();
+    let gold = json!({ "model": "m", "metadata": { "tier": "Gold" } });
+    let tool =
+        json!({ "model": "m", "tools": [{ "function": { "name": "x" } }, { "function": { "name": "search" } }] });
+    for (fields, body, model) in [
+        ("x-team: alpha\r\n", &gold, "gold"),
+        ("x-team: beta\r\nX-TEAM: alpha\r\n", &gold, "gold"),
+        ("x-team: beta\r\n", &gold, "map"),
+        ("", &gold, "map"),
+        ("", &tool, "search"),
+    ] {
+        assert_eq!(sent(&mut client, &mut upstream, fields, body), model, "{fields} {body}");
+    }
+}
+
+fn lists_take_turns(driver: Driver) {
+    let (weir, mut upstream) = routed(driver, json!({ "to": ["up/a", "up/b", "up/c"], "spread": "round_robin" }));
+    let mut client = weir.client();
+    let body = json!({ "model": "auto", "messages": [] });
+    let mut seen: Vec<String> = (0..6).map(|_| sent(&mut client, &mut upstream, "", &body)).collect();
+    let once: Vec<String> = seen[..3].to_vec();
+    assert_eq!(once, seen[3..], "the same order again");
+    seen.truncate(3);
+    seen.sort();
+    assert_eq!(seen, ["a", "b", "c"]);
+}
+
+fn a_model_is_asked_in_its_own_protocol(driver: Driver) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["up"]["models"] = json!(["gpt", { "name": "claude", "protocol": "anthropic" }]);
+    let (weir, mut upstream) = (Weir::start(driver, config), upstream);
+    let mut client = weir.client();
+    client.post("/v1/messages", r#"{"model":"claude","max_tokens":1,"messages":[]}"#);
+    let mut call = upstream.next();
+    assert_eq!(call.target(), "/v1/messages");
+    assert_eq!(call.head().field("x-api-key"), Some(UPSTREAM_KEY));
+    assert_eq!(
+        (call.head().field("authorization"), call.head().field("anthropic-version")),
+        (None, Some("2023-06-01"))
+    );
+    call.json(200, json!({ "type": "message", "content": [], "model": "claude" }));
+    assert_eq!(client.answer().status(), 200);
+    client.post("/v1/chat/completions", r#"{"model":"gpt","messages":[]}"#);
+    let mut call = upstream.next();
+    assert_eq!(call.head().field("authorization"), Some(&*format!("Bearer {UPSTREAM_KEY}")));
+    call.json(200, chat_answer("x"));
+    assert_eq!(client.answer().status(), 200);
+}
+
+fn an_unknown_model_is_told_with_its_nearest(driver: Driver) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["up"]["models"] = json!(["gpt-5-codex", "gpt-5-mini", "other"]);
+    config["routes"]["all"]["unknown_models"] = json!("catalog");
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    client.post("/v1/chat/completions", r#"{"model":"gpt-5-codxe","messages":[]}"#);
+    let answer = client.answer();
+    assert_eq!(answer.status(), 404);
+    assert_eq!(answer.json()["error"]["code"], "model_not_found");
+    assert!(answer.text().contains("did you mean \\\"gpt-5-codex\\\""), "{}", answer.text());
+    client.post("/v1/messages", r#"{"model":"zzz","max_tokens":1,"messages":[]}"#);
+    let answer = client.answer();
+    assert_eq!((answer.status(), &answer.json()["error"]["type"]), (404, &json!("not_found_error")));
+}
