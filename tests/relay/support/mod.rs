@@ -308,12 +308,13 @@ impl Drop for Weir {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = self.reader.take().map(std::thread::JoinHandle::join);
-        let log = self.log();
         if std::thread::panicking() {
-            eprintln!("--- the log of weir\n{log}");
+            // A successor may have the other end of the reader's pipes: not waited for.
+            eprintln!("--- the log of weir\n{}", self.log());
             return;
         }
+        let _ = self.reader.take().map(std::thread::JoinHandle::join);
+        let log = self.log();
         for canary in CANARIES {
             assert!(!log.contains(canary), "the log tells a secret:\n{log}");
         }
