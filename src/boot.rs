@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -211,7 +212,7 @@ impl Fleet {
             if !bound.contains_key(&name) {
                 let listener = match lock(&self.given).remove(&name) {
                     Some(listener) => listener,
-                    None => rt::bind(at).map_err(|error| format!("cannot listen on {name}: {error}"))?,
+                    None => bind(at).map_err(|error| format!("cannot listen on {name}: {error}"))?,
                 };
                 fresh.push((name, listener));
             }
@@ -283,6 +284,20 @@ impl Fleet {
         {
             // Somebody else's file by now, or gone: nothing to do about either.
             let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Binds, with patience: an address that a reload has just left is ours until the last core has closed it.
+fn bind(at: &Listen) -> io::Result<Bound> {
+    let mut tries = limits::BIND_TRIES_MAX;
+    loop {
+        match rt::bind(at) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
+                tries -= 1;
+                thread::sleep(Duration::from_millis(limits::BIND_PAUSE_MS));
+            }
+            outcome => return outcome,
         }
     }
 }

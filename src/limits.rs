@@ -78,6 +78,10 @@ pub const RING_COMPLETIONS: u32 = 16_384;
 pub const EPOLL_EVENTS: u32 = 1_024;
 /// Connections that wait to be accepted.
 pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Tries to bind an address that is in use, and the pause between them: two cores need a moment to leave one.
+pub const BIND_TRIES_MAX: u32 = 10;
+/// See `BIND_TRIES_MAX`, milliseconds.
+pub const BIND_PAUSE_MS: u64 = 20;
 /// Grain of all deadlines, milliseconds.
 pub const TICK_MS: u64 = 50;
 /// Ticks between two looks at idle lanes.
