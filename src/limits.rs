@@ -98,6 +98,8 @@ pub const LANES_IDLE_MAX: usize = 1_024;
 pub const LANE_IDLE_MS_MAX: u64 = 55_000;
 /// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere.
 pub const HOLD_BYTES_MAX: usize = 65_536;
+/// The same where the answer is to carry another name of its model; a larger one keeps the upstream's.
+pub const RENAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Interim (1xx) responses before a final one.
 pub const INTERIM_MAX: u32 = 16;
 /// Bytes of a request body that are read only to keep its connection usable after an early answer.
@@ -195,6 +197,17 @@ pub const PEEK_BYTES: usize = 1_024;
 /// Bytes of the state of one session, its current exchange included.
 pub const SESSION_BYTES_MAX: usize = 4_096;
 
+// TLS.
+
+/// Bytes of plain text that are encrypted before what they became has been sent: one record.
+pub const TLS_SEND_BYTES_MAX: usize = 16 * 1024;
+/// Sessions with different names that a core keeps for resumption, for each way to verify them.
+pub const TLS_SESSIONS_KEPT: usize = 64;
+/// Bytes of cipher text that are read at once, by how much room there is for what it says.
+pub const TLS_READ_BYTES: [usize; 3] = [4 * 1024, 16 * 1024 + TLS_OVERHEAD_BYTES, 64 * 1024];
+/// Bytes that a record of cipher text has beyond its plain text, and some of the next one's.
+pub const TLS_OVERHEAD_BYTES: usize = 256;
+
 // Plan.
 
 /// Targets whose speed is known at once; a power of two.
@@ -209,3 +222,11 @@ pub const COUNT_STEP_BYTES: usize = 16 * 1024;
 pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 /// See `TOKENS_LOAD_MS_MAX`.
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
+/// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
+pub const READ_TURN_BYTES: usize = 512 * 1024;
+/// Top-level members of a request body, and fields of a form that name its model; more is 400.
+pub const REQUEST_MEMBERS_MAX: usize = 1_024;
+/// Bytes of a request's `stream_options`; more is 400.
+pub const STREAM_OPTIONS_BYTES_MAX: usize = 4_096;
+/// Bytes of the head of a part of a form; more is 400.
+pub const PART_HEAD_BYTES_MAX: usize = 8_192;

@@ -27,6 +27,7 @@ mod providers;
 mod routes;
 pub mod schema;
 pub mod secret_ref;
+mod secure;
 mod shape;
 pub mod snapshot;
 pub mod url;

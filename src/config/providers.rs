@@ -9,7 +9,7 @@ use super::presets::{self, Preset};
 use super::problem::{At, hint};
 use super::routes::Turns;
 use super::snapshot::{Base, Key, NO_TURN, Provider, ProviderIx, Proxy, Published, UpstreamTimeouts};
-use super::{date, not_yet, url};
+use super::{date, url};
 use crate::base::ascii;
 use crate::base::secret::Secret;
 use crate::limits;
@@ -101,6 +101,7 @@ impl Check<'_, '_, '_> {
         }
         let protocol = protocol.unwrap_or(Protocol::Chat);
         let (base, pasted_version) = self.base(at, given, preset, protocol);
+        let tls = self.verify(at, given, &base);
         let keys = index(all.keys.len());
         let mut models = self.models(at, given, protocol);
         let (mut published, mut upstream) = (Names::default(), Names::default());
@@ -136,6 +137,7 @@ impl Check<'_, '_, '_> {
                 first_token_ms: own.first_token_ms.unwrap_or(common.first_token_ms),
                 stream_idle_ms: own.stream_idle_ms.unwrap_or(common.stream_idle_ms),
             },
+            tls,
             published,
             upstream,
         }
@@ -193,11 +195,7 @@ impl Check<'_, '_, '_> {
         };
         if given.disabled {
             // Nothing goes there.
-        } else if parsed.base.tls {
-            if let Some(what) = not_yet::of_https() {
-                self.problems.warning(&at_url, not_yet::say(what));
-            }
-        } else if !is_loopback(&parsed.base.host) {
+        } else if !parsed.base.tls && !is_loopback(&parsed.base.host) {
             self.problems
                 .warning(&at_url, "is http:// to an address that is not loopback: keys and texts go in the clear");
         }

@@ -11,6 +11,7 @@ use super::name::Names;
 use super::pattern::Pattern;
 use crate::base::secret::Secret;
 use crate::protocol::{Dialect, Protocol};
+use crate::tls::{ServerName, roots::Trust};
 
 pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
 pub use super::file::{Driver as DriverChoice, Log};
@@ -180,6 +181,8 @@ pub struct Provider {
     pub affinity: Affinity,
     /// Bounds on waiting for it.
     pub timeouts: UpstreamTimeouts,
+    /// How its certificate is verified; nothing where its address is `http://`.
+    pub tls: Option<Verify>,
     pub(super) published: Names<u16>,
     /// Its own names of what it publishes.
     pub(super) upstream: Names<u16>,
@@ -201,6 +204,15 @@ impl Provider {
         let place = self.upstream.get(name).next().copied()?;
         Some(&self.models[usize::from(place)]).filter(|model| *model.name == *name)
     }
+}
+
+/// How a certificate is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Who is believed.
+    pub trust: Trust,
+    /// The name that is asked for and that the certificate must be for.
+    pub name: ServerName<'static>,
 }
 
 /// A published model.

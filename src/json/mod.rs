@@ -10,6 +10,7 @@ mod block;
 mod members;
 mod span;
 mod string;
+mod walk;
 
 pub mod edit;
 pub mod path;
@@ -19,4 +20,5 @@ pub mod write;
 
 pub use scan::{Elements, Error, ErrorKind, Members, elements, find, members, object, value};
 pub use span::{Escaped, Raw};
+pub use walk::Scan;
 pub use write::Writer;

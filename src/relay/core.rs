@@ -12,6 +12,7 @@ use arc_swap::{ArcSwap, Cache};
 
 use super::session;
 use super::upstream::Upstreams;
+use super::way::Way;
 use crate::base::id::RequestId;
 use crate::config::Snapshot;
 use crate::http::field::Fields;
@@ -19,8 +20,9 @@ use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::pace::Paces;
 use crate::plan::spread::Turns;
+use crate::protocol::sniff::Reading;
 use crate::record::{Entry, Tally, Teller};
-use crate::rt::{Accept, Alarms, Net, Peer};
+use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 
 /// What control asks of a core.
 pub enum Command<L> {
@@ -64,8 +66,8 @@ pub(super) struct View {
     pub(super) turns: Turns,
     /// Round robin over the keys of each provider.
     pub(super) cursors: Box<[Cell<u32>]>,
-    /// The idle pool of each provider.
-    pub(super) pools: Box<[usize]>,
+    /// How each key's provider is reached.
+    pub(super) ways: Box<[Rc<Way>]>,
 }
 
 /// A listener that this core accepts on.
@@ -91,6 +93,8 @@ pub(super) struct Scratch {
     pub(super) fields: Fields,
     pub(super) answer: Fields,
     pub(super) out: Vec<u8>,
+    /// How far the request body is read, where it is read at all.
+    pub(super) reading: Option<Reading>,
 }
 
 /// One core's shared state.
@@ -246,7 +250,7 @@ impl<N: Net> Core<N> {
         let guest = Guest::new(Rc::clone(self));
         let core = Rc::clone(self);
         let task = async move {
-            session::serve(&core, stream, peer, crowd).await;
+            session::serve(&core, Wire::Plain(stream), peer, crowd).await;
             drop(guest);
         };
         let tally = Arc::clone(&self.tally);
@@ -282,6 +286,7 @@ impl<N: Net> Core<N> {
 
     pub(super) fn take_back(&self, mut scratch: Box<Scratch>) {
         scratch.out.clear();
+        scratch.reading = None;
         let mut free = self.scratch.borrow_mut();
         if free.len() < limits::SCRATCH_FREE_MAX && scratch.out.capacity() <= limits::SLAB_BYTES {
             free.push(scratch);
@@ -322,7 +327,7 @@ fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16) -> View
         snapshot: Arc::clone(snapshot),
         turns: Turns::new(snapshot, core),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
-        pools: snapshot.providers.iter().map(|provider| lanes.pool(&provider.base.authority)).collect(),
+        ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)])).collect(),
     }
 }
 

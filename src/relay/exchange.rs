@@ -18,7 +18,7 @@ use super::reach::{self, Prepared, Reached};
 use super::reply::{self, Note};
 use super::session::After;
 use super::wait::{Client, Gone};
-use super::{demo, local};
+use super::{choose, demo, local};
 use crate::base::span::Span;
 use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
@@ -28,7 +28,7 @@ use crate::http::head::{Method, Name, RequestHead, Version};
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
-use crate::protocol::sniff::{Answer, Usage};
+use crate::protocol::sniff::{self, Answer, Reading, Usage};
 use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
 
@@ -132,7 +132,8 @@ impl Exchange {
         // A preflight asks about the answer to come: it is told what that would be told.
         self.note.cors |= called.endpoint == Endpoint::Options;
         let body_bytes = self.view.snapshot.limits.body_bytes;
-        let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms).await {
+        let reading = self.begin(&called, input, &mut scratch);
+        let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms, reading).await {
             Ok(body) => body,
             Err(why) => {
                 client.core.take_back(scratch);
@@ -277,15 +278,31 @@ impl Exchange {
                 }
                 Err((fault, message)) => return Reached::refused(fault, message),
             };
-        let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, &scratch.fields);
-        match prepared {
-            Ok(prepared) => {
-                self.entry.streamed = prepared.streamed;
-                self.entry.model_asked = crate::record::Text::new(&prepared.model);
-                reach::reach(client, &prepared, scratch, &mut self.entry).await
-            }
-            Err((fault, message)) => Reached::Refused { fault, message },
+        let mut reading = match scratch.reading.take() {
+            Some(reading) => reading,
+            None => self.reading(called, input, &scratch.fields),
+        };
+        if let Err(unfit) = intake::look(client, &mut reading, body.bytes(input), true).await {
+            return Reached::Refused { fault: Fault::InvalidRequest, message: unfit.to_string().into() };
         }
+        let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
+        self.entry.streamed = prepared.streamed;
+        self.entry.model_asked = crate::record::Text::new(&prepared.model);
+        reach::reach(client, &prepared, scratch, &mut self.entry).await
+    }
+
+    /// What the body is shown to while it arrives; nothing where nobody reads it, or not before it is decoded.
+    fn begin<'s>(&self, called: &Called, input: &[u8], scratch: &'s mut Scratch) -> Option<&'s mut Reading> {
+        if called.endpoint.is_local() || scratch.fields.get(Name::ContentEncoding).is_some() {
+            return None;
+        }
+        Some(scratch.reading.insert(self.reading(called, input, &scratch.fields)))
+    }
+
+    /// The body of this request as it is to be read.
+    fn reading(&self, called: &Called, input: &[u8], fields: &Fields) -> Reading {
+        let kind = fields.value(input, Name::ContentType).unwrap_or_default();
+        Reading::new(called.endpoint, kind, choose::looks_inside(&self.view, called))
     }
 
     /// From here on the answer belongs to the client.
@@ -296,7 +313,13 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { answered, provider, hide_usage, reused, measured } = found;
+        let reach::Found { mut answered, provider, hide_usage, reused, measured, name } = found;
+        if let Some(name) = &name
+            && answered.stream.is_none()
+            && answered.ended
+        {
+            rename(&mut answered, self.note.dialect, name);
+        }
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;
         let frame = framing(&answered, stream.is_some(), version);
@@ -325,6 +348,7 @@ impl Exchange {
             stream,
             dialect: self.note.dialect,
             hide_usage,
+            name,
             idle_ms: provider.timeouts.stream_idle_ms,
             stall_ms: self.note.stall_ms,
             id: self.entry.id,
@@ -519,6 +543,16 @@ fn framing<S>(answered: &Answered<S>, streamed: bool, version: Version) -> Frame
     match version {
         Version::Http11 => Frame::Chunked,
         Version::Http10 => Frame::ToClose,
+    }
+}
+
+/// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.
+fn rename<S>(answered: &mut Answered<S>, dialect: Dialect, name: &[u8]) {
+    let at = answered.payload.start;
+    if let Some(body) = sniff::renamed(dialect, &answered.buffer[answered.payload.clone()], name) {
+        answered.buffer.truncate(at);
+        answered.buffer.extend_from_slice(&body);
+        answered.payload = at..answered.buffer.len();
     }
 }
 

@@ -13,6 +13,7 @@ mod exchange;
 mod failure;
 mod intake;
 mod local;
+mod open;
 mod outgoing;
 mod pipe;
 mod reach;
@@ -20,6 +21,7 @@ mod reply;
 mod session;
 mod upstream;
 mod wait;
+mod way;
 
 #[cfg(test)]
 mod size_test;

@@ -21,7 +21,7 @@ use crate::plan::keys;
 use crate::plan::pace::Paces;
 use crate::plan::route::{Chosen, Target};
 use crate::protocol::failure::Fault;
-use crate::protocol::sniff::{self, Asked, NotForm, Outline};
+use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Protocol};
 use crate::record::{Entry, Text};
 use crate::rt::Net;
@@ -72,6 +72,8 @@ pub(super) struct Found<S> {
     pub(super) reused: bool,
     /// Where the route goes by speed: under which key the answer is measured, and since when.
     pub(super) measured: Option<(u64, u64)>,
+    /// The name that the answer carries in place of the upstream's, as a JSON string.
+    pub(super) name: Option<Box<[u8]>>,
 }
 
 /// A request for the demo provider.
@@ -87,29 +89,15 @@ impl<'a> Prepared<'a> {
         input: &'a [u8],
         body: &'a [u8],
         decoded: bool,
-        fields: &Fields,
-    ) -> Result<Prepared<'a>, (Fault, Cow<'static, str>)> {
-        let kind = fields.value(input, Name::ContentType).unwrap_or_default();
-        let invalid = |error| (Fault::InvalidRequest, Cow::from(format!("the body is not valid JSON: {error}")));
-        let (asked, outline) = match sniff::form(called.endpoint, kind, body) {
-            Some(form) => {
-                let asked = form.map_err(|NotForm| {
-                    (Fault::InvalidRequest, "the body is not the form that its content-type announces".into())
-                })?;
-                (asked, None)
-            }
-            None if choose::looks_inside(view, called) => {
-                let (asked, outline) = sniff::request_outlined(called.endpoint, body).map_err(invalid)?;
-                (asked, Some(outline))
-            }
-            None => (sniff::request(called.endpoint, body).map_err(invalid)?, None),
-        };
+        reading: Reading,
+    ) -> Prepared<'a> {
+        let (asked, outline) = reading.finish();
         let model = match &called.model {
             Some(model) => Cow::Borrowed(model.as_str()),
             None => asked.model(body),
         };
         let streamed = asked.streams();
-        Ok(Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed })
+        Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed }
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
@@ -168,11 +156,12 @@ pub(super) async fn reach<N: Net>(
                 Tried::Answer(answered) => {
                     let reused = answered.lane.reused;
                     let hide_usage = request.asked.lacks_usage();
+                    let name = target.mapped.then(|| quoted(&request.model));
                     let measured = measured(snapshot, &chosen).then(|| {
                         let key = Paces::key(&provider.name, target.model, request.streamed);
                         (key, began_us)
                     });
-                    let found = Found { answered, provider: target.provider, hide_usage, reused, measured };
+                    let found = Found { answered, provider: target.provider, hide_usage, reused, measured, name };
                     return Reached::Answer(Box::new(found));
                 }
                 Tried::Gone => return Reached::Gone,
@@ -191,6 +180,12 @@ pub(super) async fn reach<N: Net>(
         Some((failure, provider)) => Reached::Failed { failure, provider },
         None => unserved(request, targets, snapshot),
     }
+}
+
+fn quoted(name: &str) -> Box<[u8]> {
+    let mut quoted = Vec::with_capacity(name.len() + 2);
+    json::text::quote(name, &mut quoted);
+    quoted.into()
 }
 
 /// Whether speed decides who is asked.
@@ -226,12 +221,9 @@ async fn attempt<N: Net>(
     scratch: &mut Scratch,
 ) -> Tried<N::Stream> {
     let snapshot = &request.view.snapshot;
+    let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
-    if provider.base.tls {
-        // `weir check` has warned of it. In the clear the key must not go.
-        return Tried::Failed(Failure::unavailable("it is reached over https, which is not there yet"));
-    }
-    let Scratch { fields, answer, out } = scratch;
+    let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
     let spliced = request.spliced(target);
     let call = request.called.call(request.input);
@@ -261,14 +253,14 @@ async fn attempt<N: Net>(
     if !is_small {
         pieces.extend(spliced.segments());
     }
-    let addresses = client.core.addresses();
     let destination = Destination {
-        pool: request.view.pools[target.provider as usize],
-        addresses: addresses.of(&provider.base),
+        way,
+        book: &book,
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
         dialect: request.called.dialect,
+        renamed: target.mapped,
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Found};
-use crate::rt::{Net, Peer, Stream, sys};
+use crate::rt::{Net, Peer, Stream, Wire, sys};
 
 /// What follows an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ enum NoHead {
 }
 
 /// Serves `stream` to its end. `crowd` is how many connections weir has, this one included.
-pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: N::Stream, peer: Peer, crowd: usize) {
+pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: Wire<N::Stream>, peer: Peer, crowd: usize) {
     let mut client = Client::new(core, stream, peer);
     if crowd > core.view().snapshot.limits.connections {
         let note = reply::Note {

@@ -17,6 +17,7 @@ mod net;
 pub mod sys;
 mod task;
 mod timer;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use inbox::{Doorbell, Inbox, inbox};
 pub use net::{Bound, Listener, Monoio, Socket, bind};
 pub use task::contained;
 pub use timer::{Alarm, Alarms};
+pub use wire::Wire;
 
 /// Ends the process without unwinding the cores: a runtime of monoio is never dropped.
 pub fn leave(code: i32) -> ! {

@@ -22,3 +22,4 @@ mod routing;
 mod sandbox;
 mod streams;
 mod succession;
+mod upstream_tls;

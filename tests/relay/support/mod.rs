@@ -3,6 +3,7 @@
 //! Every `Weir` gets a loopback address that no other has (127.P.P.N from the process and a counter), so tests run side
 //! by side without choosing ports. When it ends, its whole log is searched for the secrets that it was given.
 
+pub mod tls;
 pub mod upstream;
 pub mod wire;
 
@@ -15,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use serde_json::{Value, json};
+pub use tls::{Authority, Front, Manner};
 pub use upstream::{Call, Upstream};
 pub use wire::{HANG, Length, Message, Wire, text};
 
