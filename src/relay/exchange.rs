@@ -350,7 +350,7 @@ impl Exchange {
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;
         let frame = framing(&answered, stream.is_some(), version);
-        self.note.close |= frame == Frame::ToClose;
+        self.note.close |= frame == Frame::ToClose || client.core.is_draining();
         let mut head = client.core.slabs.take();
         let length = match answered.ended {
             true => answered.payload.len() as u64,
