@@ -28,7 +28,7 @@ use crate::http::head::{Method, Name, RequestHead, Version};
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
-use crate::protocol::sniff::{self, Answer, Reading, Usage};
+use crate::protocol::sniff::{Answer, Reading, Usage};
 use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
 
@@ -254,7 +254,7 @@ impl Exchange {
             dialect: call.dialect,
             provider: call.provider.and_then(|name| snapshot.provider(name)),
             model,
-            tail: span_in(input, call.tail),
+            tail: Span::inside(input, call.tail).unwrap_or_default(),
             client,
         })
     }
@@ -345,7 +345,7 @@ impl Exchange {
             && answered.stream.is_none()
             && answered.ended
         {
-            rename(&mut answered, self.note.dialect, name);
+            outgoing::rename(&mut answered, self.note.dialect, name);
         }
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;
@@ -573,16 +573,6 @@ fn framing<S>(answered: &Answered<S>, streamed: bool, version: Version) -> Frame
     }
 }
 
-/// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.
-fn rename<S>(answered: &mut Answered<S>, dialect: Dialect, name: &[u8]) {
-    let at = answered.payload.start;
-    if let Some(body) = sniff::renamed(dialect, &answered.buffer[answered.payload.clone()], name) {
-        answered.buffer.truncate(at);
-        answered.buffer.extend_from_slice(&body);
-        answered.payload = at..answered.buffer.len();
-    }
-}
-
 /// What was said of tokens; what was not said counts as none.
 fn tokens(usage: &Usage) -> Tokens {
     let Usage { input, output, cache_read, cache_write, reasoning } = *usage;
@@ -598,13 +588,4 @@ fn tokens(usage: &Usage) -> Tokens {
 
 fn micros(us: u64) -> u32 {
     u32::try_from(us).unwrap_or(u32::MAX - 1)
-}
-
-/// Where `part` lies in `whole`; an empty span where it lies elsewhere.
-fn span_in(whole: &[u8], part: &[u8]) -> Span {
-    let at = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    match whole.get(at..at.wrapping_add(part.len())) {
-        Some(found) if !part.is_empty() && found.len() == part.len() => Span::new(at, at + part.len()),
-        _ => Span::default(),
-    }
 }
