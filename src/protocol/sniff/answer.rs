@@ -252,10 +252,6 @@ impl Answer {
 
 /// Whether the body of an answer with status 200 is an error all the same.
 pub fn error_in_ok(dialect: Dialect, body: &[u8]) -> bool {
-    let names = &*NAMES;
-    if names.error.of(body).is_none_or(|error| !says_tail(error)) {
-        return dialect == Dialect::Anthropic && is_type(body, "error");
-    }
     let answers: &[&str] = match dialect {
         Dialect::Chat => &["choices", "data", "text"],
         // An error beside `status: failed` is the whole answer, though its output may be there.
@@ -263,6 +259,13 @@ pub fn error_in_ok(dialect: Dialect, body: &[u8]) -> bool {
         Dialect::Gemini => &["candidates"],
         Dialect::Ollama => &["message", "response"],
     };
+    // Mostly the answer is there, and not far from the front: nothing else is looked at.
+    if !answers.is_empty() && json::first(body, answers).is_some_and(says_tail) {
+        return false;
+    }
+    if NAMES.error.of(body).is_none_or(|error| !says_tail(error)) {
+        return dialect == Dialect::Anthropic && is_type(body, "error");
+    }
     !answers.iter().any(|name| json::find(body, name).is_some_and(says))
 }
 

@@ -45,7 +45,7 @@ impl Name {
     #[inline]
     pub(super) fn of<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let last = self.values(text).last()?;
-        if last.len() <= TAIL_BYTES_MAX && closes_once(last) {
+        if last.len() <= TAIL_BYTES_MAX && json::behind(last).is_some_and(closes_once) {
             return Some(last);
         }
         json::find(text, self.plain).filter(|value| !value.is_null()).map(Raw::bytes)
