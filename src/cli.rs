@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::default_file::{self, Place};
@@ -105,6 +106,15 @@ pub struct Machine {
 /// Looks at the machine with a choice of driver in mind.
 pub type Probe = fn(DriverChoice) -> Machine;
 
+/// Addresses of sockets that systemd has handed in: they stand in for the file's, as options of the command line do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Handed {
+    /// Of the relay.
+    pub relay: Vec<String>,
+    /// Of the admin address.
+    pub admin: Option<String>,
+}
+
 /// All that `serve` needs to begin.
 pub struct Start {
     /// The meaning of the file, with what the command line says over it.
@@ -118,12 +128,12 @@ pub struct Start {
 }
 
 /// Carries out the command. `serve` is called for the one that runs.
-pub fn run(cli: Cli, probe: Probe, serve: impl FnOnce(Start) -> ExitCode) -> ExitCode {
+pub fn run(cli: Cli, probe: Probe, handed: &Handed, serve: impl FnOnce(Start) -> ExitCode) -> ExitCode {
     let mut out = io::stdout().lock();
     let code = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(said) => {
             drop(out);
-            return match start(said) {
+            return match start(said, handed) {
                 Ok(start) => serve(start),
                 Err(message) => {
                     eprintln!("{}", message.trim_end());
@@ -181,7 +191,7 @@ fn found(said: &Config) -> Result<PathBuf, String> {
     }
 }
 
-fn start(said: Serve) -> Result<Start, String> {
+fn start(said: Serve, handed: &Handed) -> Result<Start, String> {
     let path = match (said.config.config, search()) {
         (Some(path), _) | (None, Place::Found(path)) => path,
         (None, Place::Missing { create: Some(path) }) => {
@@ -194,8 +204,12 @@ fn start(said: Serve) -> Result<Start, String> {
             return Err("weir: no configuration file is there, and no home to make one in; name one with -c".to_owned());
         }
     };
-    let overrides =
-        Overrides { listen: said.listen, admin_listen: said.admin_listen, cores: said.cores, driver: said.driver };
+    let overrides = Overrides {
+        listen: if said.listen.is_empty() { handed.relay.clone() } else { said.listen },
+        admin_listen: said.admin_listen.or_else(|| handed.admin.clone()),
+        cores: said.cores,
+        driver: said.driver,
+    };
     let seen = look(&path);
     let load: Load = Box::new(move || read(&path, &overrides, env, |path| std::fs::read_to_string(path)));
     let Reading { snapshot, problems } = load();
@@ -483,7 +497,8 @@ mod tests {
         let file = File::new("over", r#"{ "providers": { "demo": { "protocol": "demo" } } }"#);
         let line =
             ["weir", "-c", file.0.to_str().expect("text"), "--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:2"];
-        let start = start(Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).serve).expect("a start");
+        let said = Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).serve;
+        let start = start(said, &Handed::default()).expect("a start");
         for snapshot in [Some(start.snapshot), (start.load)().snapshot] {
             let snapshot = snapshot.expect("a valid file");
             assert_eq!(snapshot.listen[0].to_string(), "127.0.0.1:1");

@@ -78,6 +78,10 @@ pub const RING_COMPLETIONS: u32 = 16_384;
 pub const EPOLL_EVENTS: u32 = 1_024;
 /// Connections that wait to be accepted.
 pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Tries to bind an address that is in use, and the pause between them: two cores need a moment to leave one.
+pub const BIND_TRIES_MAX: u32 = 10;
+/// See `BIND_TRIES_MAX`, milliseconds.
+pub const BIND_PAUSE_MS: u64 = 20;
 /// Grain of all deadlines, milliseconds.
 pub const TICK_MS: u64 = 50;
 /// Ticks between two looks at idle lanes.
@@ -94,12 +98,17 @@ pub const LANES_IDLE_MAX: usize = 1_024;
 pub const LANE_IDLE_MS_MAX: u64 = 55_000;
 /// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere.
 pub const HOLD_BYTES_MAX: usize = 65_536;
+/// The same where the answer is to carry another name of its model; a larger one keeps the upstream's.
+pub const RENAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Interim (1xx) responses before a final one.
 pub const INTERIM_MAX: u32 = 16;
 /// Bytes of a request body that are read only to keep its connection usable after an early answer.
 pub const DISCARD_BYTES_MAX: u64 = 65_536;
 /// Time given to a client to read a last answer before its connection is closed, milliseconds.
 pub const LINGER_MS: u32 = 1_000;
+/// Time that an idle connection stays open once its core drains, milliseconds: a request that is under way meanwhile
+/// is served, and its answer says that the connection ends.
+pub const DRAIN_IDLE_MS: u64 = 1_000;
 /// Commands of control that a core has not read.
 pub const COMMANDS_MAX: usize = 256;
 /// Bytes of a large body that are waited for at once, so that its reader is not woken for each segment.
@@ -161,6 +170,14 @@ pub const ADDRESSES_PER_HOST_MAX: usize = 8;
 pub const WATCH_EVERY_MS: u64 = 500;
 /// How long a question on the admin address waits for the cores to hand over what has ended.
 pub const SETTLE_MS_MAX: u64 = 100;
+/// How long a core may stand still before it counts as stalled. A core turns every `TICK_MS`.
+pub const CORE_STALL_MS: u64 = 5_000;
+/// Between two looks at the cores.
+pub const CORE_LOOK_MS: u64 = 500;
+/// How long the cores may take to begin.
+pub const CORE_START_MS_MAX: u64 = 10_000;
+/// How long a successor may take until it serves.
+pub const SUCCESSOR_MS_MAX: u64 = 60_000;
 /// Connections to the admin address.
 pub const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// A request head on the admin address.

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use arc_swap::{ArcSwap, Cache};
 
@@ -28,10 +28,13 @@ use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 pub enum Command<L> {
     /// Accept here too. The name lets `Unlisten` find it.
     Listen(String, L),
-    /// Stop accepting on the listener of this name.
+    /// Stop accepting on the listener of this name, behind what waits there already.
     Unlisten(String),
     /// Accept nothing more, end what is idle, let the rest finish.
-    Drain,
+    Drain {
+        /// Another process accepts on the same sockets: what waits there is left to it.
+        succeeded: bool,
+    },
     /// Hand over what has ended and say this number then.
     Settle(u64),
 }
@@ -70,8 +73,18 @@ pub(super) struct View {
 /// A listener that this core accepts on.
 struct Listening {
     name: String,
-    open: Rc<Cell<bool>>,
+    door: Rc<Cell<Door>>,
     close: Box<dyn Fn()>,
+}
+
+/// Whether connections are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Open,
+    /// Only those that wait already.
+    Closing,
+    /// None: another process takes them.
+    Left,
 }
 
 /// Tables and text that an exchange needs until its answer begins; lent by the core.
@@ -149,6 +162,7 @@ impl<N: Net> Core<N> {
             .net
             .every(limits::TICK_MS, || {
                 self.alarms.tick(self.now_ms());
+                self.tally.turns.add(1);
                 self.teller.borrow_mut().flush();
                 ticks += 1;
                 if ticks.is_multiple_of(limits::TICKS_PER_TRIM) {
@@ -164,10 +178,10 @@ impl<N: Net> Core<N> {
     pub fn command<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, command: Command<L>) {
         match command {
             Command::Listen(name, listener) => self.listen(name, listener),
-            Command::Unlisten(name) => self.unlisten(|listening| listening == name),
-            Command::Drain => {
+            Command::Unlisten(name) => self.unlisten(Door::Closing, |listening| listening == name),
+            Command::Drain { succeeded } => {
                 self.draining.set(true);
-                self.unlisten(|_| true);
+                self.unlisten(if succeeded { Door::Left } else { Door::Closing }, |_| true);
                 self.alarms.wake_all();
             }
             Command::Settle(number) => self.teller.borrow_mut().settle(number),
@@ -176,40 +190,57 @@ impl<N: Net> Core<N> {
 
     fn listen<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, name: String, listener: L) {
         let listener = Rc::new(listener);
-        let open = Rc::new(Cell::new(true));
+        let door = Rc::new(Cell::new(Door::Open));
         self.listeners.borrow_mut().push(Listening {
             name,
-            open: Rc::clone(&open),
+            door: Rc::clone(&door),
             close: Box::new({
                 let listener = Rc::clone(&listener);
                 move || listener.close()
             }),
         });
         let core = Rc::clone(self);
+        self.tally.doors_open.add(1);
+        let task = async move {
+            core.accept(&*listener, &door).await;
+            // Whoever sees the door shut sees the sessions that came through it.
+            fence(Ordering::Release);
+            core.tally.doors_open.sub(1);
+        };
         // A panic of the accept loop itself would leave a deaf core behind: better none than that.
-        self.net.spawn(async move { core.accept(&*listener, &open).await }, || std::process::abort());
+        self.net.spawn(task, || std::process::abort());
     }
 
-    fn unlisten(&self, which: impl Fn(&str) -> bool) {
+    fn unlisten(&self, door: Door, which: impl Fn(&str) -> bool) {
         self.listeners.borrow_mut().retain(|listening| {
             let goes = which(&listening.name);
             if goes {
-                listening.open.set(false);
+                listening.door.set(door);
                 (listening.close)();
             }
             !goes
         });
     }
 
-    /// The accept loop of one listener. A connection that the kernel had taken in before the listener was
-    /// closed is still served.
-    async fn accept<L: Accept<Stream = N::Stream>>(self: Rc<Self>, listener: &L, open: &Cell<bool>) {
-        while open.get() {
+    /// The accept loop of one listener. Connections that the kernel had taken in before the listener was closed
+    /// are still served: their clients have been told that they are connected.
+    async fn accept<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, listener: &L, door: &Cell<Door>) {
+        while door.get() == Door::Open {
             match listener.accept().await {
                 Ok((stream, peer)) => self.admit(stream, peer),
-                Err(_) if !open.get() => return,
+                Err(_) if door.get() != Door::Open => break,
                 // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
                 Err(_) => self.net.sleep(limits::ACCEPT_PAUSE_MS).await,
+            }
+        }
+        if door.get() == Door::Left {
+            return;
+        }
+        // Bounded, for the queue can grow as long as the socket is there.
+        for _ in 0..limits::LISTEN_BACKLOG {
+            match listener.queued() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(_) => return,
             }
         }
     }

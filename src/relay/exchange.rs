@@ -28,7 +28,7 @@ use crate::http::head::{Method, Name, RequestHead, Version};
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
-use crate::protocol::sniff::{Answer, Reading, Usage};
+use crate::protocol::sniff::{self, Answer, Reading, Usage};
 use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
 
@@ -313,11 +313,17 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { answered, provider, hide_usage, reused, measured } = found;
+        let reach::Found { mut answered, provider, hide_usage, reused, measured, name } = found;
+        if let Some(name) = &name
+            && answered.stream.is_none()
+            && answered.ended
+        {
+            rename(&mut answered, self.note.dialect, name);
+        }
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;
         let frame = framing(&answered, stream.is_some(), version);
-        self.note.close |= frame == Frame::ToClose;
+        self.note.close |= frame == Frame::ToClose || client.core.is_draining();
         let mut head = client.core.slabs.take();
         let length = match answered.ended {
             true => answered.payload.len() as u64,
@@ -342,6 +348,7 @@ impl Exchange {
             stream,
             dialect: self.note.dialect,
             hide_usage,
+            name,
             idle_ms: provider.timeouts.stream_idle_ms,
             stall_ms: self.note.stall_ms,
             id: self.entry.id,
@@ -536,6 +543,16 @@ fn framing<S>(answered: &Answered<S>, streamed: bool, version: Version) -> Frame
     match version {
         Version::Http11 => Frame::Chunked,
         Version::Http10 => Frame::ToClose,
+    }
+}
+
+/// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.
+fn rename<S>(answered: &mut Answered<S>, dialect: Dialect, name: &[u8]) {
+    let at = answered.payload.start;
+    if let Some(body) = sniff::renamed(dialect, &answered.buffer[answered.payload.clone()], name) {
+        answered.buffer.truncate(at);
+        answered.buffer.extend_from_slice(&body);
+        answered.payload = at..answered.buffer.len();
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Found<S> {
     pub(super) reused: bool,
     /// Where the route goes by speed: under which key the answer is measured, and since when.
     pub(super) measured: Option<(u64, u64)>,
+    /// The name that the answer carries in place of the upstream's, as a JSON string.
+    pub(super) name: Option<Box<[u8]>>,
 }
 
 /// A request for the demo provider.
@@ -154,11 +156,12 @@ pub(super) async fn reach<N: Net>(
                 Tried::Answer(answered) => {
                     let reused = answered.lane.reused;
                     let hide_usage = request.asked.lacks_usage();
+                    let name = target.mapped.then(|| quoted(&request.model));
                     let measured = measured(snapshot, &chosen).then(|| {
                         let key = Paces::key(&provider.name, target.model, request.streamed);
                         (key, began_us)
                     });
-                    let found = Found { answered, provider: target.provider, hide_usage, reused, measured };
+                    let found = Found { answered, provider: target.provider, hide_usage, reused, measured, name };
                     return Reached::Answer(Box::new(found));
                 }
                 Tried::Gone => return Reached::Gone,
@@ -177,6 +180,12 @@ pub(super) async fn reach<N: Net>(
         Some((failure, provider)) => Reached::Failed { failure, provider },
         None => unserved(request, targets, snapshot),
     }
+}
+
+fn quoted(name: &str) -> Box<[u8]> {
+    let mut quoted = Vec::with_capacity(name.len() + 2);
+    json::text::quote(name, &mut quoted);
+    quoted.into()
 }
 
 /// Whether speed decides who is asked.
@@ -251,6 +260,7 @@ async fn attempt<N: Net>(
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
         dialect: request.called.dialect,
+        renamed: target.mapped,
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,

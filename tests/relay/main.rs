@@ -21,4 +21,5 @@ mod limits;
 mod routing;
 mod sandbox;
 mod streams;
+mod succession;
 mod upstream_tls;

@@ -316,15 +316,29 @@ pub fn error_in_ok(dialect: Dialect, body: &[u8]) -> bool {
 
 /// Appends the Chat chunk `data` without its `usage`.
 pub fn hide_usage(data: &[u8], out: &mut Vec<u8>) {
+    rewrite(data, true, None, out);
+}
+
+/// Appends the event `data`, without its usage if that `hides`, and with `told`, a JSON string in place of a value of
+/// `data`.
+pub fn rewrite(data: &[u8], hides: bool, told: Option<(&[u8], Raw<'_>)>, out: &mut Vec<u8>) {
     let mut edits = Edits::new(data);
-    let start = data.iter().position(|&byte| byte == b'{').unwrap_or(data.len());
-    // What cannot be edited is no object and has no usage.
-    let _ = edits.remove_member(Span::new(start, data.len()), "usage");
+    if hides {
+        let start = data.iter().position(|&byte| byte == b'{').unwrap_or(data.len());
+        // What cannot be edited is no object and has no usage.
+        let _ = edits.remove_member(Span::new(start, data.len()), "usage");
+    }
+    if let Some((name, value)) = told
+        && let Some(at) = (value.bytes().as_ptr() as usize).checked_sub(data.as_ptr() as usize)
+    {
+        // A name inside of a usage that went has gone with it.
+        let _ = edits.replace(Span::new(at, at + value.bytes().len()), name);
+    }
     edits.write_to(out);
 }
 
 /// The type of an event: its name, or else the `type` member (some vendors send no names).
-fn kind<'a>(frame: &Frame<'a>) -> &'a [u8] {
+pub(super) fn kind<'a>(frame: &Frame<'a>) -> &'a [u8] {
     named(frame)
         .or_else(|| json::find(frame.data, "type").and_then(Raw::as_str).map(|text| text.bytes()))
         .unwrap_or_default()

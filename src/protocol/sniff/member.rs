@@ -95,6 +95,8 @@ pub(super) struct Names {
     pub(super) gemini_finish: Name,
     pub(super) gemini_block: Name,
     pub(super) done: Name,
+    pub(super) model: Name,
+    pub(super) model_version: Name,
 }
 
 pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
@@ -105,6 +107,8 @@ pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
     gemini_finish: Name::new("finishReason", "\"finishReason\""),
     gemini_block: Name::new("blockReason", "\"blockReason\""),
     done: Name::new("done", "\"done\""),
+    model: Name::new("model", "\"model\""),
+    model_version: Name::new("modelVersion", "\"modelVersion\""),
 });
 
 #[cfg(test)]

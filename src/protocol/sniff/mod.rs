@@ -10,12 +10,14 @@ mod answer;
 mod asked;
 mod form;
 mod member;
+mod name;
 mod outline;
 mod reading;
 mod usage;
 
-pub use answer::{Answer, Progress, Seen, error_in_ok, hide_usage};
+pub use answer::{Answer, Progress, Seen, error_in_ok, hide_usage, rewrite};
 pub use asked::{Asked, splice};
+pub use name::{event_model, renamed};
 pub use outline::{Outline, Text};
 pub use reading::{NotForm, Reading, Unfit, form, request, request_outlined};
 pub use usage::Usage;
