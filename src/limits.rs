@@ -230,3 +230,7 @@ pub const REQUEST_MEMBERS_MAX: usize = 1_024;
 pub const STREAM_OPTIONS_BYTES_MAX: usize = 4_096;
 /// Bytes of the head of a part of a form; more is 400.
 pub const PART_HEAD_BYTES_MAX: usize = 8_192;
+/// Bytes of an event of a stream that are read as a whole; of a longer one the name and the end are.
+pub const FRAME_LOOK_BYTES: usize = 256 * 1024;
+
+const _: () = assert!(FRAME_LOOK_BYTES >= TAIL_BYTES && FRAME_BYTES_MAX >= FRAME_LOOK_BYTES);
