@@ -137,6 +137,7 @@ impl Check<'_, '_, '_> {
                 stream_idle_ms: own.stream_idle_ms.unwrap_or(common.stream_idle_ms),
             },
             tls,
+            quirks: preset.map(|preset| preset.quirks.clone()).unwrap_or_default(),
             shaping: self.shaping(at, given.system_prompt.as_ref(), &given.payload),
             published,
             upstream,

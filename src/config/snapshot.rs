@@ -10,6 +10,7 @@ use super::listen::{IpList, Listen};
 use super::name::Names;
 use super::pattern::Pattern;
 use crate::base::secret::Secret;
+use crate::protocol::ir::Quirks;
 use crate::protocol::{Dialect, Protocol};
 use crate::tls::{ServerName, roots::Trust};
 
@@ -187,6 +188,8 @@ pub struct Provider {
     pub tls: Option<Verify>,
     /// How bodies of requests are changed.
     pub shaping: Shaping,
+    /// What is peculiar about it, for whoever writes requests for it.
+    pub quirks: Quirks,
     pub(super) published: Names<u16>,
     /// Its own names of what it publishes.
     pub(super) upstream: Names<u16>,
