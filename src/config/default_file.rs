@@ -113,7 +113,7 @@ mod tests {
             let snapshot = reading.snapshot.unwrap_or_else(|| panic!("{text}\n{:?}", reading.problems));
             assert_eq!(snapshot.providers.len(), keys.len().max(1), "{text}");
             assert_eq!(snapshot.default_route, Some(0));
-            assert_eq!(snapshot.routes[0].to.len(), keys.len().max(1));
+            assert_eq!(snapshot.routes[0].to.rules.len(), keys.len().max(1));
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use super::snapshot::{Route, Snapshot, TargetRule};
+use super::snapshot::{Route, Rule, Scenes, Snapshot, TargetRule};
 
 /// What changed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,10 @@ fn providers(snapshot: &Snapshot) -> Described<'_> {
     let describe = |provider: &super::snapshot::Provider| {
         let keys = &snapshot.keys[usize::from(provider.keys.start)..usize::from(provider.keys.end)];
         let keys: Vec<String> = keys.iter().map(|key| without_index(key, key.provider)).collect();
-        let shown = format!("{provider:?}");
+        let mut shown = format!("{provider:?}");
+        for model in &provider.models {
+            shown = shown.replacen(&format!("pool: {} ", model.pool), "", 1);
+        }
         let range = format!("keys: {:?}, ", provider.keys);
         format!("{} {keys:?}", shown.replacen(&range, "", 1))
     };
@@ -82,8 +85,21 @@ fn routes(snapshot: &Snapshot) -> Described<'_> {
         rules.iter().map(|rule| (name(rule), rule.model.clone())).collect()
     };
     let describe = |route: &Route| {
-        let models: Vec<_> = route.models.entries.iter().map(|(pattern, list)| (pattern, rules(list))).collect();
-        format!("{:?} {models:?} {:?} {:?}", rules(&route.to), route.spread, route.unknown_models)
+        let models: Vec<_> = route.models.entries.iter().map(|(pattern, list)| (pattern, rules(&list.rules))).collect();
+        let by_rule = |rule: &Rule| {
+            format!("{:?} {:?} {:?} {:?}", rule.headers, rule.members, rule.models, rules(&rule.to.rules))
+        };
+        let Scenes { lists, default, long_context_tokens, background_models } = &route.scenes;
+        let lists: Vec<_> =
+            lists.iter().chain([default]).map(|list| list.as_ref().map(|list| rules(&list.rules))).collect();
+        format!(
+            "{:?} {models:?} {:?} {:?} {:?} {lists:?} {long_context_tokens:?} {background_models:?} {:?}",
+            rules(&route.to.rules),
+            route.spread,
+            route.unknown_models,
+            route.rules.iter().map(by_rule).collect::<Vec<_>>(),
+            route.shaping,
+        )
     };
     snapshot.routes.iter().map(|route| (&*route.name, describe(route))).collect()
 }

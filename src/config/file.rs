@@ -10,13 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 
 mod form;
+mod payload;
 mod provider;
+mod route;
 
-pub use form::{Named, OneOrMany, SecretRef};
+pub use form::{Anything, Named, OneOrMany, SecretRef};
+pub use payload::{PayloadConditions, PayloadRule};
 pub use provider::{
-    Affinity, Balance, ClientTls, Key, KeyEntry, Model, ModelEntry, PromptMode, Protocol, Provider, SystemPrompt,
-    UpstreamTimeouts,
+    Affinity, Balance, ClientTls, Key, KeyEntry, Model, ModelEntry, PromptMode, Protocol, Provider, Replacement,
+    SystemPrompt, UpstreamTimeouts,
 };
+pub use route::{Conditions, Route, RouteRule, Scenes, Spread, UnknownModels};
 
 /// Configuration of weir. JSON with comments and trailing commas; `${NAME}` inside any string is that environment variable, `$${` a literal `${`.
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -188,95 +192,31 @@ pub struct Client {
     pub disabled: bool,
 }
 
-/// Bounds on a client's use.
+/// Bounds on a client's use. What a bound allows may come at once; it is regained evenly over the time. Default of each: no bound.
 #[derive(Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientLimits {
-    /// Requests a minute; that many may come at once. Default: no bound.
+    /// Requests a minute.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub requests_per_minute: Option<u32>,
-}
-
-/// A route: how model names become targets.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Route {
-    /// Default targets in order, each `provider/model`, or `provider` to keep the name asked for.
-    pub to: Vec<String>,
-    /// Name asked for (`*` matches any run of characters) to a target or a list of targets. Exact wins over case-insensitive, that over the longest wildcard.
-    pub models: Named<OneOrMany>,
-    /// Targets of special requests.
-    pub scenes: Scenes,
-    /// Tokens above which a request is of the scene `longContext`. Default 60000.
-    #[schemars(range(min = 1, max = 100_000_000))]
-    pub long_context_tokens: u32,
-    /// Model names of the scene `background`, with `*`, beside those that contain `haiku`.
-    pub background_models: Vec<String>,
-    /// Order in which the targets of one list are tried. Default `ordered`.
-    pub spread: Spread,
-    /// What becomes of a name nobody knows: `default` uses `to`, `catalog` refuses it. Default `default`.
-    pub unknown_models: UnknownModels,
-    /// Text added to the system prompt of every request.
-    pub system_prompt: Option<SystemPrompt>,
-}
-
-impl Default for Route {
-    fn default() -> Route {
-        Route {
-            to: Vec::new(),
-            models: Named::default(),
-            scenes: Scenes::default(),
-            long_context_tokens: 60_000,
-            background_models: Vec::new(),
-            spread: Spread::Ordered,
-            unknown_models: UnknownModels::Default,
-            system_prompt: None,
-        }
-    }
-}
-
-/// Targets of special requests; the first that matches counts, in this order.
-#[derive(Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Scenes {
-    /// More than `long_context_tokens` tokens.
-    pub long_context: Option<OneOrMany>,
-    /// A model name that contains `haiku` or matches `background_models`.
-    pub background: Option<OneOrMany>,
-    /// A web search tool.
-    pub web_search: Option<OneOrMany>,
-    /// Reasoning asked for.
-    pub think: Option<OneOrMany>,
-    /// An image in a user turn.
-    pub image: Option<OneOrMany>,
-    /// None of these; wins over `to`.
-    pub default: Option<OneOrMany>,
-}
-
-/// Order of the targets of one list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Spread {
-    /// As written.
-    #[default]
-    Ordered,
-    /// In turn.
-    RoundRobin,
-    /// Shortest time to first token first.
-    Fastest,
-    /// Latest release first.
-    Latest,
-}
-
-/// What becomes of a name nobody knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UnknownModels {
-    /// The route's `to`.
-    #[default]
-    Default,
-    /// 404.
-    Catalog,
+    /// Requests an hour.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub requests_per_hour: Option<u32>,
+    /// Requests a day.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub requests_per_day: Option<u32>,
+    /// Tokens a minute, of prompts and answers. A request is let in by an estimate of its prompt and settled when it ends.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub tokens_per_minute: Option<u32>,
+    /// Tokens an hour.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub tokens_per_hour: Option<u32>,
+    /// Tokens a day.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub tokens_per_day: Option<u32>,
+    /// Requests under way at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub concurrent_requests: Option<u32>,
 }
 
 /// Routes by the protocol of the caller.

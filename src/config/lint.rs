@@ -21,6 +21,7 @@ fn unused_providers(file: &File, problems: &mut Problems<'_>) {
     let mut named: Vec<&str> = Vec::new();
     for (_, route) in &file.routes {
         let lists = route.models.0.iter().map(|(_, list)| list).chain(scenes(route));
+        let lists = lists.chain(route.rules.iter().filter_map(|rule| rule.to.as_ref()));
         let targets = route.to.iter().chain(lists.flat_map(OneOrMany::as_slice));
         named.extend(targets.map(|target| target.split('/').next().unwrap_or_default()));
     }
@@ -139,12 +140,12 @@ fn catalog(file: &File, snapshot: &Snapshot, problems: &mut Problems<'_>) {
         }
         let at_route = at_routes.member(name);
         let unpublished = |rules: &[TargetRule]| rules.iter().any(|rule| !is_published(snapshot, rule));
-        if !given.to.is_empty() && unpublished(&route.to) {
+        if !given.to.is_empty() && unpublished(&route.to.rules) {
             let message = "names a model that its provider does not publish, under \"unknown_models\": \"catalog\"";
             problems.warning(&at_route.member("to"), message);
         }
         for (pattern, rules) in &route.models.entries {
-            if unpublished(rules) {
+            if unpublished(&rules.rules) {
                 let message =
                     "leads to a model that its provider does not publish, under \"unknown_models\": \"catalog\"";
                 problems.warning(&at_route.member("models").member(pattern.as_str()), message);

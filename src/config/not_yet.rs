@@ -6,45 +6,28 @@ use super::problem::{At, Step};
 /// A part of the contract without effect.
 pub struct NotYet {
     /// What it is recognised by.
-    pub at: Matter,
+    pub at: Member,
     /// What is not in effect.
     pub what: &'static str,
 }
 
-/// What makes an entry apply.
+/// A member with a value other than its default. List positions are left out, `*` is any one name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Matter {
-    /// A member with a value other than its default. List positions are left out, `*` is any one name.
-    Member(&'static str),
-    /// A provider whose address, given or from its preset, is `https://`.
-    HttpsUpstream,
-}
-
-use Matter::{HttpsUpstream, Member};
+pub struct Member(pub &'static str);
 
 /// All of them.
 pub const NOT_YET: &[NotYet] = &[
-    NotYet { at: HttpsUpstream, what: "https upstreams" },
     NotYet { at: Member("tls"), what: "TLS on the relay address" },
-    NotYet { at: Member("providers.*.tls"), what: "TLS to providers" },
     NotYet { at: Member("proxy"), what: "outbound proxies" },
     NotYet { at: Member("providers.*.proxy"), what: "outbound proxies" },
     NotYet { at: Member("providers.*.keys.proxy"), what: "outbound proxies" },
-    NotYet { at: Member("clients.*.limits.*"), what: "limits of clients" },
     NotYet { at: Member("providers.*.balance"), what: "balances other than round_robin" },
     NotYet { at: Member("providers.*.affinity"), what: "affinity" },
     NotYet { at: Member("providers.*.think_tag"), what: "think tags" },
-    NotYet { at: Member("providers.*.system_prompt"), what: "system prompts" },
-    NotYet { at: Member("providers.*.models.protocol"), what: "protocols per model" },
     NotYet { at: Member("providers.*.keys.weight"), what: "weights of keys" },
     NotYet { at: Member("providers.*.keys.max_concurrent"), what: "concurrency bounds of keys" },
     NotYet { at: Member("providers.*.keys.queue"), what: "queues of keys" },
     NotYet { at: Member("providers.*.keys.queue_ms"), what: "queues of keys" },
-    NotYet { at: Member("routes.*.scenes.*"), what: "scenes" },
-    NotYet { at: Member("routes.*.long_context_tokens"), what: "scenes" },
-    NotYet { at: Member("routes.*.background_models"), what: "scenes" },
-    NotYet { at: Member("routes.*.spread"), what: "spreads other than ordered" },
-    NotYet { at: Member("routes.*.system_prompt"), what: "system prompts" },
     NotYet { at: Member("timeouts.ping_ms"), what: "pings" },
     NotYet { at: Member("usage.keep_days"), what: "stored usage" },
     NotYet { at: Member("traces.*"), what: "traces" },
@@ -59,15 +42,7 @@ pub fn of_member(at: &At<'_>) -> Option<&'static str> {
         let mut parts = pattern.split('.');
         names.iter().all(|name| parts.next().is_some_and(|part| part == "*" || part == *name)) && parts.next().is_none()
     };
-    NOT_YET.iter().find_map(|entry| match entry.at {
-        Member(pattern) if covers(pattern) => Some(entry.what),
-        Member(_) | HttpsUpstream => None,
-    })
-}
-
-/// What of the table covers https upstreams.
-pub fn of_https() -> Option<&'static str> {
-    NOT_YET.iter().find(|entry| entry.at == HttpsUpstream).map(|entry| entry.what)
+    NOT_YET.iter().find(|entry| covers(entry.at.0)).map(|entry| entry.what)
 }
 
 /// The words of the warning.

@@ -7,8 +7,9 @@ use super::file::{self, KeyEntry, ModelEntry, Named, SecretRef};
 use super::name::Names;
 use super::presets::{self, Preset};
 use super::problem::{At, hint};
-use super::snapshot::{Base, Key, Provider, ProviderIx, Proxy, Published, UpstreamTimeouts};
-use super::{date, not_yet, url};
+use super::routes::Turns;
+use super::snapshot::{Base, Key, NO_TURN, Provider, ProviderIx, Proxy, Published, UpstreamTimeouts};
+use super::{date, url};
 use crate::base::ascii;
 use crate::base::secret::Secret;
 use crate::limits;
@@ -50,7 +51,7 @@ pub(super) struct Providers {
 }
 
 impl Check<'_, '_, '_> {
-    pub(super) fn providers(&mut self) -> Providers {
+    pub(super) fn providers(&mut self, turns: &mut Turns) -> Providers {
         let at_providers = At::ROOT.member("providers");
         self.bounded(&at_providers, &self.file.providers);
         let global = self.proxy(&At::ROOT.member("proxy"), self.file.proxy.as_ref(), &Proxy::Direct);
@@ -58,7 +59,7 @@ impl Check<'_, '_, '_> {
         for (name, given) in &self.file.providers {
             let at = at_providers.member(name);
             let first_key = all.keys.len();
-            let provider = self.provider(&at, name, given, &global, &mut all);
+            let provider = self.provider(&at, name, given, &global, turns, &mut all);
             if given.disabled {
                 // It was checked all the same, and is forgotten.
                 all.keys.truncate(first_key);
@@ -89,6 +90,7 @@ impl Check<'_, '_, '_> {
         name: &str,
         given: &file::Provider,
         proxy: &Proxy,
+        turns: &mut Turns,
         all: &mut Providers,
     ) -> Provider {
         self.provider_name(at, name);
@@ -99,14 +101,19 @@ impl Check<'_, '_, '_> {
         }
         let protocol = protocol.unwrap_or(Protocol::Chat);
         let (base, pasted_version) = self.base(at, given, preset, protocol);
+        let tls = self.verify(at, given, &base);
         let keys = index(all.keys.len());
-        self.keys(at, given, protocol, proxy, all);
-        let models = self.models(at, given, protocol);
-        let mut published = Names::default();
+        let mut models = self.models(at, given, protocol);
+        let (mut published, mut upstream) = (Names::default(), Names::default());
         for (place, model) in models.iter().enumerate() {
             published.insert(model.id(), index(place));
+            upstream.insert(&model.name, index(place));
         }
-        self.system_prompt(&at.member("system_prompt"), given.system_prompt.as_ref());
+        pools(&mut models, turns);
+        let mut others: Vec<Protocol> = models.iter().map(|model| model.protocol).collect();
+        others.retain(|other| *other != protocol);
+        others.dedup();
+        self.keys(at, given, protocol, &others, proxy, all);
         let tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if given.think_tag.as_ref().is_some_and(|name| name.is_empty() || !name.bytes().all(tag)) {
             self.problems.error(&at.member("think_tag"), "is no name of a tag: expected \"think\", without brackets");
@@ -129,7 +136,11 @@ impl Check<'_, '_, '_> {
                 first_token_ms: own.first_token_ms.unwrap_or(common.first_token_ms),
                 stream_idle_ms: own.stream_idle_ms.unwrap_or(common.stream_idle_ms),
             },
+            tls,
+            quirks: preset.map(|preset| preset.quirks.clone()).unwrap_or_default(),
+            shaping: self.shaping(at, given.system_prompt.as_ref(), &given.payload),
             published,
+            upstream,
         }
     }
 
@@ -185,18 +196,22 @@ impl Check<'_, '_, '_> {
         };
         if given.disabled {
             // Nothing goes there.
-        } else if parsed.base.tls {
-            if let Some(what) = not_yet::of_https() {
-                self.problems.warning(&at_url, not_yet::say(what));
-            }
-        } else if !is_loopback(&parsed.base.host) {
+        } else if !parsed.base.tls && !is_loopback(&parsed.base.host) {
             self.problems
                 .warning(&at_url, "is http:// to an address that is not loopback: keys and texts go in the clear");
         }
         (parsed.base, parsed.api_version)
     }
 
-    fn keys(&mut self, at: &At<'_>, given: &file::Provider, protocol: Protocol, proxy: &Proxy, all: &mut Providers) {
+    fn keys(
+        &mut self,
+        at: &At<'_>,
+        given: &file::Provider,
+        protocol: Protocol,
+        others: &[Protocol],
+        proxy: &Proxy,
+        all: &mut Providers,
+    ) {
         let provider = index(all.list.len());
         let first = all.keys.len();
         let proxy = self.proxy(&at.member("proxy"), given.proxy.as_ref(), proxy);
@@ -226,6 +241,7 @@ impl Check<'_, '_, '_> {
                 name: name.into(),
                 provider,
                 auth: auth(protocol, &secret),
+                other_auth: others.iter().map(|&other| (other, auth(other, &secret))).collect(),
                 secret,
                 weight: settings.weight,
                 priority: settings.priority,
@@ -306,6 +322,7 @@ impl Check<'_, '_, '_> {
             bare: !given.force_prefix,
             released_unix_ms: None,
             protocol,
+            pool: NO_TURN,
         };
         if protocol == Protocol::Demo && given.models.is_empty() {
             return vec![published("demo", None)];
@@ -350,6 +367,20 @@ impl Check<'_, '_, '_> {
     }
 }
 
+/// Models of one alias take turns.
+fn pools(models: &mut [Published], turns: &mut Turns) {
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (place, model) in models.iter().enumerate() {
+        places.entry(model.id().to_owned()).or_default().push(place);
+    }
+    let mut pools: Vec<Vec<usize>> = places.into_values().filter(|places| places.len() > 1).collect();
+    pools.sort_unstable();
+    for places in pools {
+        let turn = turns.take();
+        places.into_iter().for_each(|place| models[place].pool = turn);
+    }
+}
+
 /// The protocol a word means.
 fn meant(word: file::Protocol) -> Protocol {
     match word {
@@ -388,6 +419,7 @@ fn keyless(provider: ProviderIx, headers: Box<[(Box<str>, Secret)]>, proxy: Prox
         provider,
         secret: Secret::new(""),
         auth: Secret::new(""),
+        other_auth: Box::default(),
         weight: settings.weight,
         priority: settings.priority,
         max_concurrent: settings.max_concurrent,

@@ -6,10 +6,28 @@ use super::name::Names;
 use super::pattern::Pattern;
 use super::problem::{At, hint};
 use super::providers::{Providers, index};
-use super::snapshot::{ModelMap, Route, TargetRule};
+use super::snapshot::{ModelMap, NO_TURN, Published, Route, Rule, Scenes, TargetList, TargetRule, TurnIx};
+use crate::base::ascii;
+use crate::json::path::Path;
+use crate::limits;
+
+/// What a path into a body looks like.
+pub(super) const PATH_EXPECTED: &str = "is no path: expected names with dots between, such as metadata.tier";
+
+/// Hands out turns.
+pub(super) struct Turns(pub(super) TurnIx);
+
+impl Turns {
+    /// The next one.
+    pub(super) fn take(&mut self) -> TurnIx {
+        let turn = self.0;
+        self.0 = self.0.saturating_add(1);
+        turn
+    }
+}
 
 impl Check<'_, '_, '_> {
-    pub(super) fn routes(&mut self, providers: &Providers) -> Vec<Route> {
+    pub(super) fn routes(&mut self, providers: &Providers, turns: &mut Turns) -> Vec<Route> {
         let at_routes = At::ROOT.member("routes");
         self.bounded(&at_routes, &self.file.routes);
         let mut routes = Vec::with_capacity(self.file.routes.0.len());
@@ -22,20 +40,62 @@ impl Check<'_, '_, '_> {
             for (place, text) in given.to.iter().enumerate() {
                 self.target(&at.member("to").entry(place), text, providers, &mut to);
             }
-            self.scenes(&at, given, providers);
-            self.system_prompt(&at.member("system_prompt"), given.system_prompt.as_ref());
             routes.push(Route {
                 name: name.into(),
-                to: to.into(),
-                models: self.model_map(&at.member("models"), given, providers),
+                to: TargetList { rules: to.into(), turn: turns.take() },
+                rules: self.rules(&at.member("rules"), given, providers, turns),
+                models: self.model_map(&at.member("models"), given, providers, turns),
+                scenes: self.scenes(&at, given, providers, turns),
                 spread: given.spread,
+                turn: turns.take(),
                 unknown_models: given.unknown_models,
+                shaping: self.shaping(&at, given.system_prompt.as_ref(), &given.payload),
             });
+        }
+        if turns.0 == NO_TURN {
+            self.problems.error(&at_routes, format!("have more than {} lists of targets", limits::CONFIG_ENTRIES_MAX));
         }
         routes
     }
 
-    fn model_map(&mut self, at: &At<'_>, given: &file::Route, providers: &Providers) -> ModelMap {
+    fn rules(&mut self, at: &At<'_>, given: &file::Route, providers: &Providers, turns: &mut Turns) -> Box<[Rule]> {
+        let mut rules = Vec::with_capacity(given.rules.len());
+        for (place, rule) in given.rules.iter().enumerate() {
+            let at = at.entry(place);
+            let at_if = at.member("if");
+            let when = &rule.when;
+            if when.header.0.is_empty() && when.member.0.is_empty() && when.model.is_none() {
+                self.absent(&at_if, "needs \"header\", \"member\" or \"model\": a rule for every request is \"to\"");
+            }
+            let at_header = at_if.member("header");
+            for name in when.header.names().filter(|name| !ascii::is_token(name.as_bytes())) {
+                self.problems.error(&at_header.member(name), "is no name of a header field");
+            }
+            let headers = when.header.into_iter().map(|(name, text)| (name.into(), Pattern::new(text))).collect();
+            let at_member = at_if.member("member");
+            let mut members = Vec::new();
+            for (path, text) in &when.member {
+                match Path::parse(path) {
+                    Some(path) => members.push((path, Pattern::new(text))),
+                    None => self.problems.error(&at_member.member(path), PATH_EXPECTED),
+                }
+            }
+            let models = when.model.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
+            let models = self.patterns(&at_if.member("model"), models);
+            let to = match &rule.to {
+                Some(list) => self.list(&at.member("to"), list, providers, turns),
+                None => TargetList::default(),
+            };
+            rules.push(Rule { headers, members: members.into(), models, to });
+        }
+        rules.into()
+    }
+
+    fn list(&mut self, at: &At<'_>, list: &OneOrMany, providers: &Providers, turns: &mut Turns) -> TargetList {
+        TargetList { rules: self.targets(at, list, providers).into(), turn: turns.take() }
+    }
+
+    fn model_map(&mut self, at: &At<'_>, given: &file::Route, providers: &Providers, turns: &mut Turns) -> ModelMap {
         self.bounded(at, &given.models);
         let mut entries = Vec::with_capacity(given.models.0.len());
         let mut exact = Names::default();
@@ -52,28 +112,34 @@ impl Check<'_, '_, '_> {
             } else {
                 exact.insert(name, place);
             }
-            entries.push((pattern, self.targets(&at, list, providers).into_boxed_slice()));
+            entries.push((pattern, self.list(&at, list, providers, turns)));
         }
         wildcards.sort_by_key(|&place| std::cmp::Reverse(entries[usize::from(place)].0.as_str().len()));
         ModelMap { entries: entries.into(), exact, wildcards: wildcards.into() }
     }
 
-    fn scenes(&mut self, at: &At<'_>, given: &file::Route, providers: &Providers) {
+    fn scenes(&mut self, at: &At<'_>, given: &file::Route, providers: &Providers, turns: &mut Turns) -> Scenes {
         let at_scenes = at.member("scenes");
         let scenes = &given.scenes;
-        for (name, list) in [
-            ("longContext", &scenes.long_context),
-            ("background", &scenes.background),
-            ("webSearch", &scenes.web_search),
-            ("think", &scenes.think),
-            ("image", &scenes.image),
-            ("default", &scenes.default),
-        ] {
-            if let Some(list) = list {
-                self.targets(&at_scenes.member(name), list, providers);
-            }
+        let mut list = |name, given: &Option<OneOrMany>| {
+            given.as_ref().map(|given| self.list(&at_scenes.member(name), given, providers, turns))
+        };
+        // In the order of `Scene::ALL`.
+        let lists = [
+            list("longContext", &scenes.long_context),
+            list("background", &scenes.background),
+            list("webSearch", &scenes.web_search),
+            list("think", &scenes.think),
+            list("image", &scenes.image),
+        ];
+        let default = list("default", &scenes.default);
+        let speaks_of_length = lists[0].is_some() || self.problems.said(&at.member("long_context_tokens"));
+        Scenes {
+            lists,
+            default,
+            long_context_tokens: speaks_of_length.then_some(given.long_context_tokens),
+            background_models: self.patterns(&at.member("background_models"), &given.background_models),
         }
-        self.patterns(&at.member("background_models"), &given.background_models);
     }
 
     fn targets(&mut self, at: &At<'_>, list: &OneOrMany, providers: &Providers) -> Vec<TargetRule> {
@@ -100,14 +166,17 @@ impl Check<'_, '_, '_> {
             return;
         };
         let Some(model) = model else {
-            rules.push(TargetRule { provider, model: None });
+            rules.push(TargetRule { provider, model: None, pool: NO_TURN });
             return;
         };
         let before = rules.len();
         let published = providers.list[usize::from(provider)].published(model);
-        rules.extend(published.map(|published| TargetRule { provider, model: Some(published.name.clone()) }));
+        rules.extend(published.map(|published| {
+            let Published { name, pool, .. } = published;
+            TargetRule { provider, model: Some(name.clone()), pool: *pool }
+        }));
         if rules.len() == before {
-            rules.push(TargetRule { provider, model: Some(model.into()) });
+            rules.push(TargetRule { provider, model: Some(model.into()), pool: NO_TURN });
         }
     }
 }

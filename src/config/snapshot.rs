@@ -10,10 +10,17 @@ use super::listen::{IpList, Listen};
 use super::name::Names;
 use super::pattern::Pattern;
 use crate::base::secret::Secret;
+use crate::protocol::ir::Quirks;
 use crate::protocol::{Dialect, Protocol};
+use crate::tls::{ServerName, roots::Trust};
 
 pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
 pub use super::file::{Driver as DriverChoice, Log};
+pub use payload::{Condition, Payload, Shaping};
+pub use route::{ModelMap, NO_TURN, Route, Rule, Scene, Scenes, TargetList, TargetRule, TurnIx};
+
+mod payload;
+mod route;
 
 /// Index of a provider.
 pub type ProviderIx = u16;
@@ -73,6 +80,8 @@ pub struct Snapshot {
     pub traces: Traces,
     /// Whether a changed file is applied by itself.
     pub watch: bool,
+    /// How many lists and pools take turns.
+    pub turns: TurnIx,
     pub(super) lookup: Lookup,
 }
 
@@ -175,7 +184,15 @@ pub struct Provider {
     pub affinity: Affinity,
     /// Bounds on waiting for it.
     pub timeouts: UpstreamTimeouts,
+    /// How its certificate is verified; nothing where its address is `http://`.
+    pub tls: Option<Verify>,
+    /// How bodies of requests are changed.
+    pub shaping: Shaping,
+    /// What is peculiar about it, for whoever writes requests for it.
+    pub quirks: Quirks,
     pub(super) published: Names<u16>,
+    /// Its own names of what it publishes.
+    pub(super) upstream: Names<u16>,
 }
 
 impl Provider {
@@ -188,6 +205,21 @@ impl Provider {
     pub fn published<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Published> {
         self.published.get(name).map(|&model| &self.models[usize::from(model)])
     }
+
+    /// The published model that this provider calls `name`.
+    pub fn upstream(&self, name: &str) -> Option<&Published> {
+        let place = self.upstream.get(name).next().copied()?;
+        Some(&self.models[usize::from(place)]).filter(|model| *model.name == *name)
+    }
+}
+
+/// How a certificate is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Who is believed.
+    pub trust: Trust,
+    /// The name that is asked for and that the certificate must be for.
+    pub name: ServerName<'static>,
 }
 
 /// A published model.
@@ -205,6 +237,8 @@ pub struct Published {
     pub released_unix_ms: Option<u64>,
     /// What the provider speaks for it.
     pub protocol: Protocol,
+    /// The turn of the pool it belongs to, if other models have the same alias.
+    pub pool: TurnIx,
 }
 
 impl Published {
@@ -242,6 +276,8 @@ pub struct Key {
     pub secret: Secret,
     /// The complete header line with CRLF that carries it; empty without secret.
     pub auth: Secret,
+    /// The same for models whose protocol is another one than the provider's.
+    pub(super) other_auth: Box<[(Protocol, Secret)]>,
     /// Share among its equals.
     pub weight: u32,
     /// Lower is used first.
@@ -265,6 +301,11 @@ pub struct Key {
 }
 
 impl Key {
+    /// The header line that carries it to a model that speaks `protocol`.
+    pub fn auth_for(&self, protocol: Protocol) -> &Secret {
+        self.other_auth.iter().find(|(other, _)| *other == protocol).map_or(&self.auth, |(_, auth)| auth)
+    }
+
     /// Whether it may serve an upstream model name.
     pub fn serves(&self, model: &str) -> bool {
         !self.disabled
@@ -315,12 +356,21 @@ pub struct Client {
     pub route: Option<RouteIx>,
     /// Names it may ask for; nothing is all.
     pub models: Option<Box<[Pattern]>>,
-    /// Requests a minute.
-    pub requests_per_minute: Option<u32>,
+    /// Bounds on its use.
+    pub limits: ClientLimits,
     /// Whether it is refused.
     pub disabled: bool,
     /// When its key ends.
     pub expires_unix_ms: Option<u64>,
+}
+
+/// Bounds on a client's use; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Requests a minute, an hour, a day, then tokens likewise.
+    pub rates: [u32; 6],
+    /// Requests under way at once.
+    pub concurrent: u32,
 }
 
 impl Client {
@@ -332,53 +382,6 @@ impl Client {
     /// Whether it may ask for a model name.
     pub fn may_ask(&self, model: &str) -> bool {
         self.models.as_deref().is_none_or(|patterns| super::pattern::any(patterns, model))
-    }
-}
-
-/// A route.
-#[derive(Debug)]
-pub struct Route {
-    /// Its name.
-    pub name: Box<str>,
-    /// Default targets.
-    pub to: Box<[TargetRule]>,
-    /// Names asked for to targets.
-    pub models: ModelMap,
-    /// Order of the targets of one list.
-    pub spread: Spread,
-    /// What becomes of a name nobody knows.
-    pub unknown_models: UnknownModels,
-}
-
-/// A target as a route writes it, aliases resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetRule {
-    /// Whom to ask.
-    pub provider: ProviderIx,
-    /// For what; nothing keeps the name asked for.
-    pub model: Option<Box<str>>,
-}
-
-/// `routes.R.models`.
-#[derive(Debug, Default)]
-pub struct ModelMap {
-    /// Every entry in the order of the file, wildcards too.
-    pub entries: Box<[(Pattern, Box<[TargetRule]>)]>,
-    pub(super) exact: Names<u16>,
-    /// Places of the wildcards, longest first.
-    pub(super) wildcards: Box<[u16]>,
-}
-
-impl ModelMap {
-    /// The targets of a name: exact, then case-insensitive, then the longest wildcard (that of the right case first).
-    pub fn get(&self, name: &str) -> Option<&[TargetRule]> {
-        let entry = |place: &u16| &self.entries[usize::from(*place)];
-        let wildcard = |matches: fn(&Pattern, &str) -> bool| {
-            self.wildcards.iter().map(entry).find(|(pattern, _)| matches(pattern, name))
-        };
-        let found = self.exact.get(name).next().map(entry);
-        let found = found.or_else(|| wildcard(Pattern::matches_exactly)).or_else(|| wildcard(Pattern::matches));
-        found.map(|(_, targets)| &**targets)
     }
 }
 

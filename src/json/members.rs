@@ -3,6 +3,7 @@
 //! Nothing is checked again; on a text that is not valid the iterators stop early or tell nonsense, but they
 //! neither panic nor read outside it.
 
+use super::block;
 use super::scan::blank;
 use super::span::{Escaped, Raw};
 
@@ -35,19 +36,47 @@ pub fn find<'a>(raw_object: &'a [u8], name: &str) -> Option<Raw<'a>> {
     members(raw_object).filter(|(found, _)| found.eq_str(name)).last().map(|(_, value)| value)
 }
 
+/// The text from the value of the first member on that has one of `names`, for who only wants to see how it begins.
+pub fn first<'a>(raw_object: &'a [u8], names: &[&str]) -> Option<&'a [u8]> {
+    let mut members = members(raw_object);
+    loop {
+        let (_, name, start) = members.name()?;
+        if names.iter().any(|wanted| name.eq_str(wanted)) {
+            return raw_object.get(start..);
+        }
+        members.value(start)?;
+    }
+}
+
+/// The text behind the value that `text` begins with, a valid one.
+pub fn behind(text: &[u8]) -> Option<&[u8]> {
+    text.get(skip(text, 0)?..)
+}
+
 impl<'a> Members<'a> {
     /// The next member with the offsets in the object where its name's quote and its value begin.
+    #[inline]
     pub(super) fn place(&mut self) -> Option<(usize, Escaped<'a>, usize, Raw<'a>)> {
+        let (quote, name, start) = self.name()?;
+        Some((quote, name, start, self.value(start)?))
+    }
+
+    #[inline]
+    fn name(&mut self) -> Option<(usize, Escaped<'a>, usize)> {
         let quote = blank(self.text, self.at);
         if self.text.get(quote) != Some(&b'"') {
             return None;
         }
         let name_end = skip_string(self.text, quote + 1)?;
         let start = blank(self.text, blank(self.text, name_end + 1) + 1);
+        Some((quote, Escaped::trusted(&self.text[quote + 1..name_end]), start))
+    }
+
+    #[inline]
+    fn value(&mut self, start: usize) -> Option<Raw<'a>> {
         let end = skip(self.text, start)?;
         self.at = blank(self.text, end) + 1;
-        let name = Escaped::trusted(&self.text[quote + 1..name_end]);
-        Some((quote, name, start, Raw::trusted(&self.text[start..end])))
+        Some(Raw::trusted(&self.text[start..end]))
     }
 }
 
@@ -110,7 +139,15 @@ fn skip_container(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// The offset of the quote that closes the valid string whose inside begins at `at`.
-fn skip_string(text: &[u8], mut at: usize) -> Option<usize> {
+#[inline]
+fn skip_string(text: &[u8], at: usize) -> Option<usize> {
+    match block::short(text, at) {
+        Some(quote) => Some(quote),
+        None => skip_long(text, at),
+    }
+}
+
+fn skip_long(text: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let found = at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
         if text[found] == b'"' {

@@ -33,3 +33,28 @@ fn plain_text_is_decoded_without_a_copy() {
     let said = Raw::at(text, Span::new(0, text.len())).as_str().unwrap();
     assert!(matches!(said.decode(), Cow::Borrowed("caf\u{e9}")));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn comparison_is_that_of_what_is_said(
+        said in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "u005c", "\\\\", "\\u005c", "\\u0061", "\\\""]), 0..4),
+        plain in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "u005c", "\\", "\""]), 0..4),
+    ) {
+        let (said, plain) = (said.concat(), plain.concat());
+        let said = Escaped::trusted(said.as_bytes());
+        proptest::prop_assert_eq!(said.eq_str(&plain), said.decode() == plain);
+        proptest::prop_assert!(said.eq_str(&said.decode()));
+    }
+}
+
+#[test]
+fn the_first_of_some_members_is_found_by_its_beginning() {
+    let text = br#" {"a":[1,{"b":2}], "\u0062" : {"c":"d" ,"e":1}, "c":3}"#;
+    assert!(super::super::first(text, &["c", "b"]).is_some_and(|value| value.starts_with(b"{\"c\":\"d\"")));
+    assert_eq!(super::super::first(text, &["e"]), None);
+    assert_eq!(super::super::first(b"[]", &["a"]), None);
+    assert_eq!(super::super::behind(b"{\"a\":\"}\"} x"), Some(&b" x"[..]));
+    assert_eq!(super::super::behind(b"{\"a\":"), None);
+}

@@ -1,15 +1,19 @@
 //! How a model name becomes targets (`config.md`, "How a model name becomes targets").
 //!
-//! Pure, and without heap for lists of up to four: names are borrowed from the question and the snapshot. Scenes
-//! (rule 4) are not looked at here yet. Which key a target uses is `keys`; what happens when one fails is not here.
+//! Pure, and without heap for lists of up to four: names are borrowed from the question and the snapshot. What rule or
+//! scene a request meets is `meet`; in which order the targets of a list are tried is `spread`; which key a target uses
+//! is `keys`; what happens when one fails is not here.
 
 use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
-use crate::config::snapshot::{ClientIx, ProviderIx, Snapshot, TargetRule, UnknownModels};
+use crate::config::snapshot::{
+    ClientIx, NO_TURN, ProviderIx, Published, Route, RouteIx, Scene, Snapshot, TargetList, TurnIx, UnknownModels,
+};
 use crate::limits;
-use crate::protocol::Dialect;
+use crate::protocol::effort::{self, Effort};
+use crate::protocol::{Dialect, Protocol};
 
 /// A provider and the name it knows the model by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,10 @@ pub struct Target<'a> {
     pub provider: ProviderIx,
     /// For what, in the provider's words.
     pub model: &'a str,
+    /// What the provider speaks for this model.
+    pub protocol: Protocol,
+    /// The pool it is one of, or `NO_TURN`.
+    pub pool: TurnIx,
     /// Whether the client asked by another name, so that answers carry that one. Not under `auto`: there they carry
     /// the provider's.
     pub mapped: bool,
@@ -37,6 +45,46 @@ pub struct Question<'a> {
     pub forced: Option<ProviderIx>,
     /// The model it asks for; empty if it names none.
     pub model: &'a str,
+    /// The first rule of the route that the request meets.
+    pub rule: Option<u16>,
+    /// What is special about the request.
+    pub scene: Option<Scene>,
+}
+
+/// What decided, for whoever wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By<'a> {
+    /// The provider in the path.
+    Path,
+    /// The provider in the name.
+    Name,
+    /// A rule of the route, by its place.
+    Rule(u16),
+    /// An entry of the route's `models`.
+    Map(&'a str),
+    /// A scene of the route.
+    Scene(Scene),
+    /// Who publishes the name.
+    Catalogue,
+    /// `scenes.default`.
+    SceneDefault,
+    /// The route's `to`.
+    To,
+}
+
+/// The outcome of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen<'a> {
+    /// The targets, as they stand in the file.
+    pub targets: Targets<'a>,
+    /// What decided.
+    pub by: By<'a>,
+    /// The route that was taken.
+    pub route: Option<RouteIx>,
+    /// The turn of the list, where its order is the route's.
+    pub turn: Option<TurnIx>,
+    /// How much reasoning the name asks for.
+    pub effort: Option<Effort>,
 }
 
 /// Why there is no target.
@@ -57,45 +105,94 @@ pub enum Refused {
 }
 
 /// The targets of a question.
-pub fn targets<'a>(s: &'a Snapshot, q: &Question<'a>) -> Result<Targets<'a>, Refused> {
+pub fn targets<'a>(s: &'a Snapshot, q: &Question<'a>) -> Result<Chosen<'a>, Refused> {
     if q.model.len() > limits::MODEL_NAME_BYTES_MAX {
         return Err(Refused::UnknownModel);
     }
-    let asked = if is_auto(q.model) { "auto" } else { q.model };
-    if let Some(client) = q.client
-        && !s.clients[usize::from(client)].may_ask(asked)
-    {
-        return Err(Refused::NotAllowed);
+    let route = s.route(q.client, q.dialect);
+    let (asked, effort) = name(s, route, q.model);
+    if let Some(client) = q.client {
+        let client = &s.clients[usize::from(client)];
+        if !client.may_ask(if is_auto(q.model) { asked } else { q.model }) && !client.may_ask(asked) {
+            return Err(Refused::NotAllowed);
+        }
     }
-    let mut found = Found { s, asked, targets: Targets::new(), excluded: false };
+    let whole = if effort.is_some() { q.model } else { asked };
+    let mut found = Found { s, asked, whole, targets: Targets::new(), excluded: false };
+    let done = |found: Found<'a>, by, turn| found.done(by, route, turn, effort);
     if let Some(provider) = q.forced {
         found.explicit(provider, strip_own_name(s, provider, asked))?;
-        return found.done();
+        return done(found, By::Path, None);
     }
     if let Some((provider, model)) = explicit(s, asked) {
         found.explicit(provider, model)?;
-        return found.done();
+        return done(found, By::Name, None);
     }
-    let route = s.route(q.client, q.dialect).map(|route| &s.routes[usize::from(route)]);
-    if let Some(rules) = route.and_then(|route| route.models.get(asked)) {
-        found.rules(rules);
-        return found.done();
+    let rules = route.map(|route| &s.routes[usize::from(route)]);
+    if let Some(rules) = rules {
+        if let Some(place) = q.rule {
+            let list = &rules.rules[usize::from(place)].to;
+            found.list(list);
+            return done(found, By::Rule(place), Some(list.turn));
+        }
+        if let Some((pattern, list)) = rules.models.get(asked) {
+            found.list(list);
+            return done(found, By::Map(pattern.as_str()), Some(list.turn));
+        }
+        if let Some(scene) = q.scene
+            && let Some(list) = rules.scenes.list(scene)
+        {
+            found.list(list);
+            return done(found, By::Scene(scene), Some(list.turn));
+        }
     }
     for (provider, published) in s.published(asked) {
-        found.push(provider, &published.name);
+        found.published(provider, published);
     }
     if !found.targets.is_empty() || found.excluded {
-        return found.done();
+        return done(found, By::Catalogue, rules.map(|rules| rules.turn));
     }
-    match route {
-        Some(route) if route.unknown_models == UnknownModels::Default => {
-            found.rules(&route.to);
-            found.done()
+    match rules {
+        Some(rules) if rules.unknown_models == UnknownModels::Default => {
+            let (by, list) = match &rules.scenes.default {
+                Some(list) if q.scene.is_none() => (By::SceneDefault, list),
+                Some(_) | None => (By::To, &rules.to),
+            };
+            found.list(list);
+            done(found, by, Some(list.turn))
         }
         Some(_) if is_auto(asked) => Err(Refused::NotDirected),
         None if is_auto(asked) => Err(Refused::NoRoute),
         Some(_) | None => Err(Refused::UnknownModel),
     }
+}
+
+/// The route whose rules or scenes the answer to this question hangs on; nothing if it is found without them.
+pub fn looks_at_request<'a>(s: &'a Snapshot, q: &Question<'_>) -> Option<&'a Route> {
+    let route = s.route(q.client, q.dialect)?;
+    let rules = &s.routes[usize::from(route)];
+    if q.forced.is_some() || rules.rules.is_empty() && rules.scenes.is_empty() {
+        return None;
+    }
+    let (asked, _) = name(s, Some(route), q.model);
+    explicit(s, asked).is_none().then_some(rules)
+}
+
+/// Whether the scene of a request matters, once it meets no rule of its route.
+pub fn looks_at_scene(route: &Route, s: &Snapshot, model: &str) -> bool {
+    let (asked, _) = name(s, None, model);
+    !route.scenes.is_empty() && route.models.get(asked).is_none()
+}
+
+/// The name to look for, `auto` in its one spelling, and the reasoning that a suffix asks for. A name that is known
+/// with its suffix has none.
+fn name<'a>(s: &Snapshot, route: Option<RouteIx>, model: &'a str) -> (&'a str, Option<Effort>) {
+    let split = effort::split(model).filter(|_| {
+        let mapped = route.and_then(|route| s.routes[usize::from(route)].models.get(model));
+        s.published(model).next().is_none() && mapped.is_none_or(|(pattern, _)| pattern.is_wildcard())
+    });
+    let (name, effort) = split.map_or((model, None), |(name, effort)| (name, Some(effort)));
+    (if is_auto(name) { "auto" } else { name }, effort)
 }
 
 /// No name, and `auto` in any case, leave the choice to the route.
@@ -126,6 +223,8 @@ fn strip_own_name<'a>(s: &Snapshot, forced: ProviderIx, asked: &'a str) -> &'a s
 struct Found<'a> {
     s: &'a Snapshot,
     asked: &'a str,
+    /// The name with its suffix.
+    whole: &'a str,
     targets: Targets<'a>,
     /// Whether a target was left out because its provider excludes the model.
     excluded: bool,
@@ -140,9 +239,9 @@ impl<'a> Found<'a> {
             let models = &s.providers[usize::from(provider)].models;
             let named = s.providers[usize::from(provider)].published("auto").next();
             match named.or(models.first()) {
-                Some(published) => self.push(provider, &published.name),
+                Some(published) => self.push(provider, &published.name, published.protocol, NO_TURN),
                 None if model.is_empty() => return Err(Refused::NotDirected),
-                None => self.push(provider, model),
+                None => self.own(provider, model, NO_TURN),
             }
         } else {
             self.known(provider, model);
@@ -155,17 +254,17 @@ impl<'a> Found<'a> {
         let s = self.s;
         let mut published = s.providers[usize::from(provider)].published(model).peekable();
         if published.peek().is_none() {
-            self.push(provider, model);
+            self.own(provider, model, NO_TURN);
         }
         for published in published {
-            self.push(provider, &published.name);
+            self.published(provider, published);
         }
     }
 
-    fn rules(&mut self, rules: &'a [TargetRule]) {
-        for rule in rules {
+    fn list(&mut self, list: &'a TargetList) {
+        for rule in &list.rules {
             match &rule.model {
-                Some(model) => self.push(rule.provider, model),
+                Some(model) => self.own(rule.provider, model, rule.pool),
                 // The name asked for is kept; under `auto` there is none, so it is the provider's first.
                 None if is_auto(self.asked) => {
                     let _ = self.explicit(rule.provider, self.asked);
@@ -175,25 +274,57 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn push(&mut self, provider: ProviderIx, model: &'a str) {
+    fn published(&mut self, provider: ProviderIx, published: &'a Published) {
+        self.push(provider, &published.name, published.protocol, published.pool);
+    }
+
+    /// A name of the provider's own.
+    fn own(&mut self, provider: ProviderIx, model: &'a str, pool: TurnIx) {
+        let known = &self.s.providers[usize::from(provider)];
+        let protocol = known.upstream(model).map_or(known.protocol, |published| published.protocol);
+        self.push(provider, model, protocol, pool);
+    }
+
+    fn push(&mut self, provider: ProviderIx, model: &'a str, protocol: Protocol, pool: TurnIx) {
         if self.s.providers[usize::from(provider)].excludes(model) {
             self.excluded = true;
             return;
         }
-        let mapped = model != self.asked && !is_auto(self.asked);
-        let target = Target { provider, model, mapped };
-        if !self.targets.contains(&target) {
+        let mapped = model != self.whole && !is_auto(self.asked);
+        let target = Target { provider, model, protocol, pool, mapped };
+        if !self.targets.iter().any(|other| other.provider == provider && other.model == model) {
             self.targets.push(target);
         }
     }
 
-    fn done(self) -> Result<Targets<'a>, Refused> {
+    fn done(
+        self,
+        by: By<'a>,
+        route: Option<RouteIx>,
+        turn: Option<TurnIx>,
+        effort: Option<Effort>,
+    ) -> Result<Chosen<'a>, Refused> {
         match (self.targets.is_empty(), self.excluded) {
-            (false, _) => Ok(self.targets),
+            (false, _) => Ok(Chosen { targets: self.targets, by, route, turn, effort }),
             (true, true) => Err(Refused::Excluded),
             (true, false) => Err(Refused::NoTarget),
         }
     }
+}
+
+/// Published and mapped names that are like one that is unknown, nearest first; a few, for an error message.
+pub fn nearest<'a>(s: &'a Snapshot, q: &Question<'_>) -> SmallVec<[&'a str; 3]> {
+    let asked: &str = q.model.get(..limits::NAME_SHOWN_BYTES).unwrap_or(q.model);
+    let known: Vec<&str> = listed(s, q.client, q.dialect).iter().map(|model| model.id).collect();
+    let mut near = SmallVec::new();
+    for _ in 0..3 {
+        let rest = known.iter().copied().filter(|id| !near.contains(id));
+        match crate::config::problem::nearest(asked, rest) {
+            Some(name) => near.push(name),
+            None => break,
+        }
+    }
+    near
 }
 
 /// A model as lists show it.
@@ -213,9 +344,10 @@ pub fn listed(s: &Snapshot, client: Option<ClientIx>, dialect: Dialect) -> Vec<L
     let mut seen: HashSet<&str, ahash::RandomState> = HashSet::default();
     let mut models = Vec::new();
     let mut offer = |id, released_unix_ms| {
-        let Ok(targets) = targets(s, &Question { client, dialect, forced: None, model: id }) else { return false };
+        let question = Question { client, dialect, forced: None, model: id, rule: None, scene: None };
+        let Ok(chosen) = targets(s, &question) else { return false };
         if seen.insert(id) {
-            let owned_by = &*s.providers[usize::from(targets[0].provider)].name;
+            let owned_by = &*s.providers[usize::from(chosen.targets[0].provider)].name;
             models.push(Listed { id, owned_by, released_unix_ms });
         }
         true

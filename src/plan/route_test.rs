@@ -36,9 +36,13 @@ const NORA: Option<ClientIx> = Some(2);
 /// `provider/model` of each target, `!` in front if answers carry the name asked for; or the refusal.
 fn ask(s: &Snapshot, client: Option<ClientIx>, dialect: Dialect, forced: Option<&str>, model: &str) -> String {
     let forced = forced.map(|name| s.provider(name.as_bytes()).unwrap());
-    match targets(s, &Question { client, dialect, forced, model }) {
+    show(s, targets(s, &Question { client, dialect, forced, model, rule: None, scene: None }))
+}
+
+fn show(s: &Snapshot, found: Result<Chosen<'_>, Refused>) -> String {
+    match found {
         Err(refused) => format!("{refused:?}"),
-        Ok(targets) => {
+        Ok(Chosen { targets, .. }) => {
             let show = |target: &Target<'_>| {
                 let provider = &s.providers[usize::from(target.provider)].name;
                 format!("{}{provider}/{}", if target.mapped { "!" } else { "" }, target.model)
@@ -202,4 +206,120 @@ fn names_without_targets_are_not_listed() {
     );
     let listed: Vec<_> = listed(&s, None, Dialect::Chat).iter().map(|model| (model.id, model.owned_by)).collect();
     assert_eq!(listed, [("z", "b"), ("demo", "b")]);
+}
+
+const RULED: &str = r#"{
+  "providers": {
+    "a": { "protocol": "chat", "base_url": "http://127.0.0.1:1", "models": ["m",
+      {"name": "claude-x", "protocol": "anthropic"}, {"name": "named(high)"}] },
+    "b": { "protocol": "chat", "base_url": "http://127.0.0.1:2" }
+  },
+  "routes": {
+    "full": { "to": ["a/to"], "models": { "mapped": "a/map", "odd(low)": "a/odd" }, "background_models": ["*-mini"],
+      "rules": [{ "if": { "header": { "X-Team": "gold*" }, "member": { "metadata.tier": "1" } }, "to": "a/both" },
+                { "if": { "header": { "x-team": "*" }, "model": ["mapped", "x*"] }, "to": "a/either" }],
+      "scenes": { "longContext": "a/long", "background": "a/back", "webSearch": "a/web", "image": ["a/image", "b"], "default": "a/default" } },
+    "bare": { "to": ["a/to"], "scenes": { "default": ["a/default"] } },
+    "plain": { "to": ["a/to"] }
+  },
+  "default_route": "full", "default_routes": { "gemini": "bare", "ollama": "plain" }
+}"#;
+
+/// A request of one rule or scene.
+fn special(model: &str, rule: Option<u16>, scene: Option<Scene>) -> String {
+    let s = snapshot(RULED);
+    let found = targets(&s, &Question { client: None, dialect: Dialect::Chat, forced: None, model, rule, scene });
+    let by = found.as_ref().map(|chosen| format!("{:?}", chosen.by)).unwrap_or_default();
+    format!("{} by {by}", show(&s, found))
+}
+
+#[test]
+fn scenes_come_after_the_map_and_before_the_catalogue() {
+    for (model, scene, expected) in [
+        ("m", Some(Scene::LongContext), "!a/long by Scene(LongContext)"),
+        ("m", Some(Scene::Background), "!a/back by Scene(Background)"),
+        ("auto", Some(Scene::WebSearch), "a/web by Scene(WebSearch)"),
+        ("m", Some(Scene::Image), "!a/image b/m by Scene(Image)"),
+        ("mapped", Some(Scene::Image), "!a/map by Map(\"mapped\")"),
+        ("a/m", Some(Scene::Image), "!a/m by Name"),
+        // Of this scene there is no entry: the catalogue, then `to`; `default` is for requests of no scene.
+        ("m", Some(Scene::Think), "a/m by Catalogue"),
+        ("other", Some(Scene::Think), "!a/to by To"),
+        ("m", None, "a/m by Catalogue"),
+        ("other", None, "!a/default by SceneDefault"),
+        ("auto", None, "a/default by SceneDefault"),
+    ] {
+        assert_eq!(special(model, None, scene), expected, "{model} {scene:?}");
+    }
+}
+
+#[test]
+fn rules_come_before_the_map_and_after_providers_in_the_name() {
+    assert_eq!(special("mapped", Some(0), None), "!a/both by Rule(0)");
+    assert_eq!(special("m", Some(1), Some(Scene::Image)), "!a/either by Rule(1)");
+    assert_eq!(special("b/x", Some(0), None), "!b/x by Name");
+}
+
+#[test]
+fn a_request_is_looked_at_only_where_it_matters() {
+    let s = snapshot(RULED);
+    let looks = |dialect, forced, model| {
+        let question = Question { client: None, dialect, forced, model, rule: None, scene: None };
+        looks_at_request(&s, &question).map(|route| (&*route.name, looks_at_scene(route, &s, model)))
+    };
+    assert_eq!(looks(Dialect::Chat, None, "m"), Some(("full", true)));
+    assert_eq!(looks(Dialect::Chat, None, "MAPPED"), Some(("full", false)), "its name decides before scenes do");
+    assert_eq!(looks(Dialect::Chat, None, "a/m"), None);
+    assert_eq!(looks(Dialect::Chat, Some(0), "m"), None);
+    assert_eq!(looks(Dialect::Gemini, None, "m"), Some(("bare", true)));
+    assert_eq!(looks(Dialect::Ollama, None, "m"), None);
+}
+
+#[test]
+fn a_model_may_have_a_protocol_of_its_own() {
+    let s = snapshot(RULED);
+    for (model, protocol) in [
+        ("m", Protocol::Chat),
+        ("claude-x", Protocol::Anthropic),
+        ("a/claude-x", Protocol::Anthropic),
+        ("a/unpublished", Protocol::Chat),
+    ] {
+        let question = Question { client: None, dialect: Dialect::Chat, forced: None, model, rule: None, scene: None };
+        assert_eq!(targets(&s, &question).unwrap().targets[0].protocol, protocol, "{model}");
+    }
+    assert_eq!(s.keys[0].auth_for(Protocol::Anthropic).expose(), b"");
+    let s = snapshot(&RULED.replace("\"models\": [\"m\"", "\"keys\": [\"k\"], \"models\": [\"m\""));
+    assert_eq!(s.keys[0].auth_for(Protocol::Anthropic).expose(), b"x-api-key: k\r\n");
+    assert_eq!(s.keys[0].auth_for(Protocol::Chat).expose(), b"authorization: Bearer k\r\n");
+}
+
+#[test]
+fn a_suffix_asks_for_reasoning_unless_the_name_is_known_with_it() {
+    let s = snapshot(RULED);
+    for (model, expected, effort) in [
+        ("m(high)", "!a/m", Some(Effort::Level(effort::Level::High))),
+        ("M(512)", "!a/m", Some(Effort::Budget(512))),
+        ("a/q(none)", "!a/q", Some(Effort::None)),
+        ("named(high)", "a/named(high)", None),
+        ("odd(low)", "!a/odd", None),
+        ("m(beta)", "!a/default", None),
+        ("auto(low)", "a/default", Some(Effort::Level(effort::Level::Low))),
+    ] {
+        let question = Question { client: None, dialect: Dialect::Chat, forced: None, model, rule: None, scene: None };
+        let found = targets(&s, &question);
+        assert_eq!(found.as_ref().unwrap().effort, effort, "{model}");
+        assert_eq!(show(&s, found), expected, "{model}");
+    }
+}
+
+#[test]
+fn near_names_are_told_of_an_unknown_one() {
+    let s = snapshot(FILE);
+    let near = |model| {
+        let question = Question { client: CARL, dialect: Dialect::Chat, forced: None, model, rule: None, scene: None };
+        nearest(&s, &question).to_vec()
+    };
+    assert_eq!(near("deepseek-chta"), ["deepseek-chat"]);
+    assert_eq!(near("sharde"), ["Shared", "shared"]);
+    assert_eq!(near("completely-else"), [""; 0]);
 }

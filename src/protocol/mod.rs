@@ -3,14 +3,18 @@
 //! Here is what the relay must know to pass an exchange between two that speak the same: which path means what
 //! ([`path`]), which path to ask upstream ([`address`]), what a request and an answer say about model, stream
 //! and tokens ([`sniff`]), and what the relay answers itself ([`failure`], [`models`], [`demo`]).
-//! Translation is not here.
+//! What all of them mean is [`ir`], the pivot of translation.
 
 pub mod address;
 pub mod demo;
+pub mod effort;
 pub mod failure;
+pub mod ir;
 pub mod models;
 pub mod path;
+pub mod prompt;
 pub mod sniff;
+pub mod tokens;
 
 use path::Endpoint;
 

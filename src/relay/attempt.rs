@@ -5,19 +5,21 @@
 //! first bytes. The client is watched all the while: when it leaves, the lane is dropped, which closes it.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use super::failure::Failure;
+use super::open;
 use super::upstream::Lane;
 use super::wait::{Client, Interest, Wake};
+use super::way::Way;
 use crate::http::body::{Decoder, State};
 use crate::http::field::Fields;
 use crate::http::field::Name;
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
 use crate::limits;
+use crate::plan::addresses::AddressBook;
 use crate::protocol::Dialect;
 use crate::protocol::sniff::{self, Answer, Progress};
 use crate::rt::{Net, Stream, sys};
@@ -30,8 +32,8 @@ pub(super) struct Outgoing<'a> {
 
 /// Where it goes and how long that may take.
 pub(super) struct Destination<'a> {
-    pub(super) pool: usize,
-    pub(super) addresses: &'a [SocketAddr],
+    pub(super) way: &'a Way,
+    pub(super) book: &'a AddressBook,
     pub(super) connect_ms: u32,
     /// Until the head of the answer, or its first bytes where it is streamed.
     pub(super) answer_ms: u32,
@@ -39,6 +41,8 @@ pub(super) struct Destination<'a> {
     pub(super) streamed: bool,
     /// What the answer speaks.
     pub(super) dialect: Dialect,
+    /// Whether the answer is to carry another name of the model: it is held until its end, for its length changes.
+    pub(super) renamed: bool,
 }
 
 /// An answer that has begun.
@@ -91,7 +95,7 @@ pub(super) async fn attempt<N: Net>(
     outgoing: &Outgoing<'_>,
     fields: &mut Fields,
 ) -> Result<Answered<N::Stream>, NoAnswer> {
-    if let Some(lane) = client.core.lanes.take(to.pool) {
+    if let Some(lane) = client.core.lanes.take(to.way.pool) {
         client.core.tally.lanes_reused.add(1);
         match on_lane(client, lane, to, outgoing, fields).await {
             Ok(answered) => return Ok(answered),
@@ -99,39 +103,13 @@ pub(super) async fn attempt<N: Net>(
             Err(Trouble::Stale) => {}
         }
     }
-    let lane = open(client, to).await?;
+    let lane = open::open(client, to).await?;
     client.core.tally.lanes_opened.add(1);
     match on_lane(client, lane, to, outgoing, fields).await {
         Ok(answered) => Ok(answered),
         Err(Trouble::Final(why)) => Err(why),
         Err(Trouble::Stale) => Err(Failure::broken("the connection was closed before an answer").into()),
     }
-}
-
-/// A fresh lane to the first address that takes one.
-async fn open<N: Net>(client: &mut Client<N>, to: &Destination<'_>) -> Result<Lane<N::Stream>, NoAnswer> {
-    let mut failure = Failure::unreachable("the provider's name has no address yet");
-    for &address in to.addresses {
-        failure = match client.core.net.dial(address) {
-            Err(error) => refused(&error),
-            Ok(stream) => {
-                client.due_in(to.connect_ms);
-                match client.lane(&stream, Interest::Write).await {
-                    Wake::Gone => return Err(NoAnswer::Gone),
-                    Wake::Due => Failure::late("connecting took too long"),
-                    Wake::Lane => match client.core.net.connected(&stream) {
-                        Ok(()) => return Ok(Lane { stream, pool: to.pool, reused: false }),
-                        Err(error) => refused(&error),
-                    },
-                }
-            }
-        };
-    }
-    Err(failure.into())
-}
-
-fn refused(error: &io::Error) -> Failure {
-    Failure::unreachable(format!("connecting failed: {error}"))
 }
 
 async fn on_lane<N: Net>(
@@ -152,8 +130,13 @@ async fn on_lane<N: Net>(
             let is_success = (200..300).contains(&head.status);
             let kind = fields.value(&buffer, Name::ContentType).unwrap_or_default();
             let stream = if is_success { stream_framing(kind, to.streamed, to.dialect) } else { None };
+            let is_json = kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"));
+            let hold_bytes = match to.renamed && is_json && stream.is_none() {
+                true => limits::RENAMED_BYTES_MAX,
+                false => limits::HOLD_BYTES_MAX,
+            };
             let mut answered = Answered { lane, buffer, head, decoder, payload, ended: false, reusable, stream };
-            match hold(client, &mut answered, to.dialect).await {
+            match hold(client, &mut answered, to.dialect, hold_bytes).await {
                 Ok(()) => return Ok(answered),
                 Err(why) => {
                     buffer = answered.buffer;
@@ -295,6 +278,7 @@ async fn hold<N: Net>(
     client: &mut Client<N>,
     answered: &mut Answered<N::Stream>,
     dialect: Dialect,
+    bytes_max: usize,
 ) -> Result<(), NoAnswer> {
     loop {
         decode(answered)?;
@@ -317,7 +301,7 @@ async fn hold<N: Net>(
             Shown::Nothing if answered.ended => {
                 return Err(Failure::broken("the upstream's stream ended before it began").into());
             }
-            Shown::Nothing if payload.len() >= limits::HOLD_BYTES_MAX => return Ok(()),
+            Shown::Nothing if payload.len() >= bytes_max => return Ok(()),
             Shown::Nothing => {}
         }
         if answered.buffer.len() == answered.buffer.capacity() {

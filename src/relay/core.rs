@@ -6,29 +6,38 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use arc_swap::{ArcSwap, Cache};
 
 use super::session;
 use super::upstream::Upstreams;
+use super::way::Way;
 use crate::base::id::RequestId;
 use crate::config::Snapshot;
+use crate::config::snapshot::ClientLimits;
 use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::board::{Board, KeyRow};
+use crate::plan::pace::Paces;
+use crate::plan::quota::{Meter, Meters};
+use crate::plan::spread::Turns;
+use crate::protocol::sniff::Reading;
 use crate::record::{Entry, Tally, Teller};
-use crate::rt::{Accept, Alarms, Net, Peer};
+use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 
 /// What control asks of a core.
 pub enum Command<L> {
     /// Accept here too. The name lets `Unlisten` find it.
     Listen(String, L),
-    /// Stop accepting on the listener of this name.
+    /// Stop accepting on the listener of this name, behind what waits there already.
     Unlisten(String),
     /// Accept nothing more, end what is idle, let the rest finish.
-    Drain,
+    Drain {
+        /// Another process accepts on the same sockets: what waits there is left to it.
+        succeeded: bool,
+    },
     /// Hand over what has ended and say this number then.
     Settle(u64),
 }
@@ -47,6 +56,10 @@ pub struct Parts {
     pub board: Arc<Board>,
     /// Connections of clients on all cores.
     pub connections: Arc<AtomicUsize>,
+    /// How fast targets are.
+    pub paces: Arc<Paces>,
+    /// What clients have used.
+    pub meters: Arc<Meters>,
     /// The way to control for finished exchanges.
     pub teller: Teller,
     /// Counters that control reads.
@@ -56,10 +69,14 @@ pub struct Parts {
 /// The snapshot as one core sees it, with what the core counts beside it.
 pub(super) struct View {
     pub(super) snapshot: Arc<Snapshot>,
+    /// Round robin over lists and pools of targets.
+    pub(super) turns: Turns,
+    /// What clients with bounds have used.
+    pub(super) meters: Box<[Option<Arc<Meter>>]>,
     /// Round robin over the keys of each provider.
     pub(super) cursors: Box<[Cell<u32>]>,
-    /// The idle pool of each provider.
-    pub(super) pools: Box<[usize]>,
+    /// How each key's provider is reached.
+    pub(super) ways: Box<[Rc<Way>]>,
     pub(super) board: Arc<Board>,
     /// What the cores share of each key.
     pub(super) rows: Box<[Arc<KeyRow>]>,
@@ -68,8 +85,18 @@ pub(super) struct View {
 /// A listener that this core accepts on.
 struct Listening {
     name: String,
-    open: Rc<Cell<bool>>,
+    door: Rc<Cell<Door>>,
     close: Box<dyn Fn()>,
+}
+
+/// Whether connections are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Open,
+    /// Only those that wait already.
+    Closing,
+    /// None: another process takes them.
+    Left,
 }
 
 /// Tables and text that an exchange needs until its answer begins; lent by the core.
@@ -78,6 +105,8 @@ pub(super) struct Scratch {
     pub(super) fields: Fields,
     pub(super) answer: Fields,
     pub(super) out: Vec<u8>,
+    /// How far the request body is read, where it is read at all.
+    pub(super) reading: Option<Reading>,
 }
 
 /// One core's shared state.
@@ -88,6 +117,8 @@ pub struct Core<N: Net> {
     pub(super) slabs: Slabs,
     pub(super) tally: Arc<Tally>,
     board: Arc<Board>,
+    pub(super) paces: Arc<Paces>,
+    meters: Arc<Meters>,
     teller: RefCell<Teller>,
     #[allow(clippy::vec_box, reason = "they are lent out one by one, and a move of a table is a copy of it")]
     scratch: RefCell<Vec<Box<Scratch>>>,
@@ -113,7 +144,7 @@ impl<N: Net> Core<N> {
         let mut book = Cache::new(parts.addresses);
         let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
-        let view = view_of(source.load(), &lanes, &parts.board);
+        let view = view_of(source.load(), &lanes, parts.index, &parts.meters, &parts.board);
         Rc::new(Core {
             net,
             alarms: Alarms::new(),
@@ -121,6 +152,8 @@ impl<N: Net> Core<N> {
             slabs: Slabs::default(),
             tally: parts.tally,
             board: parts.board,
+            paces: parts.paces,
+            meters: parts.meters,
             teller: RefCell::new(parts.teller),
             scratch: RefCell::default(),
             source: RefCell::new(source),
@@ -145,6 +178,7 @@ impl<N: Net> Core<N> {
             .net
             .every(limits::TICK_MS, || {
                 self.alarms.tick(self.now_ms());
+                self.tally.turns.add(1);
                 self.teller.borrow_mut().flush();
                 ticks += 1;
                 if ticks.is_multiple_of(limits::TICKS_PER_TRIM) {
@@ -160,10 +194,10 @@ impl<N: Net> Core<N> {
     pub fn command<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, command: Command<L>) {
         match command {
             Command::Listen(name, listener) => self.listen(name, listener),
-            Command::Unlisten(name) => self.unlisten(|listening| listening == name),
-            Command::Drain => {
+            Command::Unlisten(name) => self.unlisten(Door::Closing, |listening| listening == name),
+            Command::Drain { succeeded } => {
                 self.draining.set(true);
-                self.unlisten(|_| true);
+                self.unlisten(if succeeded { Door::Left } else { Door::Closing }, |_| true);
                 self.alarms.wake_all();
             }
             Command::Settle(number) => self.teller.borrow_mut().settle(number),
@@ -172,40 +206,57 @@ impl<N: Net> Core<N> {
 
     fn listen<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, name: String, listener: L) {
         let listener = Rc::new(listener);
-        let open = Rc::new(Cell::new(true));
+        let door = Rc::new(Cell::new(Door::Open));
         self.listeners.borrow_mut().push(Listening {
             name,
-            open: Rc::clone(&open),
+            door: Rc::clone(&door),
             close: Box::new({
                 let listener = Rc::clone(&listener);
                 move || listener.close()
             }),
         });
         let core = Rc::clone(self);
+        self.tally.doors_open.add(1);
+        let task = async move {
+            core.accept(&*listener, &door).await;
+            // Whoever sees the door shut sees the sessions that came through it.
+            fence(Ordering::Release);
+            core.tally.doors_open.sub(1);
+        };
         // A panic of the accept loop itself would leave a deaf core behind: better none than that.
-        self.net.spawn(async move { core.accept(&*listener, &open).await }, || std::process::abort());
+        self.net.spawn(task, || std::process::abort());
     }
 
-    fn unlisten(&self, which: impl Fn(&str) -> bool) {
+    fn unlisten(&self, door: Door, which: impl Fn(&str) -> bool) {
         self.listeners.borrow_mut().retain(|listening| {
             let goes = which(&listening.name);
             if goes {
-                listening.open.set(false);
+                listening.door.set(door);
                 (listening.close)();
             }
             !goes
         });
     }
 
-    /// The accept loop of one listener. A connection that the kernel had taken in before the listener was
-    /// closed is still served.
-    async fn accept<L: Accept<Stream = N::Stream>>(self: Rc<Self>, listener: &L, open: &Cell<bool>) {
-        while open.get() {
+    /// The accept loop of one listener. Connections that the kernel had taken in before the listener was closed
+    /// are still served: their clients have been told that they are connected.
+    async fn accept<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, listener: &L, door: &Cell<Door>) {
+        while door.get() == Door::Open {
             match listener.accept().await {
                 Ok((stream, peer)) => self.admit(stream, peer),
-                Err(_) if !open.get() => return,
+                Err(_) if door.get() != Door::Open => break,
                 // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
                 Err(_) => self.net.sleep(limits::ACCEPT_PAUSE_MS).await,
+            }
+        }
+        if door.get() == Door::Left {
+            return;
+        }
+        // Bounded, for the queue can grow as long as the socket is there.
+        for _ in 0..limits::LISTEN_BACKLOG {
+            match listener.queued() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(_) => return,
             }
         }
     }
@@ -215,7 +266,7 @@ impl<N: Net> Core<N> {
         let guest = Guest::new(Rc::clone(self));
         let core = Rc::clone(self);
         let task = async move {
-            session::serve(&core, stream, peer, crowd).await;
+            session::serve(&core, Wire::Plain(stream), peer, crowd).await;
             drop(guest);
         };
         let tally = Arc::clone(&self.tally);
@@ -228,7 +279,7 @@ impl<N: Net> Core<N> {
         let snapshot = source.load();
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(snapshot, &view.snapshot) {
-            *view = Rc::new(view_of(snapshot, &self.lanes, &self.board));
+            *view = Rc::new(view_of(snapshot, &self.lanes, self.index, &self.meters, &self.board));
         }
         Rc::clone(&view)
     }
@@ -251,6 +302,7 @@ impl<N: Net> Core<N> {
 
     pub(super) fn take_back(&self, mut scratch: Box<Scratch>) {
         scratch.out.clear();
+        scratch.reading = None;
         let mut free = self.scratch.borrow_mut();
         if free.len() < limits::SCRATCH_FREE_MAX && scratch.out.capacity() <= limits::SLAB_BYTES {
             free.push(scratch);
@@ -286,11 +338,17 @@ impl<N: Net> Core<N> {
     }
 }
 
-fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, board: &Arc<Board>) -> View {
+fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters: &Meters, board: &Arc<Board>) -> View {
     View {
         snapshot: Arc::clone(snapshot),
+        turns: Turns::new(snapshot, core),
+        meters: snapshot
+            .clients
+            .iter()
+            .map(|client| (client.limits != ClientLimits::default()).then(|| meters.of(&client.name)))
+            .collect(),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
-        pools: snapshot.providers.iter().map(|provider| lanes.pool(&provider.base.authority)).collect(),
+        ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)])).collect(),
         board: Arc::clone(board),
         rows: board.rows(snapshot),
     }

@@ -31,11 +31,6 @@ impl Failure {
         Failure::of(Fault::BadGateway, Verdict::FAILING, message)
     }
 
-    /// The target cannot be used at all, with whatever key.
-    pub(super) fn unavailable(message: impl Into<Cow<'static, str>>) -> Failure {
-        Failure::of(Fault::BadGateway, Verdict::UNUSABLE, message)
-    }
-
     /// The upstream did not answer in time.
     pub(super) fn late(message: impl Into<Cow<'static, str>>) -> Failure {
         Failure::of(Fault::Timeout, Verdict::FAILING, message)

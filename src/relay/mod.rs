@@ -6,14 +6,17 @@
 //! Backpressure is structural: an upstream is read again only after what it said before has been written.
 
 mod attempt;
+mod choose;
 mod core;
 mod demo;
 mod exchange;
 mod failure;
 mod intake;
 mod local;
+mod open;
 mod outgoing;
 mod pipe;
+mod quota;
 mod reach;
 mod rejected;
 mod reply;
@@ -21,6 +24,7 @@ mod session;
 mod trial;
 mod upstream;
 mod wait;
+mod way;
 
 #[cfg(test)]
 mod size_test;

@@ -3,6 +3,7 @@
 //! A head is made of the other side's own field lines, byte for byte, less what belongs to one connection
 //! (RFC 9110 §7.6.1), less every credential, plus what this hop has to say. Framing is always our own.
 
+use super::attempt::Answered;
 use super::pipe::Frame;
 use super::reply;
 use crate::base::id::RequestId;
@@ -10,9 +11,9 @@ use crate::config::snapshot::{Key, Provider};
 use crate::http::field::{Fields, Name, is_credential};
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::write;
-use crate::protocol::Protocol;
 use crate::protocol::address::{self, Upstream};
 use crate::protocol::path::Call;
+use crate::protocol::{Dialect, Protocol, sniff};
 
 /// What the upstream's request head is made from.
 pub(super) struct Request<'a> {
@@ -21,6 +22,8 @@ pub(super) struct Request<'a> {
     /// The buffer that the spans of `head` and `fields` lie in.
     pub(super) input: &'a [u8],
     pub(super) call: &'a Call<'a>,
+    /// What the target speaks.
+    pub(super) protocol: Protocol,
     /// The model as the target names it.
     pub(super) model: &'a str,
     /// Whether the body goes out decoded, so that its coding no longer holds.
@@ -41,7 +44,7 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
         versioned: provider.base.versioned,
         api_version: &provider.api_version,
     };
-    address::target(request.call, provider.protocol, &upstream, request.model, query, out);
+    address::target(request.call, request.protocol, &upstream, request.model, query, out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     write::field("host", provider.base.authority.as_bytes(), out);
     let is_replaced = |name: &[u8]| key.headers.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()));
@@ -52,8 +55,8 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
             || is_replaced(field.name.of(input))
     });
     out.extend_from_slice(b"accept-encoding: identity\r\n");
-    out.extend_from_slice(key.auth.expose());
-    if provider.protocol == Protocol::Anthropic && fields.get(Name::AnthropicVersion).is_none() {
+    out.extend_from_slice(key.auth_for(request.protocol).expose());
+    if request.protocol == Protocol::Anthropic && fields.get(Name::AnthropicVersion).is_none() {
         out.extend_from_slice(ANTHROPIC_VERSION);
     }
     for (name, value) in &key.headers {
@@ -70,6 +73,16 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
     }
     write::field_number("content-length", body_bytes as u64, out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.
+pub(super) fn rename<S>(answered: &mut Answered<S>, dialect: Dialect, name: &[u8]) {
+    let at = answered.payload.start;
+    if let Some(body) = sniff::renamed(dialect, &answered.buffer[answered.payload.clone()], name) {
+        answered.buffer.truncate(at);
+        answered.buffer.extend_from_slice(&body);
+        answered.payload = at..answered.buffer.len();
+    }
 }
 
 /// What the client's answer head is made from.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
+use super::choose;
 use super::core::{Scratch, View};
 use super::exchange::Called;
 use super::failure::Failure;
@@ -14,31 +15,35 @@ use super::outgoing;
 use super::rejected::{self, is_error, masked};
 use super::trial::Trial;
 use super::wait::Client;
-use crate::config::snapshot::{KeyIx, ProviderIx};
+use crate::config::snapshot::{KeyIx, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
-use crate::http::head::{Name, RequestHead};
-use crate::json::edit::Edits;
+use crate::http::head::RequestHead;
+use crate::json::{self, edit::Edits};
 use crate::limits;
 use crate::plan::board::{Model, Rest};
 use crate::plan::breaker::Cause;
 use crate::plan::keys;
+use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
-use crate::plan::route::{self, Question, Refused, Target};
+use crate::plan::route::{Chosen, Target};
+use crate::plan::shape::{self, Going};
 use crate::protocol::failure::Fault;
-use crate::protocol::sniff::{self, Asked, NotForm};
+use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Protocol};
 use crate::record::{Entry, Text};
 use crate::rt::Net;
 
 /// A request whose body has been read, with the targets it goes to.
 pub(super) struct Prepared<'a> {
-    view: &'a Rc<View>,
-    called: &'a Called,
+    pub(super) view: &'a Rc<View>,
+    pub(super) called: &'a Called,
     head: &'a RequestHead,
-    input: &'a [u8],
-    body: &'a [u8],
+    pub(super) input: &'a [u8],
+    pub(super) body: &'a [u8],
     decoded: bool,
     asked: Asked,
+    /// Its members, where the route looks at them.
+    pub(super) outline: Option<Outline>,
     /// The model asked for.
     pub(super) model: Cow<'a, str>,
     /// Whether the answer is asked for as a stream.
@@ -74,6 +79,10 @@ pub(super) struct Found<S> {
     /// Usage was asked of the upstream, not by the client: it comes out of the stream again.
     pub(super) hide_usage: bool,
     pub(super) reused: bool,
+    /// Where the route goes by speed: under which key the answer is measured, and since when.
+    pub(super) measured: Option<(u64, u64)>,
+    /// The name that the answer carries in place of the upstream's, as a JSON string.
+    pub(super) name: Option<Box<[u8]>>,
 }
 
 /// A request for the demo provider.
@@ -89,54 +98,43 @@ impl<'a> Prepared<'a> {
         input: &'a [u8],
         body: &'a [u8],
         decoded: bool,
-        fields: &Fields,
-    ) -> Result<Prepared<'a>, (Fault, Cow<'static, str>)> {
-        let kind = fields.value(input, Name::ContentType).unwrap_or_default();
-        let asked = match sniff::form(called.endpoint, kind, body) {
-            Some(form) => form.map_err(|NotForm| {
-                (Fault::InvalidRequest, "the body is not the form that its content-type announces".into())
-            })?,
-            None => sniff::request(called.endpoint, body)
-                .map_err(|error| (Fault::InvalidRequest, format!("the body is not valid JSON: {error}").into()))?,
-        };
+        reading: Reading,
+    ) -> Prepared<'a> {
+        let (asked, outline) = reading.finish();
         let model = match &called.model {
             Some(model) => Cow::Borrowed(model.as_str()),
             None => asked.model(body),
         };
         let streamed = asked.streams();
-        Ok(Prepared { view, called, head, input, body, decoded, asked, model, streamed })
+        Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed }
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
-    fn spliced<'t>(&'t self, target: &'t Target<'_>) -> Edits<'t> {
-        let stands = self.called.model.is_none() && self.asked.models.len() == 1 && *target.model == *self.model;
-        sniff::splice(&self.asked, self.body, (!stands).then_some(target.model), self.asked.lacks_usage())
+    fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
+        let stands = self.called.model.is_none() && asked.models.len() == 1 && *target.model == *asked.model(body);
+        sniff::splice(asked, body, (!stands).then_some(target.model), self.asked.lacks_usage())
     }
 
-    fn targets(&self) -> Result<SmallVec<[Target<'_>; 4]>, (Fault, Cow<'static, str>)> {
-        let question = Question {
-            client: self.called.client,
+    /// The body as the route and the provider change it; nothing if they do not.
+    fn shaped(&self, target: &Target<'_>, chosen: &Chosen<'_>, fields: &Fields) -> Option<Vec<u8>> {
+        let s = &self.view.snapshot;
+        let route = chosen.route.map(|route| &s.routes[usize::from(route)].shaping);
+        let none = Shaping::default();
+        let shapings = [route.unwrap_or(&none), &s.providers[usize::from(target.provider)].shaping];
+        if chosen.effort.is_none() && shapings.iter().all(|shaping| shaping.is_empty()) || !self.asked.is_json() {
+            return None;
+        }
+        let going = Going {
             dialect: self.called.dialect,
-            forced: self.called.provider,
-            model: &self.model,
+            from: self.called.dialect,
+            asked: &self.model,
+            model: target.model,
+            is_chat: self.called.endpoint.is_chat(),
+            effort: chosen.effort,
+            header: &|name, is| choose::header_holds(fields, self.input, name, is),
         };
-        route::targets(&self.view.snapshot, &question).map_err(|why| match why {
-            Refused::NotAllowed => (Fault::Permission, "this key may not use this model".into()),
-            Refused::UnknownModel | Refused::Excluded => {
-                (Fault::NotFound, format!("the model {:?} does not exist", shortened(&self.model)).into())
-            }
-            Refused::NotDirected => (Fault::InvalidRequest, "the request names no model".into()),
-            Refused::NoRoute | Refused::NoTarget => {
-                (Fault::NotFound, "no route leads to a provider for this request".into())
-            }
-        })
+        shape::shape(&shapings, &going, self.body)
     }
-}
-
-/// A name from outside, short enough for a message.
-fn shortened(name: &str) -> &str {
-    let end = (0..=name.len().min(limits::NAME_SHOWN_BYTES)).rev().find(|&end| name.is_char_boundary(end));
-    &name[..end.unwrap_or(0)]
 }
 
 /// What one attempt came to.
@@ -163,11 +161,12 @@ pub(super) async fn reach<N: Net>(
     scratch: &mut Scratch,
     entry: &mut Entry,
 ) -> Reached<N::Stream> {
-    let targets = match request.targets() {
-        Ok(targets) => targets,
+    let chosen = match choose::choose(client, request, &scratch.fields).await {
+        Ok(chosen) => chosen,
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
-    let mut trip = Trip { request, targets: &targets, failed: None };
+    entry.route = chosen.route.unwrap_or(crate::record::NONE);
+    let mut trip = Trip { request, chosen: &chosen, failed: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -190,14 +189,14 @@ pub(super) async fn reach<N: Net>(
 }
 
 /// One request on its way through targets and keys.
-struct Trip<'t, 'a> {
+struct Trip<'t, 'a, 'c> {
     request: &'t Prepared<'a>,
-    targets: &'t [Target<'t>],
+    chosen: &'t Chosen<'c>,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
 }
 
-impl Trip<'_, '_> {
+impl Trip<'_, '_, '_> {
     /// Every target once, every key of it that may be used now once.
     async fn round<N: Net>(
         &mut self,
@@ -208,14 +207,13 @@ impl Trip<'_, '_> {
         let (request, view) = (self.request, self.request.view);
         let snapshot = &*view.snapshot;
         let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
-        'targets: for target in self.targets {
-            let provider = &snapshot.providers[target.provider as usize];
-            if !protocol::serves(provider.protocol, request.called.endpoint) {
+        'targets: for target in &self.chosen.targets {
+            if !protocol::serves(target.protocol, request.called.endpoint) {
                 continue;
             }
             entry.provider = target.provider;
             entry.model_sent = Text::new(target.model);
-            if provider.protocol == Protocol::Demo {
+            if target.protocol == Protocol::Demo {
                 return Round::Over(Reached::Demo(Demo { body: request.body.to_vec() }));
             }
             let cursor = &view.cursors[target.provider as usize];
@@ -230,11 +228,10 @@ impl Trip<'_, '_> {
                 let Ok(mut trial) = Trial::begin(view, key, model, client.core.net.unix_ms()) else { continue };
                 entry.attempts += 1;
                 entry.key = key;
-                let failure = match attempt(client, request, target, key, scratch).await {
+                let began_us = client.core.net.now_us();
+                let failure = match attempt(client, request, self.chosen, target, key, scratch).await {
                     Tried::Answer(answered) => {
-                        let reused = answered.lane.reused;
-                        let hide_usage = request.asked.lacks_usage();
-                        let found = Found { answered, trial, provider: target.provider, hide_usage, reused };
+                        let found = self.found(answered, trial, target, began_us);
                         return Round::Over(Reached::Answer(Box::new(found)));
                     }
                     Tried::Gone => return Round::Over(Reached::Gone),
@@ -253,13 +250,29 @@ impl Trip<'_, '_> {
         Round::Exhausted
     }
 
+    fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
+        let (request, snapshot) = (self.request, &self.request.view.snapshot);
+        let measured = measured(snapshot, self.chosen).then(|| {
+            let provider = &snapshot.providers[usize::from(target.provider)].name;
+            (Paces::key(provider, target.model, request.streamed), began_us)
+        });
+        Found {
+            provider: target.provider,
+            hide_usage: request.asked.lacks_usage(),
+            reused: answered.lane.reused,
+            measured,
+            name: target.mapped.then(|| quoted(&request.model)),
+            answered,
+            trial,
+        }
+    }
+
     /// The rests of all keys of all targets.
     fn rests(&self, now_ms: u64) -> impl Iterator<Item = (ProviderIx, Rest)> {
         let (view, request) = (self.request.view, self.request);
         let snapshot = &*view.snapshot;
-        self.targets.iter().flat_map(move |target| {
-            let protocol = snapshot.providers[target.provider as usize].protocol;
-            let serves = protocol::serves(protocol, request.called.endpoint);
+        self.chosen.targets.iter().flat_map(move |target| {
+            let serves = protocol::serves(target.protocol, request.called.endpoint);
             let model = Model::new(target.model);
             snapshot.keys_of(target.provider).filter(move |(_, key)| serves && key.serves(target.model)).filter_map(
                 move |(key, _)| {
@@ -281,7 +294,7 @@ impl Trip<'_, '_> {
             return Reached::Failed { failure, provider };
         }
         let Some((provider, rest)) = first else {
-            return unserved(self.request, self.targets, &self.request.view.snapshot);
+            return unserved(self.request, &self.chosen.targets, &self.request.view.snapshot);
         };
         let has = |cause| self.rests(now_ms).any(|(_, rest)| rest.cause == cause);
         let fault = match (has(Cause::RateLimited), self.rests(now_ms).all(|(_, rest)| rest.cause == Cause::NoModel)) {
@@ -295,11 +308,21 @@ impl Trip<'_, '_> {
     }
 }
 
+fn quoted(name: &str) -> Box<[u8]> {
+    let mut quoted = Vec::with_capacity(name.len() + 2);
+    json::text::quote(name, &mut quoted);
+    quoted.into()
+}
+
+/// Whether speed decides who is asked.
+fn measured(snapshot: &crate::config::Snapshot, chosen: &Chosen<'_>) -> bool {
+    let route = chosen.route.filter(|_| chosen.turn.is_some());
+    route.is_some_and(|route| snapshot.routes[usize::from(route)].spread == Spread::Fastest)
+}
+
 /// Nothing could even be tried: the protocols do not meet, or no key is there for the model.
 fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate::config::Snapshot) -> Reached<S> {
-    let meets = |target: &&Target<'_>| {
-        protocol::serves(snapshot.providers[target.provider as usize].protocol, request.called.endpoint)
-    };
+    let meets = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
     match targets.iter().find(meets) {
         Some(target) => Reached::Refused {
             fault: Fault::Unavailable,
@@ -319,19 +342,22 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
 async fn attempt<N: Net>(
     client: &mut Client<N>,
     request: &Prepared<'_>,
+    chosen: &Chosen<'_>,
     target: &Target<'_>,
     key: KeyIx,
     scratch: &mut Scratch,
 ) -> Tried<N::Stream> {
     let snapshot = &request.view.snapshot;
+    let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
-    if provider.base.tls {
-        // `weir check` has warned of it. In the clear the key must not go.
-        return Tried::Failed(Failure::unavailable("it is reached over https, which is not there yet"));
-    }
-    let Scratch { fields, answer, out } = scratch;
+    let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
-    let spliced = request.spliced(target);
+    let shaped = request.shaped(target, chosen, fields);
+    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
+    let spliced = match (&shaped, &again) {
+        (Some(body), Some(asked)) => request.spliced(target, body, asked),
+        (_, _) => request.spliced(target, request.body, &request.asked),
+    };
     let call = request.called.call(request.input);
     out.clear();
     outgoing::request(
@@ -340,6 +366,7 @@ async fn attempt<N: Net>(
             fields,
             input: request.input,
             call: &call,
+            protocol: target.protocol,
             model: target.model,
             decoded: request.decoded,
         },
@@ -358,14 +385,14 @@ async fn attempt<N: Net>(
     if !is_small {
         pieces.extend(spliced.segments());
     }
-    let addresses = client.core.addresses();
     let destination = Destination {
-        pool: request.view.pools[target.provider as usize],
-        addresses: addresses.of(&provider.base),
+        way,
+        book: &book,
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
         dialect: request.called.dialect,
+        renamed: target.mapped,
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,

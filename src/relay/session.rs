@@ -13,7 +13,7 @@ use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Found};
-use crate::rt::{Net, Peer, Stream, sys};
+use crate::rt::{Net, Peer, Stream, Wire, sys};
 
 /// What follows an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ enum NoHead {
 }
 
 /// Serves `stream` to its end. `crowd` is how many connections weir has, this one included.
-pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: N::Stream, peer: Peer, crowd: usize) {
+pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: Wire<N::Stream>, peer: Peer, crowd: usize) {
     let mut client = Client::new(core, stream, peer);
     if crowd > core.view().snapshot.limits.connections {
         let note = reply::Note {
@@ -127,13 +127,15 @@ async fn read_head<N: Net>(
             }
             client.readable().await
         };
-        if !arrived {
-            return Err(if input.is_empty() { NoHead::End } else { NoHead::Slow });
+        if !arrived && !input.is_empty() {
+            return Err(NoHead::Slow);
         }
         make_room(client, input);
         match client.stream.try_read(input) {
             Ok(0) => return Err(NoHead::End),
             Ok(_) => {}
+            // The last look before an idle connection ends: the wait may be behind what has just come.
+            Err(_) if !arrived => return Err(NoHead::End),
             Err(error) if sys::would_block(&error) => {}
             Err(_) => return Err(NoHead::End),
         }

@@ -6,7 +6,7 @@ use super::core::{Core, Scratch};
 use super::{exchange, session};
 use crate::http::head::RequestHead;
 use crate::limits;
-use crate::rt::{Monoio, Peer, Socket};
+use crate::rt::{Monoio, Peer, Socket, Wire};
 
 /// The size of what `task` returns, without calling it.
 fn size_of_returned<A, B, C, D, R>(_task: impl FnOnce(A, B, C, D) -> R) -> usize {
@@ -15,9 +15,10 @@ fn size_of_returned<A, B, C, D, R>(_task: impl FnOnce(A, B, C, D) -> R) -> usize
 
 #[test]
 fn the_state_of_a_session_is_bounded() {
-    let session = size_of_returned(|core: &'static Rc<Core<Monoio>>, stream: Socket, peer: Peer, crowd: usize| {
-        session::serve(core, stream, peer, crowd)
-    });
+    let session =
+        size_of_returned(|core: &'static Rc<Core<Monoio>>, stream: Wire<Socket>, peer: Peer, crowd: usize| {
+            session::serve(core, stream, peer, crowd)
+        });
     let exchange = size_of_returned(|client, input, head: RequestHead, scratch: Box<Scratch>| {
         let (client, input): (&'static mut super::wait::Client<Monoio>, &'static mut Vec<u8>) = (client, input);
         exchange::run(client, input, head, scratch)

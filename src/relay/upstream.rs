@@ -1,18 +1,21 @@
-//! Idle upstream connections of one core, by authority.
+//! Idle upstream connections of one core, by the way they were made.
 //!
 //! A lane goes back only when its answer has been read to the end and nothing followed it. The wait for its
 //! next bytes is armed as it goes in: while it is idle, anything that arrives (a close, stray bytes) makes it
 //! unfit, and at its next use the same wait serves for the answer.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::task::{Context, Waker};
 
+use super::way::Way;
+use crate::config::snapshot::Provider;
 use crate::limits;
-use crate::rt::Stream;
+use crate::rt::{Stream, Wire, sys};
 
 /// A connection to an upstream.
 pub(super) struct Lane<S> {
-    pub(super) stream: S,
+    pub(super) stream: Wire<S>,
     pub(super) pool: usize,
     /// Whether an exchange has used it before: a failure may then be the idle time's, not the upstream's.
     pub(super) reused: bool,
@@ -24,7 +27,7 @@ struct Idle<S> {
 }
 
 struct Pool<S> {
-    authority: Box<str>,
+    way: Rc<Way>,
     idle: Vec<Idle<S>>,
 }
 
@@ -40,16 +43,15 @@ impl<S> Default for Upstreams<S> {
 }
 
 impl<S> Upstreams<S> {
-    /// The number of the pool for `authority`. Numbers stay for the life of the core, over all reloads.
-    pub(super) fn pool(&self, authority: &str) -> usize {
+    /// How `provider` is reached. A way that is known keeps its pool, and its TLS sessions, over all reloads.
+    pub(super) fn way(&self, provider: &Provider) -> Rc<Way> {
         let mut pools = self.pools.borrow_mut();
-        match pools.iter().position(|pool| *pool.authority == *authority) {
-            Some(number) => number,
-            None => {
-                pools.push(Pool { authority: authority.into(), idle: Vec::new() });
-                pools.len() - 1
-            }
+        if let Some(pool) = pools.iter().find(|pool| pool.way.leads_to(provider)) {
+            return Rc::clone(&pool.way);
         }
+        let way = Rc::new(Way::new(pools.len(), provider));
+        pools.push(Pool { way: Rc::clone(&way), idle: Vec::new() });
+        way
     }
 }
 
@@ -83,7 +85,14 @@ impl<S: Stream> Upstreams<S> {
     }
 }
 
-/// Arms the wait for bytes and says whether it is still waiting.
+/// Arms the wait for bytes and says whether it is still waiting. What TLS says for itself (a ticket, new keys) is no
+/// reason to part.
 fn is_quiet<S: Stream>(lane: &Lane<S>) -> bool {
-    lane.stream.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending()
+    while lane.stream.poll_readable(&mut Context::from_waker(Waker::noop())).is_ready() {
+        match lane.stream.try_read(&mut Vec::with_capacity(1)) {
+            Err(error) if sys::would_block(&error) => {}
+            Ok(_) | Err(_) => return false,
+        }
+    }
+    true
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use super::core::Core;
 use crate::limits;
-use crate::rt::{Alarm, Net, Peer, Stream, sys};
+use crate::rt::{Alarm, Net, Peer, Stream, Wire, sys};
 
 /// The client has left, or stalled for longer than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,15 @@ pub(super) enum Wake {
     Due,
 }
 
+/// What ended a wait before that for which it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The client is gone.
+    Gone,
+    /// The deadline has passed.
+    Due,
+}
+
 /// What a lane is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interest {
@@ -38,7 +47,7 @@ pub(super) enum Interest {
 /// The client's side of a session.
 pub(super) struct Client<N: Net> {
     pub(super) core: Rc<Core<N>>,
-    pub(super) stream: N::Stream,
+    pub(super) stream: Wire<N::Stream>,
     pub(super) peer: Peer,
     pub(super) alarm: Alarm,
     /// Bytes that came while an exchange was under way.
@@ -46,7 +55,7 @@ pub(super) struct Client<N: Net> {
 }
 
 impl<N: Net> Client<N> {
-    pub(super) fn new(core: &Rc<Core<N>>, stream: N::Stream, peer: Peer) -> Client<N> {
+    pub(super) fn new(core: &Rc<Core<N>>, stream: Wire<N::Stream>, peer: Peer) -> Client<N> {
         let alarm = core.alarms.alarm();
         Client { core: Rc::clone(core), stream, peer, alarm, ahead: Vec::new() }
     }
@@ -63,19 +72,28 @@ impl<N: Net> Client<N> {
     }
 
     /// Waits for `interest` in `lane`, while the client stays and the deadline has not passed.
-    pub(super) async fn lane(&mut self, lane: &N::Stream, interest: Interest) -> Wake {
+    pub(super) async fn lane(&mut self, lane: &Wire<N::Stream>, interest: Interest) -> Wake {
+        let ready = |cx: &mut Context<'_>| match interest {
+            Interest::Read => lane.poll_readable(cx),
+            Interest::Write => lane.poll_writable(cx),
+        };
+        match self.until(ready).await {
+            Ok(()) => Wake::Lane,
+            Err(Ended::Gone) => Wake::Gone,
+            Err(Ended::Due) => Wake::Due,
+        }
+    }
+
+    /// Waits for `ready`, while the client stays and the deadline has not passed.
+    pub(super) async fn until<T>(&mut self, mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Ended> {
         poll_fn(|cx| {
-            let ready = match interest {
-                Interest::Read => lane.poll_readable(cx).is_ready(),
-                Interest::Write => lane.poll_writable(cx).is_ready(),
-            };
-            if ready {
-                return Poll::Ready(Wake::Lane);
+            if let Poll::Ready(outcome) = ready(cx) {
+                return Poll::Ready(Ok(outcome));
             }
             if self.poll_gone(cx).is_ready() {
-                return Poll::Ready(Wake::Gone);
+                return Poll::Ready(Err(Ended::Gone));
             }
-            self.alarm.poll(cx).map(|()| Wake::Due)
+            self.alarm.poll(cx).map(|()| Err(Ended::Due))
         })
         .await
     }
@@ -101,12 +119,20 @@ impl<N: Net> Client<N> {
         .await
     }
 
-    /// As `readable`, but between requests: also ends when the core drains.
+    /// As `readable`, but between requests. A core that drains waits for `limits::DRAIN_IDLE_MS` at most: a client
+    /// that is just sending its next request would lose it to an end that comes at once, whereas one that sends
+    /// it within this time is served and told that the connection ends.
     pub(super) async fn next_request(&mut self) -> bool {
+        let mut hurried = false;
         poll_fn(|cx| match self.stream.poll_readable(cx) {
             Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if self.core.is_draining() => Poll::Ready(false),
-            Poll::Pending => self.alarm.poll(cx).map(|()| false),
+            Poll::Pending => {
+                if self.core.is_draining() && !hurried {
+                    hurried = true;
+                    self.alarm.hasten(self.core.alarms.now_ms() + limits::TICK_MS + limits::DRAIN_IDLE_MS);
+                }
+                self.alarm.poll(cx).map(|()| false)
+            }
         })
         .await
     }

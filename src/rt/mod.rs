@@ -17,6 +17,7 @@ mod net;
 pub mod sys;
 mod task;
 mod timer;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use inbox::{Doorbell, Inbox, inbox};
 pub use net::{Bound, Listener, Monoio, Socket, bind};
 pub use task::contained;
 pub use timer::{Alarm, Alarms};
+pub use wire::Wire;
 
 /// Ends the process without unwinding the cores: a runtime of monoio is never dropped.
 pub fn leave(code: i32) -> ! {
@@ -82,6 +84,8 @@ pub trait Accept: 'static {
     /// The next connection. Never dropped while pending: monoio 0.2.4 leaks the descriptor of an accept
     /// that completes after its future is gone.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>>;
+    /// A connection that the kernel has taken in and nobody has accepted yet; `WouldBlock` where there is none.
+    fn queued(&self) -> io::Result<(Self::Stream, Peer)>;
     /// Makes the pending `accept`, and every later one, end: with an error, or with what it has just taken.
     fn close(&self);
 }

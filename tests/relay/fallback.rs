@@ -17,7 +17,6 @@ on_both_drivers!(
     a_stale_connection_is_no_failure,
     the_body_is_sent_whole_each_time,
     a_forced_provider_does_not_fall_back,
-    a_key_never_goes_in_the_clear_where_https_is_asked_for,
 );
 
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
@@ -255,23 +254,4 @@ fn a_forced_provider_does_not_fall_back(driver: Driver) {
     second.next().json(500, failure(500));
     refused(&client.answer(), Dialect::OpenAi, 500);
     first.untouched();
-}
-
-fn a_key_never_goes_in_the_clear_where_https_is_asked_for(driver: Driver) {
-    let (mut secret, mut plain) = (Upstream::new(), Upstream::new());
-    let mut config = config("chat", &secret);
-    config["providers"]["up"]["base_url"] = json!(secret.url("/v1").replace("http://", "https://"));
-    config["providers"]["next"] = json!({ "protocol": "chat", "base_url": plain.url("/v1"), "keys": ["sk-third"] });
-    config["routes"]["all"]["to"] = json!(["up", "next"]);
-    let weir = Weir::start(driver, config);
-    let mut client = weir.client();
-    client.post("/v1/chat/completions", CHAT);
-    plain.next().json(200, chat_answer("x"));
-    assert_eq!(client.answer().status(), 200, "the next target serves");
-    client.post("/v1/chat/completions", r#"{"model":"up/m","messages":[]}"#);
-    let answer = client.answer();
-    assert_eq!(answer.status(), 502, "{}", answer.text());
-    assert!(answer.text().contains("https"), "{}", answer.text());
-    assert_eq!(secret.accepted(), 0);
-    secret.untouched();
 }

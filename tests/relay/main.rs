@@ -18,5 +18,8 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod routing;
 mod sandbox;
 mod streams;
+mod succession;
+mod upstream_tls;

@@ -70,6 +70,12 @@ impl Upstream {
         }
     }
 
+    /// The beginning of whatever comes next.
+    pub fn next_bytes(&mut self, count: usize) -> (Vec<u8>, Wire) {
+        let mut wire = self.ready();
+        (wire.bytes(count), wire)
+    }
+
     /// The next request, read to its end.
     pub fn next(&mut self) -> Call {
         let mut call = self.next_head();

@@ -115,6 +115,13 @@ impl Wire {
         Head::read(self.until("\r\n\r\n"))
     }
 
+    /// Exactly `count` bytes.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let taken = self.take(count);
+        assert_eq!(taken.len(), count, "the connection ended before");
+        taken
+    }
+
     /// `count` bytes, or fewer if the connection ends before.
     fn take(&mut self, count: usize) -> Vec<u8> {
         while self.pending.len() < count && self.fill() {}

@@ -1,0 +1,93 @@
+//! What a translation does not say, and says so.
+//!
+//! Goes into the `x-weir-dropped` field of the answer and into the record.
+
+use std::borrow::Cow;
+
+/// What became of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It is not said.
+    Dropped,
+    /// Something near is said in its place.
+    Approximated,
+}
+
+/// Members that did not come through, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped(Vec<(Cow<'static, str>, Action)>);
+
+/// Most members that are remembered; the rest is counted by nobody, for a head has room for so many.
+const MEMBERS_MAX: usize = 32;
+
+impl Dropped {
+    /// Notes that `member` is not said. A name from outside is kept only as far as a field value may hold it.
+    pub fn drop(&mut self, member: impl Into<Cow<'static, str>>) {
+        self.note(member.into(), Action::Dropped);
+    }
+
+    /// Notes that something near `member` is said.
+    pub fn approximate(&mut self, member: impl Into<Cow<'static, str>>) {
+        self.note(member.into(), Action::Approximated);
+    }
+
+    fn note(&mut self, member: Cow<'static, str>, action: Action) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b':' | b'/');
+        let member = match member.bytes().all(plain) && member.len() <= 64 {
+            true => member,
+            false => member.chars().filter(|c| c.is_ascii() && plain(*c as u8)).take(64).collect::<String>().into(),
+        };
+        if self.0.len() < MEMBERS_MAX && !self.0.iter().any(|(known, _)| *known == member) {
+            self.0.push((member, action));
+        }
+    }
+
+    /// What was noted, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Action)> {
+        self.0.iter().map(|(member, action)| (&**member, *action))
+    }
+
+    /// Whether all was said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends the value of `x-weir-dropped`: `seed, tools.web_search (approximated)`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        for (nth, (member, action)) in self.iter().enumerate() {
+            if nth > 0 {
+                out.extend_from_slice(b", ");
+            }
+            out.extend_from_slice(member.as_bytes());
+            if action == Action::Approximated {
+                out.extend_from_slice(b" (approximated)");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_member_is_said_once_and_fits_a_field() {
+        let mut dropped = Dropped::default();
+        dropped.drop("seed");
+        dropped.approximate("reasoning_effort");
+        dropped.drop("seed");
+        dropped.drop("x\r\nset-cookie: a".to_owned());
+        let mut out = Vec::new();
+        dropped.write(&mut out);
+        assert_eq!(out, b"seed, reasoning_effort (approximated), xset-cookie:a");
+    }
+
+    #[test]
+    fn the_list_is_bounded() {
+        let mut dropped = Dropped::default();
+        for nth in 0..=MEMBERS_MAX {
+            dropped.drop(format!("m{nth}"));
+        }
+        assert_eq!(dropped.iter().count(), MEMBERS_MAX);
+    }
+}

@@ -1,0 +1,110 @@
+//! What only one vendor can read: signatures of reasoning, encrypted reasoning, thought signatures of calls.
+//!
+//! A seal names its origin. The encoder of that protocol says it as it was; a client of another dialect has to keep
+//! it for the next turn, so it is wrapped there in the member that this dialect keeps for its own seals, behind a
+//! prefix by which the decoder knows it again. For an upstream of another origin a seal is left out, and the
+//! reasoning that it belongs to is no longer reasoning of that vendor.
+
+use super::text::Text;
+use crate::protocol::Dialect;
+
+/// Something opaque that goes back to where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal<'a> {
+    /// Whose it is.
+    pub origin: Dialect,
+    /// What it is.
+    pub kind: SealKind,
+    /// The vendor's text, escaped as it came.
+    pub data: Text<'a>,
+}
+
+/// What a seal closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealKind {
+    /// The reasoning beside it: Anthropic's `signature`, Gemini's `thoughtSignature` on a thought or a text.
+    Signature,
+    /// It is the reasoning: Anthropic's `redacted_thinking`, OpenAI's `encrypted_content`.
+    Encrypted,
+    /// The tool call that follows: Gemini's `thoughtSignature` on a `functionCall`.
+    Call,
+}
+
+/// What a wrapped seal begins with. None of the vendors' own seals does: they are base64.
+const PREFIX: &[u8] = b"weir.1.";
+
+impl<'a> Seal<'a> {
+    /// Appends the seal as a client of `dialect` keeps it: as it is for its own, wrapped for another.
+    pub fn write(&self, dialect: Dialect, out: &mut Vec<u8>) {
+        if self.origin != dialect {
+            out.extend_from_slice(PREFIX);
+            out.push(letter(self.origin));
+            out.push(match self.kind {
+                SealKind::Signature => b's',
+                SealKind::Encrypted => b'e',
+                SealKind::Call => b'c',
+            });
+            out.push(b'.');
+        }
+        out.extend_from_slice(self.data.bytes());
+    }
+
+    /// The seal that a client of `dialect` sent back as `kind` of its own.
+    pub fn read(dialect: Dialect, kind: SealKind, kept: Text<'a>) -> Seal<'a> {
+        let Some([origin, letter, b'.', ..]) = kept.bytes().strip_prefix(PREFIX) else {
+            return Seal { origin: dialect, kind, data: kept };
+        };
+        let kind = match letter {
+            b's' => Some(SealKind::Signature),
+            b'e' => Some(SealKind::Encrypted),
+            b'c' => Some(SealKind::Call),
+            _ => None,
+        };
+        match (Dialect::ALL.into_iter().find(|dialect| self::letter(*dialect) == *origin), kind) {
+            (Some(origin), Some(kind)) => Seal { origin, kind, data: kept.behind(PREFIX.len() + 3) },
+            _ => Seal { origin: dialect, kind: SealKind::Signature, data: kept },
+        }
+    }
+
+    /// The same, free of the bytes it came in.
+    pub fn into_owned(self) -> Seal<'static> {
+        Seal { data: self.data.into_owned(), ..self }
+    }
+}
+
+fn letter(dialect: Dialect) -> u8 {
+    match dialect {
+        Dialect::Chat => b'c',
+        Dialect::Responses => b'r',
+        Dialect::Anthropic => b'a',
+        Dialect::Gemini => b'g',
+        Dialect::Ollama => b'o',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_comes_back_from_every_dialect() {
+        for origin in Dialect::ALL {
+            for client in Dialect::ALL {
+                for kind in [SealKind::Signature, SealKind::Encrypted, SealKind::Call] {
+                    let seal = Seal { origin, kind, data: Text::plain("Eo4C+/=\\") };
+                    let mut kept = Vec::new();
+                    seal.write(client, &mut kept);
+                    assert_eq!(Seal::read(client, kind, Text::joined(kept)), seal);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_wrapped_is_the_clients_own() {
+        for kept in ["weir.1.", "weir.1.zs.x", "weir.1.gx.x", "weir"] {
+            let seal = Seal::read(Dialect::Anthropic, SealKind::Signature, Text::plain(kept));
+            assert_eq!((seal.origin, seal.data), (Dialect::Anthropic, Text::plain(kept)));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! From a request whose body has been read to its targets, in the order in which they are tried.
+//!
+//! The decision is `plan`'s. Here are the facts it asks for, taken from the request only where its route looks at them,
+//! and the one that may take a while: how many tokens the request has, counted in steps between other sessions' turns.
+
+use std::borrow::Cow;
+use std::sync::Once;
+
+use super::core::View;
+use super::exchange::Called;
+use super::reach::Prepared;
+use super::wait::Client;
+use crate::config::snapshot::{Route, Scene};
+use crate::http::field::Fields;
+use crate::limits;
+use crate::plan::meet::{self, Request};
+use crate::plan::route::{self, Chosen, Question, Refused};
+use crate::plan::spread::{self, Now};
+use crate::protocol::failure::Fault;
+use crate::protocol::sniff::Outline;
+use crate::protocol::tokens::{self, Count};
+use crate::rt::Net;
+
+/// Whether the caller's route may look at what the body says.
+pub(super) fn looks_inside(view: &View, called: &Called) -> bool {
+    let route = view.snapshot.route(called.client, called.dialect);
+    let route = route.map(|route| &view.snapshot.routes[usize::from(route)]);
+    called.provider.is_none() && route.is_some_and(|route| !route.rules.is_empty() || !route.scenes.is_empty())
+}
+
+/// The targets of a request.
+pub(super) async fn choose<'a, N: Net>(
+    client: &Client<N>,
+    request: &'a Prepared<'a>,
+    fields: &Fields,
+) -> Result<Chosen<'a>, (Fault, Cow<'static, str>)> {
+    let s = &*request.view.snapshot;
+    let mut question = Question {
+        client: request.called.client,
+        dialect: request.called.dialect,
+        forced: request.called.provider,
+        model: &request.model,
+        rule: None,
+        scene: None,
+    };
+    if let Some(route) = route::looks_at_request(s, &question) {
+        let body = request.outline.as_ref().map(|outline| (request.body, outline));
+        let header = |name: &str, is: &dyn Fn(&str) -> bool| header_holds(fields, request.input, name, is);
+        question.rule = meet::rule(route, &Request { header, body, model: &request.model });
+        if question.rule.is_none() && route::looks_at_scene(route, s, &request.model) {
+            question.scene = scene(client, route, &request.model, body).await;
+        }
+    }
+    let mut chosen = route::targets(s, &question).map_err(|why| refusal(request, &question, why))?;
+    let now = Now { turns: &request.view.turns, paces: &client.core.paces, streamed: request.streamed };
+    spread::arrange(s, &mut chosen, now);
+    Ok(chosen)
+}
+
+/// Whether a value of a header field, of this name in any case, is as `is` says.
+pub(super) fn header_holds(fields: &Fields, input: &[u8], name: &str, is: &dyn Fn(&str) -> bool) -> bool {
+    let named = fields.iter().filter(|field| field.name.of(input).eq_ignore_ascii_case(name.as_bytes()));
+    named.map(|field| field.value.of(input)).any(|value| std::str::from_utf8(value).is_ok_and(is))
+}
+
+async fn scene<N: Net>(
+    client: &Client<N>,
+    route: &Route,
+    model: &str,
+    body: Option<(&[u8], &Outline)>,
+) -> Option<Scene> {
+    let is_long = match (route.scenes.long_context_tokens, body) {
+        (Some(bound), Some((body, outline))) if body.len() > bound as usize => {
+            is_long(client, bound, body, outline).await
+        }
+        // A text has at most as many tokens as bytes.
+        (Some(_) | None, _) => false,
+    };
+    meet::scene(route, model, body, is_long)
+}
+
+/// Whether the texts of a body have more tokens than `bound`.
+async fn is_long<N: Net>(client: &Client<N>, bound: u32, body: &[u8], outline: &Outline) -> bool {
+    let mut texts = Vec::new();
+    outline.texts(body, |text| texts.push(text));
+    let mut count = Count::new(texts, bound);
+    loop {
+        if let Some(verdict) = count.verdict() {
+            return verdict;
+        }
+        if !tokens::is_loaded() {
+            static LOADING: Once = Once::new();
+            // Without a thread for it there is no count, and the request is not long.
+            LOADING.call_once(|| _ = std::thread::Builder::new().name("tokens".to_owned()).spawn(tokens::load));
+            let mut waited_ms = 0;
+            while !tokens::is_loaded() {
+                if waited_ms > limits::TOKENS_LOAD_MS_MAX {
+                    return false;
+                }
+                client.core.net.sleep(limits::TOKENS_LOAD_PAUSE_MS).await;
+                waited_ms += limits::TOKENS_LOAD_PAUSE_MS;
+            }
+        }
+        count.step();
+        client.core.net.sleep(0).await;
+    }
+}
+
+fn refusal(request: &Prepared<'_>, question: &Question<'_>, why: Refused) -> (Fault, Cow<'static, str>) {
+    match why {
+        Refused::NotAllowed => (Fault::Permission, "this key may not use this model".into()),
+        Refused::UnknownModel | Refused::Excluded => {
+            let mut message = format!("the model {:?} does not exist", shortened(&request.model));
+            let near = route::nearest(&request.view.snapshot, question);
+            for (nth, name) in near.iter().enumerate() {
+                message.push_str(if nth == 0 { "; did you mean " } else { ", " });
+                message.push_str(&format!("{name:?}"));
+            }
+            if !near.is_empty() {
+                message.push('?');
+            }
+            (Fault::UnknownModel, message.into())
+        }
+        Refused::NotDirected => (Fault::InvalidRequest, "the request names no model".into()),
+        Refused::NoRoute | Refused::NoTarget => {
+            (Fault::NotFound, "no route leads to a provider for this request".into())
+        }
+    }
+}
+
+/// A name from outside, short enough for a message.
+fn shortened(name: &str) -> &str {
+    let end = (0..=name.len().min(limits::NAME_SHOWN_BYTES)).rev().find(|&end| name.is_char_boundary(end));
+    &name[..end.unwrap_or(0)]
+}
