@@ -220,7 +220,7 @@ fn every_rule_is_told_apart() {
         (with(r#""prefix": "p"}, "q": {"protocol": "demo""#), &["warning providers.p.prefix provider's name"]),
         (with(r#""prefix": "a/b", "think_tag": "<t>""#), &["error providers.p.prefix no prefix", "error providers.p.think_tag no name", "warning providers.p.think_tag not yet"]),
         (with(r#""force_prefix": true"#), &["error providers.p.force_prefix needs"]),
-        (with(r#""proxy": "127.0.0.1:1", "tls": {"ca": "x"}"#), &["error providers.p.proxy expected http", "warning providers.p.proxy not yet", "warning providers.p.tls no effect"]),
+        (with(r#""proxy": "127.0.0.1:1", "tls": {"ca": "x"}"#), &["error providers.p.proxy expected http", "warning providers.p.tls no effect"]),
         (with(r#""proxy": "direct""#), &[]),
         (with(r#""system_prompt": {}"#), &["error providers.p.system_prompt needs"]),
         (with(r#""system_prompt": {"file": "/none"}"#), &["error providers.p.system_prompt.file /none", "warning providers.p.system_prompt not yet"]),
@@ -228,7 +228,7 @@ fn every_rule_is_told_apart() {
         (p(r#""base_url": "http://[::1]:1", "models": [{"name": "", "released": "x"}, {}, "a*"]"#),
             &["error providers.p.models[0].name", "error providers.p.models[0].released", "error providers.p.models[1] missing", "error providers.p.models[2] no model name"]),
         // Warnings about the whole.
-        (r#"{"proxy": "http://127.0.0.1:1"}"#.into(), &["warning proxy not yet", "warning proxy nobody"]),
+        (r#"{"proxy": "http://127.0.0.1:1"}"#.into(), &["warning proxy nobody"]),
         (r#"{"routes": {"a": {}, "b": {}}, "default_route": "a"}"#.into(), &["warning routes.b nobody"]),
         (r#"{"routes": {"a": {"to": ["d/"], "models": {"x": []}}}, "providers": {"d": {"protocol": "demo"}}}"#.into(), &["error routes.a.to[0] no model", "error routes.a.models.x names no target"]),
         (r#"{"routes": {"a": {"models": {"d/*": "d", "gpt-*": "d", "gpt-**": "d"}}}, "providers": {"d": {"protocol": "demo"}}}"#.into(),

@@ -292,7 +292,7 @@ fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16) -> View
         snapshot: Arc::clone(snapshot),
         turns: Turns::new(snapshot, core),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
-        ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)])).collect(),
+        ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)], key)).collect(),
     }
 }
 
