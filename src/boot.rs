@@ -25,6 +25,7 @@ use crate::control::{self, DriverReport, Listening, Outcome, Wiring};
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::pace::Paces;
+use crate::plan::quota::Meters;
 use crate::record::{Tally, Teller, Told};
 use crate::relay::{Command, Core, Parts};
 use crate::rt::{self, Bound, Doorbell, Driver, Inbox, Listener, Monoio, sys};
@@ -148,7 +149,7 @@ impl Fleet {
             Cores::Auto => sys::cpus(),
             Cores::Number(count) => usize::from(count),
         };
-        let paces = Arc::new(Paces::default());
+        let (paces, meters) = (Arc::new(Paces::default()), Arc::new(Meters::default()));
         let salt = sys::random_u32();
         let pinned = count == sys::cpus();
         let (mut bells, mut started) = (Vec::new(), Vec::new());
@@ -163,6 +164,7 @@ impl Fleet {
                 addresses: Arc::clone(addresses),
                 connections: Arc::clone(&connections),
                 paces: Arc::clone(&paces),
+                meters: Arc::clone(&meters),
                 teller,
                 tally: Arc::clone(&tally),
             };

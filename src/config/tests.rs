@@ -223,7 +223,7 @@ fn every_rule_is_told_apart() {
         (with(r#""proxy": "127.0.0.1:1", "tls": {"ca": "x"}"#), &["error providers.p.proxy expected http", "warning providers.p.proxy not yet", "warning providers.p.tls no effect"]),
         (with(r#""proxy": "direct""#), &[]),
         (with(r#""system_prompt": {}"#), &["error providers.p.system_prompt needs"]),
-        (with(r#""system_prompt": {"file": "/none"}"#), &["error providers.p.system_prompt.file /none", "warning providers.p.system_prompt not yet"]),
+        (with(r#""system_prompt": {"file": "/none"}"#), &["error providers.p.system_prompt.file /none"]),
         (with(r#""disabled": true}, "q": {"protocol": "demo""#), &[]),
         (p(r#""base_url": "http://[::1]:1", "models": [{"name": "", "released": "x"}, {}, "a*"]"#),
             &["error providers.p.models[0].name", "error providers.p.models[0].released", "error providers.p.models[1] missing", "error providers.p.models[2] no model name"]),

@@ -14,6 +14,7 @@ mod walk;
 
 pub mod edit;
 pub mod path;
+pub mod put;
 pub mod scan;
 pub mod text;
 pub mod write;

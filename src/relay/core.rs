@@ -15,10 +15,12 @@ use super::upstream::Upstreams;
 use super::way::Way;
 use crate::base::id::RequestId;
 use crate::config::Snapshot;
+use crate::config::snapshot::ClientLimits;
 use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::pace::Paces;
+use crate::plan::quota::{Meter, Meters};
 use crate::plan::spread::Turns;
 use crate::protocol::sniff::Reading;
 use crate::record::{Entry, Tally, Teller};
@@ -53,6 +55,8 @@ pub struct Parts {
     pub connections: Arc<AtomicUsize>,
     /// How fast targets are.
     pub paces: Arc<Paces>,
+    /// What clients have used.
+    pub meters: Arc<Meters>,
     /// The way to control for finished exchanges.
     pub teller: Teller,
     /// Counters that control reads.
@@ -64,6 +68,8 @@ pub(super) struct View {
     pub(super) snapshot: Arc<Snapshot>,
     /// Round robin over lists and pools of targets.
     pub(super) turns: Turns,
+    /// What clients with bounds have used.
+    pub(super) meters: Box<[Option<Arc<Meter>>]>,
     /// Round robin over the keys of each provider.
     pub(super) cursors: Box<[Cell<u32>]>,
     /// How each key's provider is reached.
@@ -105,6 +111,7 @@ pub struct Core<N: Net> {
     pub(super) slabs: Slabs,
     pub(super) tally: Arc<Tally>,
     pub(super) paces: Arc<Paces>,
+    meters: Arc<Meters>,
     teller: RefCell<Teller>,
     #[allow(clippy::vec_box, reason = "they are lent out one by one, and a move of a table is a copy of it")]
     scratch: RefCell<Vec<Box<Scratch>>>,
@@ -130,7 +137,7 @@ impl<N: Net> Core<N> {
         let mut book = Cache::new(parts.addresses);
         let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
-        let view = view_of(source.load(), &lanes, parts.index);
+        let view = view_of(source.load(), &lanes, parts.index, &parts.meters);
         Rc::new(Core {
             net,
             alarms: Alarms::new(),
@@ -138,6 +145,7 @@ impl<N: Net> Core<N> {
             slabs: Slabs::default(),
             tally: parts.tally,
             paces: parts.paces,
+            meters: parts.meters,
             teller: RefCell::new(parts.teller),
             scratch: RefCell::default(),
             source: RefCell::new(source),
@@ -263,7 +271,7 @@ impl<N: Net> Core<N> {
         let snapshot = source.load();
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(snapshot, &view.snapshot) {
-            *view = Rc::new(view_of(snapshot, &self.lanes, self.index));
+            *view = Rc::new(view_of(snapshot, &self.lanes, self.index, &self.meters));
         }
         Rc::clone(&view)
     }
@@ -322,10 +330,15 @@ impl<N: Net> Core<N> {
     }
 }
 
-fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16) -> View {
+fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters: &Meters) -> View {
     View {
         snapshot: Arc::clone(snapshot),
         turns: Turns::new(snapshot, core),
+        meters: snapshot
+            .clients
+            .iter()
+            .map(|client| (client.limits != ClientLimits::default()).then(|| meters.of(&client.name)))
+            .collect(),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
         ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)])).collect(),
     }

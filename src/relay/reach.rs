@@ -12,7 +12,7 @@ use super::exchange::Called;
 use super::failure::{Failure, Retry, judge};
 use super::outgoing;
 use super::wait::Client;
-use crate::config::snapshot::{KeyIx, ProviderIx, Spread};
+use crate::config::snapshot::{KeyIx, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
 use crate::http::head::{Name, RequestHead};
 use crate::json::{self, edit::Edits};
@@ -20,6 +20,7 @@ use crate::limits;
 use crate::plan::keys;
 use crate::plan::pace::Paces;
 use crate::plan::route::{Chosen, Target};
+use crate::plan::shape::{self, Going};
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Protocol};
@@ -101,9 +102,30 @@ impl<'a> Prepared<'a> {
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
-    fn spliced<'t>(&'t self, target: &'t Target<'_>) -> Edits<'t> {
-        let stands = self.called.model.is_none() && self.asked.models.len() == 1 && *target.model == *self.model;
-        sniff::splice(&self.asked, self.body, (!stands).then_some(target.model), self.asked.lacks_usage())
+    fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
+        let stands = self.called.model.is_none() && asked.models.len() == 1 && *target.model == *asked.model(body);
+        sniff::splice(asked, body, (!stands).then_some(target.model), self.asked.lacks_usage())
+    }
+
+    /// The body as the route and the provider change it; nothing if they do not.
+    fn shaped(&self, target: &Target<'_>, chosen: &Chosen<'_>, fields: &Fields) -> Option<Vec<u8>> {
+        let s = &self.view.snapshot;
+        let route = chosen.route.map(|route| &s.routes[usize::from(route)].shaping);
+        let none = Shaping::default();
+        let shapings = [route.unwrap_or(&none), &s.providers[usize::from(target.provider)].shaping];
+        if chosen.effort.is_none() && shapings.iter().all(|shaping| shaping.is_empty()) || !self.asked.is_json() {
+            return None;
+        }
+        let going = Going {
+            dialect: self.called.dialect,
+            from: self.called.dialect,
+            asked: &self.model,
+            model: target.model,
+            is_chat: self.called.endpoint.is_chat(),
+            effort: chosen.effort,
+            header: &|name, is| choose::header_holds(fields, self.input, name, is),
+        };
+        shape::shape(&shapings, &going, self.body)
     }
 }
 
@@ -152,7 +174,7 @@ pub(super) async fn reach<N: Net>(
             entry.attempts += 1;
             entry.key = key;
             let began_us = client.core.net.now_us();
-            let failure = match attempt(client, request, target, key, scratch).await {
+            let failure = match attempt(client, request, &chosen, target, key, scratch).await {
                 Tried::Answer(answered) => {
                     let reused = answered.lane.reused;
                     let hide_usage = request.asked.lacks_usage();
@@ -216,6 +238,7 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
 async fn attempt<N: Net>(
     client: &mut Client<N>,
     request: &Prepared<'_>,
+    chosen: &Chosen<'_>,
     target: &Target<'_>,
     key: KeyIx,
     scratch: &mut Scratch,
@@ -225,7 +248,12 @@ async fn attempt<N: Net>(
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
     let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
-    let spliced = request.spliced(target);
+    let shaped = request.shaped(target, chosen, fields);
+    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
+    let spliced = match (&shaped, &again) {
+        (Some(body), Some(asked)) => request.spliced(target, body, asked),
+        (_, _) => request.spliced(target, request.body, &request.asked),
+    };
     let call = request.called.call(request.input);
     out.clear();
     outgoing::request(

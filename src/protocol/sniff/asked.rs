@@ -58,6 +58,11 @@ impl Asked {
         }
     }
 
+    /// Whether the body is a JSON object.
+    pub fn is_json(&self) -> bool {
+        matches!(self.body, Body::Json { .. })
+    }
+
     /// Whether the answer is to be a stream.
     pub fn streams(&self) -> bool {
         use Endpoint as E;
