@@ -36,18 +36,6 @@ pub fn find<'a>(raw_object: &'a [u8], name: &str) -> Option<Raw<'a>> {
     members(raw_object).filter(|(found, _)| found.eq_str(name)).last().map(|(_, value)| value)
 }
 
-/// The text from the value of the first member on that has one of `names`, for who only wants to see how it begins.
-pub fn first<'a>(raw_object: &'a [u8], names: &[&str]) -> Option<&'a [u8]> {
-    let mut members = members(raw_object);
-    loop {
-        let (_, name, start) = members.name()?;
-        if names.iter().any(|wanted| name.eq_str(wanted)) {
-            return raw_object.get(start..);
-        }
-        members.value(start)?;
-    }
-}
-
 /// The text behind the value that `text` begins with, a valid one.
 pub fn behind(text: &[u8]) -> Option<&[u8]> {
     text.get(skip(text, 0)?..)
