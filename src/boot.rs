@@ -3,12 +3,17 @@
 //! Every core is a thread that never returns: a monoio runtime that is dropped with work in flight leaks or
 //! worse, so the process exits under the cores once control says that they are drained.
 
+mod given;
+mod successor;
+
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::RawFd;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -16,13 +21,17 @@ use crate::cli::{Machine, Start};
 use crate::config::Snapshot;
 use crate::config::listen::Listen;
 use crate::config::snapshot::{Cores, DriverChoice};
-use crate::control::{self, DriverReport, Listening, Outcome, Wiring, notify};
+use crate::control::{self, DriverReport, Listening, Outcome, Wiring};
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::pace::Paces;
+use crate::plan::quota::Meters;
 use crate::record::{Tally, Teller, Told};
 use crate::relay::{Command, Core, Parts};
 use crate::rt::{self, Bound, Doorbell, Driver, Inbox, Listener, Monoio, sys};
+
+pub use self::given::Given;
+use self::successor::Will;
 
 /// What this machine offers, for `weir doctor` and `weir version`.
 pub fn machine(choice: DriverChoice) -> Machine {
@@ -38,9 +47,11 @@ fn report(found: rt::Report) -> DriverReport {
     DriverReport { name: found.driver.name(), why: found.why }
 }
 
-/// Runs the service to its end.
-pub fn serve(start: Start) -> io::Result<ExitCode> {
+/// Runs the service to its end. `given` are sockets that were there before it.
+pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
     let Start { snapshot, warnings, load, seen } = start;
+    // Asked now: later the file of this name may be another one, and this one's name lost.
+    let program = std::env::current_exe()?;
     control::log::install(snapshot.log.format, snapshot.log.level);
     for warning in &warnings {
         tracing::warn!("{warning}");
@@ -53,31 +64,52 @@ pub fn serve(start: Start) -> io::Result<ExitCode> {
     if let Err(error) = sys::raise_descriptors() {
         tracing::warn!(%error, "the limit on open descriptors could not be raised");
     }
-    let admin = Listening::bind(&snapshot).map_err(|error| named(&snapshot.admin.listen, &error))?;
+    let handed = given.handed().clone();
+    let admin = Listening::bind(&snapshot, given.admin, given.predecessor.is_some())
+        .map_err(|error| named(&snapshot.admin.listen, &error))?;
+    let will = Will { program, admin: admin.duplicate(&snapshot)?, handed };
     let addresses = Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot)));
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
     let (fleet, started) = Fleet::start(found.driver, &snapshot, &addresses)?;
+    fleet.adopt(given.relay, will.handed.relay.clone());
     let begin = {
         let (fleet, snapshot, found, cores) = (Arc::clone(&fleet), Arc::clone(&snapshot), found.clone(), started.len());
         Box::new(move || {
             fleet.listen(&snapshot.load().listen).map_err(io::Error::other)?;
+            fleet.drop_unwanted();
             let listening = fleet.addresses().join(", ");
             let (driver, why) = (found.driver.name(), &found.why);
             tracing::info!(version = control::VERSION, listening, driver, %why, cores, "weir serves");
-            notify::tell("READY=1");
             Ok(())
         })
+    };
+    let succeed = {
+        let fleet = Arc::clone(&fleet);
+        Box::new(move || will.execute(&fleet))
     };
     let (tallies, rings) = started.into_iter().map(|core| (core.tally, core.told)).unzip();
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
-    match control::run(Wiring { snapshot, addresses, cores, driver: report(found), admin, load, seen, begin })? {
-        Outcome::Drained => tracing::info!("everything under way has ended"),
-        Outcome::Deadline { sessions } => tracing::warn!(sessions, "the time to drain is over; connections are cut"),
-        Outcome::Interrupted => tracing::warn!("interrupted"),
-    }
+    let (driver, predecessor) = (report(found), given.predecessor);
+    let wiring = Wiring { snapshot, addresses, cores, driver, admin, load, seen, begin, predecessor, succeed };
+    let code = match control::run(wiring)? {
+        Outcome::Drained => {
+            tracing::info!("everything under way has ended");
+            0
+        }
+        // An end in order too: this is what `drain_ms` asks for.
+        Outcome::Deadline { sessions } => {
+            tracing::warn!(sessions, "the time to drain is over; connections are cut");
+            0
+        }
+        // As a shell reports a process that a signal has ended.
+        Outcome::Interrupted { signal } => {
+            tracing::warn!("interrupted");
+            128 + signal
+        }
+    };
     // The cores are still there and stay: the process goes from under them.
-    rt::leave(0)
+    rt::leave(code)
 }
 
 fn named(listen: &Listen, error: &io::Error) -> io::Error {
@@ -97,6 +129,10 @@ pub struct Fleet {
     bells: Mutex<Vec<Doorbell<Command<Bound>>>>,
     /// What is listened on, by its name in the configuration.
     bound: Mutex<HashMap<String, Bound>>,
+    /// Sockets that were there before this process and are not listened on yet.
+    given: Mutex<HashMap<String, Bound>>,
+    /// Names of those that systemd holds: their files are not ours to remove.
+    handed: Mutex<Vec<String>>,
     /// Connections of clients on all cores.
     pub connections: Arc<AtomicUsize>,
 }
@@ -113,7 +149,7 @@ impl Fleet {
             Cores::Auto => sys::cpus(),
             Cores::Number(count) => usize::from(count),
         };
-        let paces = Arc::new(Paces::default());
+        let (paces, meters) = (Arc::new(Paces::default()), Arc::new(Meters::default()));
         let salt = sys::random_u32();
         let pinned = count == sys::cpus();
         let (mut bells, mut started) = (Vec::new(), Vec::new());
@@ -128,6 +164,7 @@ impl Fleet {
                 addresses: Arc::clone(addresses),
                 connections: Arc::clone(&connections),
                 paces: Arc::clone(&paces),
+                meters: Arc::clone(&meters),
                 teller,
                 tally: Arc::clone(&tally),
             };
@@ -137,23 +174,52 @@ impl Fleet {
             bells.push(bell);
             started.push(Started { tally, told });
         }
-        let fleet = Fleet { bells: Mutex::new(bells), bound: Mutex::default(), connections };
+        let fleet = Fleet {
+            bells: Mutex::new(bells),
+            bound: Mutex::default(),
+            given: Mutex::default(),
+            handed: Mutex::default(),
+            connections,
+        };
         Ok((Arc::new(fleet), started))
+    }
+
+    /// Takes sockets to listen on where their names are asked for; `handed` are systemd's.
+    fn adopt(&self, given: Vec<(String, Bound)>, handed: Vec<String>) {
+        *lock(&self.given) = given.into_iter().collect();
+        *lock(&self.handed) = handed;
+    }
+
+    /// Closes what was given and is not listened on.
+    fn drop_unwanted(&self) {
+        for (name, listener) in lock(&self.given).drain() {
+            tracing::info!(address = name, "no longer listened on");
+            self.remove_path(&name, &listener);
+        }
+    }
+
+    /// Shows `see` what is listened on; none of it is closed meanwhile.
+    fn with_sockets<T>(&self, see: impl FnOnce(Vec<(String, RawFd)>) -> T) -> T {
+        let bound = lock(&self.bound);
+        see(bound.iter().map(|(name, listener)| (name.clone(), listener.fd())).collect())
     }
 
     /// Listens on exactly `wanted`: all or nothing. What is new is bound first; only when every address could
     /// be had do the cores hear of it, and what is no longer wanted is closed.
     pub fn listen(&self, wanted: &[Listen]) -> Result<(), String> {
-        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bound = lock(&self.bound);
         let mut fresh = Vec::new();
         for at in wanted {
             let name = at.to_string();
             if !bound.contains_key(&name) {
-                let listener = rt::bind(at).map_err(|error| format!("cannot listen on {name}: {error}"))?;
+                let listener = match lock(&self.given).remove(&name) {
+                    Some(listener) => listener,
+                    None => bind(at).map_err(|error| format!("cannot listen on {name}: {error}"))?,
+                };
                 fresh.push((name, listener));
             }
         }
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bells = lock(&self.bells);
         for (name, listener) in fresh {
             for bell in bells.iter_mut() {
                 let copy = listener.duplicate().map_err(|error| format!("cannot listen on {name}: {error}"))?;
@@ -166,7 +232,7 @@ impl Fleet {
             let keep = kept.contains(name);
             if !keep {
                 bells.iter_mut().for_each(|bell| send(bell, Command::Unlisten(name.clone())));
-                remove_path(listener);
+                self.remove_path(name, listener);
             }
             keep
         });
@@ -175,7 +241,7 @@ impl Fleet {
 
     /// The addresses in use, with the port that was given where none was chosen.
     pub fn addresses(&self) -> Vec<String> {
-        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let bound = lock(&self.bound);
         let mut names: Vec<String> = bound.values().map(Bound::name).collect();
         names.sort();
         names
@@ -185,8 +251,8 @@ impl Fleet {
     fn tell(&self, command: control::Command) -> Result<(), String> {
         match command {
             control::Command::Listen(snapshot) => self.listen(&snapshot.listen),
-            control::Command::Drain => {
-                self.drain();
+            control::Command::Drain { succeeded } => {
+                self.drain(succeeded);
                 Ok(())
             }
             control::Command::Settle(number) => {
@@ -198,31 +264,54 @@ impl Fleet {
 
     /// Asks every core to hand over what has ended.
     fn settle(&self, number: u64) {
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bells = lock(&self.bells);
         bells.iter_mut().for_each(|bell| send(bell, Command::Settle(number)));
     }
 
-    /// Stops accepting and lets the sessions end. Connections that come now are refused by the kernel.
-    fn drain(&self) {
-        for (_, listener) in self.bound.lock().unwrap_or_else(PoisonError::into_inner).drain() {
-            remove_path(&listener);
+    /// Stops accepting and lets the sessions end. Connections that come now are the successor's, or refused by
+    /// the kernel.
+    fn drain(&self, succeeded: bool) {
+        let sockets = std::mem::take(&mut *lock(&self.bound));
+        lock(&self.bells).iter_mut().for_each(|bell| send(bell, Command::Drain { succeeded }));
+        for (name, listener) in sockets {
+            if !succeeded {
+                self.remove_path(&name, &listener);
+            }
         }
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.iter_mut().for_each(|bell| send(bell, Command::Drain));
     }
+
+    fn remove_path(&self, name: &String, listener: &Bound) {
+        if let Bound::Unix(_, path) = listener
+            && !lock(&self.handed).contains(name)
+        {
+            // Somebody else's file by now, or gone: nothing to do about either.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Binds, with patience: an address that a reload has just left is ours until the last core has closed it.
+fn bind(at: &Listen) -> io::Result<Bound> {
+    let mut tries = limits::BIND_TRIES_MAX;
+    loop {
+        match rt::bind(at) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
+                tries -= 1;
+                thread::sleep(Duration::from_millis(limits::BIND_PAUSE_MS));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A core reads its commands within a tick; one that has not for so many of them has stopped.
 fn send(bell: &mut Doorbell<Command<Bound>>, command: Command<Bound>) {
     if bell.send(command).is_err() {
         tracing::error!("a core does not read its commands");
-    }
-}
-
-fn remove_path(listener: &Bound) {
-    if let Bound::Unix(_, path) = listener {
-        // Somebody else's file by now, or gone: nothing to do about either.
-        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -256,7 +345,7 @@ fn obey(core: &std::rc::Rc<Core<Monoio>>, command: Command<Bound>) {
             Err(error) => tracing::error!(%error, address = name, "a core cannot listen"),
         },
         Command::Unlisten(name) => core.command(Command::<Listener>::Unlisten(name)),
-        Command::Drain => core.command(Command::<Listener>::Drain),
+        Command::Drain { succeeded } => core.command(Command::<Listener>::Drain { succeeded }),
         Command::Settle(number) => core.command(Command::<Listener>::Settle(number)),
     }
 }

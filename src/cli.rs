@@ -4,6 +4,7 @@
 //! are given, so that tests read what a person would. Problems go to stderr, answers to stdout.
 
 mod doctor;
+mod explain;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -12,12 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::default_file::{self, Place};
 use crate::config::snapshot::{DriverChoice, Snapshot};
 use crate::config::{self, Outside, Overrides, Problem, Reading, Severity, schema};
 use crate::control::{COMMIT, DriverReport, Load, Seen, VERSION, look, socket};
+use crate::protocol::Dialect;
 
 /// A relay for LLM APIs: one address, any client, any provider.
 #[derive(Parser)]
@@ -47,6 +50,29 @@ enum Command {
     Reload(Config),
     /// Say what the running weir is doing.
     Status(Status),
+    /// Say which targets and keys a request would go to, and why; nothing is sent.
+    Explain(Explain),
+}
+
+#[derive(Args)]
+struct Explain {
+    #[command(flatten)]
+    config: Config,
+    /// Who asks, by name.
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// The model asked for; default: the one that the body names.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// What the client speaks: chat, responses, anthropic, gemini or ollama.
+    #[arg(long, value_name = "DIALECT", default_value = "chat")]
+    dialect: String,
+    /// A header field of the request, `name: value`; any number of them.
+    #[arg(long, value_name = "FIELD")]
+    header: Vec<String>,
+    /// File with the body of the request.
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
 }
 
 #[derive(Args, Clone, Default)]
@@ -105,6 +131,15 @@ pub struct Machine {
 /// Looks at the machine with a choice of driver in mind.
 pub type Probe = fn(DriverChoice) -> Machine;
 
+/// Addresses of sockets that systemd has handed in: they stand in for the file's, as options of the command line do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Handed {
+    /// Of the relay.
+    pub relay: Vec<String>,
+    /// Of the admin address.
+    pub admin: Option<String>,
+}
+
 /// All that `serve` needs to begin.
 pub struct Start {
     /// The meaning of the file, with what the command line says over it.
@@ -118,12 +153,12 @@ pub struct Start {
 }
 
 /// Carries out the command. `serve` is called for the one that runs.
-pub fn run(cli: Cli, probe: Probe, serve: impl FnOnce(Start) -> ExitCode) -> ExitCode {
+pub fn run(cli: Cli, probe: Probe, handed: &Handed, serve: impl FnOnce(Start) -> ExitCode) -> ExitCode {
     let mut out = io::stdout().lock();
     let code = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(said) => {
             drop(out);
-            return match start(said) {
+            return match start(said, handed) {
                 Ok(start) => serve(start),
                 Err(message) => {
                     eprintln!("{}", message.trim_end());
@@ -138,6 +173,7 @@ pub fn run(cli: Cli, probe: Probe, serve: impl FnOnce(Start) -> ExitCode) -> Exi
             found(&said.config).and_then(|path| doctor::doctor(&path, said.probe, probe, &mut out))
         }
         Command::Reload(said) => found(&said).and_then(|path| reload(&path, &mut out)),
+        Command::Explain(said) => found(&said.config).and_then(|path| explained(&path, &said, &mut out)),
         Command::Status(said) => found(&said.config).and_then(|path| status(&path, said.json, &mut out)),
     };
     match code {
@@ -181,7 +217,7 @@ fn found(said: &Config) -> Result<PathBuf, String> {
     }
 }
 
-fn start(said: Serve) -> Result<Start, String> {
+fn start(said: Serve, handed: &Handed) -> Result<Start, String> {
     let path = match (said.config.config, search()) {
         (Some(path), _) | (None, Place::Found(path)) => path,
         (None, Place::Missing { create: Some(path) }) => {
@@ -194,8 +230,12 @@ fn start(said: Serve) -> Result<Start, String> {
             return Err("weir: no configuration file is there, and no home to make one in; name one with -c".to_owned());
         }
     };
-    let overrides =
-        Overrides { listen: said.listen, admin_listen: said.admin_listen, cores: said.cores, driver: said.driver };
+    let overrides = Overrides {
+        listen: if said.listen.is_empty() { handed.relay.clone() } else { said.listen },
+        admin_listen: said.admin_listen.or_else(|| handed.admin.clone()),
+        cores: said.cores,
+        driver: said.driver,
+    };
     let seen = look(&path);
     let load: Load = Box::new(move || read(&path, &overrides, env, |path| std::fs::read_to_string(path)));
     let Reading { snapshot, problems } = load();
@@ -244,6 +284,28 @@ fn check(path: &Path, out: &mut dyn Write) -> Done {
         (Some(_), []) => 0,
         (Some(_), _) => 2,
     })
+}
+
+fn explained(path: &Path, said: &Explain, out: &mut dyn Write) -> Done {
+    let reading = read(path, &Overrides::default(), env, |path| std::fs::read_to_string(path));
+    let Some(snapshot) = &reading.snapshot else { return Err("the file has errors: see weir check".to_owned()) };
+    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == said.dialect);
+    let dialect =
+        dialect.ok_or_else(|| format!("{:?} is none of chat, responses, anthropic, gemini, ollama", said.dialect))?;
+    let body = said
+        .body
+        .as_ref()
+        .map(|path| std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display())));
+    let body = body.transpose()?;
+    let ask = explain::Ask {
+        client: said.client.as_deref(),
+        model: said.model.as_deref(),
+        dialect,
+        headers: &said.header,
+        body: body.as_deref(),
+    };
+    written(out.write_all(explain::explain(snapshot, &ask)?.as_bytes()))?;
+    Ok(0)
 }
 
 fn describe(snapshot: &Snapshot, text: &mut String) {
@@ -483,7 +545,8 @@ mod tests {
         let file = File::new("over", r#"{ "providers": { "demo": { "protocol": "demo" } } }"#);
         let line =
             ["weir", "-c", file.0.to_str().expect("text"), "--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:2"];
-        let start = start(Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).serve).expect("a start");
+        let said = Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).serve;
+        let start = start(said, &Handed::default()).expect("a start");
         for snapshot in [Some(start.snapshot), (start.load)().snapshot] {
             let snapshot = snapshot.expect("a valid file");
             assert_eq!(snapshot.listen[0].to_string(), "127.0.0.1:1");

@@ -78,6 +78,10 @@ pub const RING_COMPLETIONS: u32 = 16_384;
 pub const EPOLL_EVENTS: u32 = 1_024;
 /// Connections that wait to be accepted.
 pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Tries to bind an address that is in use, and the pause between them: two cores need a moment to leave one.
+pub const BIND_TRIES_MAX: u32 = 10;
+/// See `BIND_TRIES_MAX`, milliseconds.
+pub const BIND_PAUSE_MS: u64 = 20;
 /// Grain of all deadlines, milliseconds.
 pub const TICK_MS: u64 = 50;
 /// Ticks between two looks at idle lanes.
@@ -94,12 +98,17 @@ pub const LANES_IDLE_MAX: usize = 1_024;
 pub const LANE_IDLE_MS_MAX: u64 = 55_000;
 /// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere.
 pub const HOLD_BYTES_MAX: usize = 65_536;
+/// The same where the answer is to carry another name of its model; a larger one keeps the upstream's.
+pub const RENAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Interim (1xx) responses before a final one.
 pub const INTERIM_MAX: u32 = 16;
 /// Bytes of a request body that are read only to keep its connection usable after an early answer.
 pub const DISCARD_BYTES_MAX: u64 = 65_536;
 /// Time given to a client to read a last answer before its connection is closed, milliseconds.
 pub const LINGER_MS: u32 = 1_000;
+/// Time that an idle connection stays open once its core drains, milliseconds: a request that is under way meanwhile
+/// is served, and its answer says that the connection ends.
+pub const DRAIN_IDLE_MS: u64 = 1_000;
 /// Commands of control that a core has not read.
 pub const COMMANDS_MAX: usize = 256;
 /// Bytes of a large body that are waited for at once, so that its reader is not woken for each segment.
@@ -161,6 +170,14 @@ pub const ADDRESSES_PER_HOST_MAX: usize = 8;
 pub const WATCH_EVERY_MS: u64 = 500;
 /// How long a question on the admin address waits for the cores to hand over what has ended.
 pub const SETTLE_MS_MAX: u64 = 100;
+/// How long a core may stand still before it counts as stalled. A core turns every `TICK_MS`.
+pub const CORE_STALL_MS: u64 = 5_000;
+/// Between two looks at the cores.
+pub const CORE_LOOK_MS: u64 = 500;
+/// How long the cores may take to begin.
+pub const CORE_START_MS_MAX: u64 = 10_000;
+/// How long a successor may take until it serves.
+pub const SUCCESSOR_MS_MAX: u64 = 60_000;
 /// Connections to the admin address.
 pub const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// A request head on the admin address.
@@ -213,3 +230,15 @@ pub const COUNT_STEP_BYTES: usize = 16 * 1024;
 pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 /// See `TOKENS_LOAD_MS_MAX`.
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
+/// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
+pub const READ_TURN_BYTES: usize = 512 * 1024;
+/// Top-level members of a request body, and fields of a form that name its model; more is 400.
+pub const REQUEST_MEMBERS_MAX: usize = 1_024;
+/// Bytes of a request's `stream_options`; more is 400.
+pub const STREAM_OPTIONS_BYTES_MAX: usize = 4_096;
+/// Bytes of the head of a part of a form; more is 400.
+pub const PART_HEAD_BYTES_MAX: usize = 8_192;
+/// Bytes of an event of a stream that are read as a whole; of a longer one the name and the end are.
+pub const FRAME_LOOK_BYTES: usize = 256 * 1024;
+
+const _: () = assert!(FRAME_LOOK_BYTES >= TAIL_BYTES && FRAME_BYTES_MAX >= FRAME_LOOK_BYTES);

@@ -10,7 +10,15 @@ use weir::{boot, rt};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run(Cli::parse(), boot::machine, |start| match boot::serve(start) {
+    let given = match boot::Given::take() {
+        Ok(given) => given,
+        Err(error) => {
+            eprintln!("weir: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let handed = given.handed().clone();
+    cli::run(Cli::parse(), boot::machine, &handed, |start| match boot::serve(start, given) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("weir: {error}");

@@ -75,13 +75,13 @@ fn from_start_to_end() {
         move |command| {
             match command {
                 Command::Listen(_) => {}
-                Command::Drain => draining.store(true, Ordering::SeqCst),
+                Command::Drain { .. } => draining.store(true, Ordering::SeqCst),
                 Command::Settle(number) => core.lock().expect("no panic while held").settle(number),
             }
             Ok(())
         }
     };
-    let admin = Listening::bind(&snapshot).expect("a port");
+    let admin = Listening::bind(&snapshot, None, false).expect("a port");
     let Listening::Tcp(listener) = &admin else { panic!("a TCP address was asked for") };
     let address = listener.local_addr().expect("an address");
     let current: Arc<ArcSwap<Snapshot>> = Arc::new(ArcSwap::from_pointee(snapshot));
@@ -92,6 +92,8 @@ fn from_start_to_end() {
         driver: DriverReport { name: "epoll", why: "asked for".to_owned() },
         admin,
         begin: Box::new(|| Ok(())),
+        predecessor: None,
+        succeed: Box::new(|| Err(std::io::Error::other("nobody follows here"))),
         seen: weir::control::look(&path),
         load: {
             let path = path.clone();

@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use weir::json::{Escaped, Raw, scan, scan::ErrorKind};
+use weir::base::span::Span;
+use weir::json::{Escaped, Raw, Scan, scan, scan::ErrorKind};
 
 fuzz_target!(|text: &[u8]| {
     // Strings begin at every distance from the edge of a block if the text does.
@@ -16,6 +17,7 @@ fuzz_target!(|text: &[u8]| {
         (Err(one), Err(two)) => assert_eq!((one.at, one.kind), (two.at + shift, two.kind)),
         (one, two) => panic!("{one:?} behind {shift} blanks, {two:?} without"),
     }
+    in_pieces(text, &verdict_of(text));
     let theirs = std::str::from_utf8(text).ok().and_then(|text| serde_json::from_str::<Value>(text).ok());
     match verdict {
         Ok(()) => assert!(theirs.is_some() || excused(text), "accepts what is no JSON"),
@@ -40,6 +42,27 @@ fuzz_target!(|text: &[u8]| {
         }
     }
 });
+
+type Told = (Vec<(Span, Span)>, Result<bool, scan::Error>);
+
+fn verdict_of(text: &[u8]) -> Told {
+    let mut members = Vec::new();
+    let verdict = Scan::object().advance(text, true, |name, value| members.push((name, value)));
+    (members, verdict)
+}
+
+/// What is told does not depend on the pieces in which a text comes; the last byte says how long they are.
+fn in_pieces(text: &[u8], whole: &Told) {
+    let step = text.last().map_or(1, |&byte| usize::from(byte) % 80 + 1);
+    let (mut scan, mut members, mut verdict) = (Scan::object(), Vec::new(), Ok(false));
+    for cut in (0..text.len()).step_by(step).chain([text.len()]) {
+        if matches!(verdict, Ok(false)) {
+            verdict = scan.advance(&text[..cut], cut == text.len(), |name, value| members.push((name, value)));
+            assert!(cut - scan.done() < 100 || verdict.is_err());
+        }
+    }
+    assert_eq!((members, verdict), *whole, "pieces of {step}");
+}
 
 /// Whether serde_json may refuse `text` though it is JSON: for a lone surrogate, for depth, for a number too large.
 fn excused(text: &[u8]) -> bool {

@@ -20,6 +20,13 @@ impl Span {
         Span { start: start as u32, end: end as u32 }
     }
 
+    /// Where `part` lies in `whole`; nothing if it lies elsewhere.
+    #[inline]
+    pub fn inside(whole: &[u8], part: &[u8]) -> Option<Span> {
+        let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+        (at + part.len() <= whole.len()).then(|| Span::new(at, at + part.len()))
+    }
+
     /// As a range of offsets.
     #[inline]
     pub fn range(self) -> std::ops::Range<usize> {

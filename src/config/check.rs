@@ -12,8 +12,8 @@ use super::pattern::Pattern;
 use super::problem::{At, Problems, hint};
 use super::routes::Turns;
 use super::snapshot::{
-    Access, Admin, Client, ClientIx, Cooldown, Cores, DriverChoice, Limits, Lookup, Retry, RouteIx, Snapshot, Timeouts,
-    Traces,
+    Access, Admin, Client, ClientIx, ClientLimits, Cooldown, Cores, DriverChoice, Limits, Lookup, Retry, RouteIx,
+    Snapshot, Timeouts, Traces,
 };
 use super::{Outside, Overrides, date, lint, secret_ref};
 use crate::base::secret::Secret;
@@ -108,6 +108,21 @@ fn hashes(lookup: &Lookup, clients: &[Client]) -> Option<Box<[(u64, ClientIx)]>>
     }
     hashes.sort_unstable();
     Some(hashes.into())
+}
+
+fn bounds(file: &file::ClientLimits) -> ClientLimits {
+    let rates = [
+        file.requests_per_minute,
+        file.requests_per_hour,
+        file.requests_per_day,
+        file.tokens_per_minute,
+        file.tokens_per_hour,
+        file.tokens_per_day,
+    ];
+    ClientLimits {
+        rates: rates.map(Option::unwrap_or_default),
+        concurrent: file.concurrent_requests.unwrap_or_default(),
+    }
 }
 
 fn timeouts(file: &file::Timeouts) -> Timeouts {
@@ -237,7 +252,7 @@ impl Check<'_, '_, '_> {
                 key,
                 route: client.route.as_deref().and_then(|route| self.route_named(&at.member("route"), route)),
                 models: Some(models).filter(|models| !models.is_empty()),
-                requests_per_minute: client.limits.requests_per_minute,
+                limits: bounds(&client.limits),
                 disabled: client.disabled,
                 expires_unix_ms: expires,
             });
@@ -380,25 +395,6 @@ impl Check<'_, '_, '_> {
             body_bytes: usize(given.body_bytes),
             head_bytes: usize(given.head_bytes),
             connections: usize(given.connections),
-        }
-    }
-
-    /// A system prompt has its text from one place, and the file can be read.
-    pub(super) fn system_prompt(&mut self, at: &At<'_>, prompt: Option<&file::SystemPrompt>) {
-        let Some(prompt) = prompt else { return };
-        match (&prompt.text, &prompt.file) {
-            (Some(_), None) => {}
-            (None, Some(place)) => {
-                let path = secret_ref::path(place, self.outside.env);
-                let read = path.and_then(|path| {
-                    (self.outside.read)(&path).map_err(|error| format!("{}: {}", path.display(), error.kind()))
-                });
-                if let Err(message) = read {
-                    self.problems.error(&at.member("file"), message);
-                }
-            }
-            (None, None) => self.absent(at, "needs \"text\" or \"file\""),
-            (Some(_), Some(_)) => self.problems.error(at, "has both \"text\" and \"file\""),
         }
     }
 }

@@ -93,11 +93,12 @@ fn routes(snapshot: &Snapshot) -> Described<'_> {
         let lists: Vec<_> =
             lists.iter().chain([default]).map(|list| list.as_ref().map(|list| rules(&list.rules))).collect();
         format!(
-            "{:?} {models:?} {:?} {:?} {:?} {lists:?} {long_context_tokens:?} {background_models:?}",
+            "{:?} {models:?} {:?} {:?} {:?} {lists:?} {long_context_tokens:?} {background_models:?} {:?}",
             rules(&route.to.rules),
             route.spread,
             route.unknown_models,
             route.rules.iter().map(by_rule).collect::<Vec<_>>(),
+            route.shaping,
         )
     };
     snapshot.routes.iter().map(|route| (&*route.name, describe(route))).collect()

@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 
 mod form;
+mod payload;
 mod provider;
 mod route;
 
-pub use form::{Named, OneOrMany, SecretRef};
+pub use form::{Anything, Named, OneOrMany, SecretRef};
+pub use payload::{PayloadConditions, PayloadRule};
 pub use provider::{
-    Affinity, Balance, ClientTls, Key, KeyEntry, Model, ModelEntry, PromptMode, Protocol, Provider, SystemPrompt,
-    UpstreamTimeouts,
+    Affinity, Balance, ClientTls, Key, KeyEntry, Model, ModelEntry, PromptMode, Protocol, Provider, Replacement,
+    SystemPrompt, UpstreamTimeouts,
 };
 pub use route::{Conditions, Route, RouteRule, Scenes, Spread, UnknownModels};
 
@@ -190,13 +192,31 @@ pub struct Client {
     pub disabled: bool,
 }
 
-/// Bounds on a client's use.
+/// Bounds on a client's use. What a bound allows may come at once; it is regained evenly over the time. Default of each: no bound.
 #[derive(Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientLimits {
-    /// Requests a minute; that many may come at once. Default: no bound.
+    /// Requests a minute.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub requests_per_minute: Option<u32>,
+    /// Requests an hour.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub requests_per_hour: Option<u32>,
+    /// Requests a day.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub requests_per_day: Option<u32>,
+    /// Tokens a minute, of prompts and answers. A request is let in by an estimate of its prompt and settled when it ends.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub tokens_per_minute: Option<u32>,
+    /// Tokens an hour.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub tokens_per_hour: Option<u32>,
+    /// Tokens a day.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub tokens_per_day: Option<u32>,
+    /// Requests under way at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub concurrent_requests: Option<u32>,
 }
 
 /// Routes by the protocol of the caller.

@@ -21,6 +21,7 @@ pub mod listen;
 mod name;
 pub mod not_yet;
 pub mod pattern;
+mod payload;
 pub mod presets;
 pub mod problem;
 mod providers;

@@ -18,16 +18,13 @@ pub struct Member(pub &'static str);
 /// All of them.
 pub const NOT_YET: &[NotYet] = &[
     NotYet { at: Member("tls"), what: "TLS on the relay address" },
-    NotYet { at: Member("clients.*.limits.*"), what: "limits of clients" },
     NotYet { at: Member("providers.*.balance"), what: "balances other than round_robin" },
     NotYet { at: Member("providers.*.affinity"), what: "affinity" },
     NotYet { at: Member("providers.*.think_tag"), what: "think tags" },
-    NotYet { at: Member("providers.*.system_prompt"), what: "system prompts" },
     NotYet { at: Member("providers.*.keys.weight"), what: "weights of keys" },
     NotYet { at: Member("providers.*.keys.max_concurrent"), what: "concurrency bounds of keys" },
     NotYet { at: Member("providers.*.keys.queue"), what: "queues of keys" },
     NotYet { at: Member("providers.*.keys.queue_ms"), what: "queues of keys" },
-    NotYet { at: Member("routes.*.system_prompt"), what: "system prompts" },
     NotYet { at: Member("retry.rounds_max"), what: "retry rounds" },
     NotYet { at: Member("retry.round_wait_ms_max"), what: "retry rounds" },
     NotYet { at: Member("cooldown.*"), what: "cooldowns" },

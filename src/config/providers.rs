@@ -114,7 +114,6 @@ impl Check<'_, '_, '_> {
         others.retain(|other| *other != protocol);
         others.dedup();
         self.keys(at, given, protocol, &others, proxy, all);
-        self.system_prompt(&at.member("system_prompt"), given.system_prompt.as_ref());
         let tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if given.think_tag.as_ref().is_some_and(|name| name.is_empty() || !name.bytes().all(tag)) {
             self.problems.error(&at.member("think_tag"), "is no name of a tag: expected \"think\", without brackets");
@@ -138,6 +137,8 @@ impl Check<'_, '_, '_> {
                 stream_idle_ms: own.stream_idle_ms.unwrap_or(common.stream_idle_ms),
             },
             tls,
+            quirks: preset.map(|preset| preset.quirks.clone()).unwrap_or_default(),
+            shaping: self.shaping(at, given.system_prompt.as_ref(), &given.payload),
             published,
             upstream,
         }

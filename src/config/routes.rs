@@ -40,7 +40,6 @@ impl Check<'_, '_, '_> {
             for (place, text) in given.to.iter().enumerate() {
                 self.target(&at.member("to").entry(place), text, providers, &mut to);
             }
-            self.system_prompt(&at.member("system_prompt"), given.system_prompt.as_ref());
             routes.push(Route {
                 name: name.into(),
                 to: TargetList { rules: to.into(), turn: turns.take() },
@@ -50,6 +49,7 @@ impl Check<'_, '_, '_> {
                 spread: given.spread,
                 turn: turns.take(),
                 unknown_models: given.unknown_models,
+                shaping: self.shaping(&at, given.system_prompt.as_ref(), &given.payload),
             });
         }
         if turns.0 == NO_TURN {

@@ -59,6 +59,7 @@ impl<'s> Walk<'s, '_, '_> {
                     nodes.iter().enumerate().map(|(index, node)| self.value(&at.entry(index), node, items)).collect();
                 values.into_iter().collect::<Option<Vec<Value>>>().map(Value::Array)
             }
+            Kind::Object(_) if types(choice).is_empty() => Some(node.to_value()),
             Kind::Object(members) => Some(self.object(at, members, choice)),
         }
     }

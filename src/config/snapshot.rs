@@ -10,13 +10,16 @@ use super::listen::{IpList, Listen};
 use super::name::Names;
 use super::pattern::Pattern;
 use crate::base::secret::Secret;
+use crate::protocol::ir::Quirks;
 use crate::protocol::{Dialect, Protocol};
 use crate::tls::{ServerName, roots::Trust};
 
 pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
 pub use super::file::{Driver as DriverChoice, Log};
+pub use payload::{Condition, Payload, Shaping};
 pub use route::{ModelMap, NO_TURN, Route, Rule, Scene, Scenes, TargetList, TargetRule, TurnIx};
 
+mod payload;
 mod route;
 
 /// Index of a provider.
@@ -183,6 +186,10 @@ pub struct Provider {
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified; nothing where its address is `http://`.
     pub tls: Option<Verify>,
+    /// How bodies of requests are changed.
+    pub shaping: Shaping,
+    /// What is peculiar about it, for whoever writes requests for it.
+    pub quirks: Quirks,
     pub(super) published: Names<u16>,
     /// Its own names of what it publishes.
     pub(super) upstream: Names<u16>,
@@ -351,12 +358,21 @@ pub struct Client {
     pub route: Option<RouteIx>,
     /// Names it may ask for; nothing is all.
     pub models: Option<Box<[Pattern]>>,
-    /// Requests a minute.
-    pub requests_per_minute: Option<u32>,
+    /// Bounds on its use.
+    pub limits: ClientLimits,
     /// Whether it is refused.
     pub disabled: bool,
     /// When its key ends.
     pub expires_unix_ms: Option<u64>,
+}
+
+/// Bounds on a client's use; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Requests a minute, an hour, a day, then tokens likewise.
+    pub rates: [u32; 6],
+    /// Requests under way at once.
+    pub concurrent: u32,
 }
 
 impl Client {

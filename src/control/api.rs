@@ -128,17 +128,25 @@ async fn page() -> Html<&'static str> {
     Html(include_str!("page.html"))
 }
 
-async fn health(State(shared): State<Arc<Shared>>) -> Json<Value> {
+async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Value>) {
     let draining = shared.draining.load(Ordering::Relaxed);
-    Json(json!({
-        "status": if draining { "draining" } else { "ok" },
+    let stalled = shared.stalled.load(Ordering::Relaxed);
+    let (code, status) = match (stalled, draining) {
+        (1.., _) => (StatusCode::SERVICE_UNAVAILABLE, "stalled"),
+        (0, true) => (StatusCode::OK, "draining"),
+        (0, false) => (StatusCode::OK, "ok"),
+    };
+    let health = json!({
+        "status": status,
         "version": VERSION,
         "driver": shared.driver.name,
         "driver_why": shared.driver.why,
         "cores": shared.collector().tallies.len(),
+        "cores_stalled": stalled,
         "sessions": shared.sessions(),
         "uptime_ms": uptime_ms(&shared),
-    }))
+    });
+    (code, Json(health))
 }
 
 async fn exposition(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
@@ -150,6 +158,7 @@ async fn exposition(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         generation: shared.snapshot.load().generation,
         uptime_seconds: shared.started.elapsed().as_secs_f64(),
         draining: shared.draining.load(Ordering::Relaxed),
+        stalled: shared.stalled.load(Ordering::Relaxed),
     };
     let text = metrics::text(&shared.collector(), &facts);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
@@ -220,6 +229,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "driver": shared.driver.name,
         "driver_why": shared.driver.why,
         "cores": collector.tallies.len(),
+        "cores_stalled": shared.stalled.load(Ordering::Relaxed),
         "uptime_ms": uptime_ms(&shared),
         "sessions": collector.sum(|tally| tally.sessions_open.get()),
         "streams": collector.sum(|tally| tally.streams_open.get()),

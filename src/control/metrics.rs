@@ -24,6 +24,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) generation: u64,
     pub(crate) uptime_seconds: f64,
     pub(crate) draining: bool,
+    pub(crate) stalled: usize,
 }
 
 /// The whole text.
@@ -36,6 +37,7 @@ pub(crate) fn text(collector: &Collector, facts: &Facts<'_>) -> String {
         m.sample("", &[("driver", facts.driver)], 1);
     });
     out.metric("weir_uptime_seconds", "gauge", "Seconds since the start.", |m| m.sample("", &[], facts.uptime_seconds));
+    out.metric("weir_cores_stalled", "gauge", "Cores that stand still.", |m| m.sample("", &[], facts.stalled as u64));
     out.metric("weir_draining", "gauge", "1 while the process ends.", |m| m.sample("", &[], u8::from(facts.draining)));
     out.metric("weir_config_generation", "gauge", "Snapshots of the configuration since the start.", |m| {
         m.sample("", &[], facts.generation);
@@ -208,8 +210,15 @@ mod tests {
     use crate::control::collect::tests::{collector, exchange};
     use crate::record::Model;
 
-    const FACTS: Facts<'static> =
-        Facts { version: "1.2.3", commit: "abc", driver: "epoll", generation: 1, uptime_seconds: 1.5, draining: false };
+    const FACTS: Facts<'static> = Facts {
+        version: "1.2.3",
+        commit: "abc",
+        driver: "epoll",
+        generation: 1,
+        uptime_seconds: 1.5,
+        draining: false,
+        stalled: 0,
+    };
 
     #[test]
     fn the_text_has_totals_counters_and_histograms() {

@@ -17,7 +17,9 @@ mod reload;
 mod serve;
 mod signals;
 pub mod socket;
+mod stall;
 mod stamp;
+mod succession;
 mod usage;
 
 #[cfg(test)]
@@ -25,7 +27,8 @@ mod tests;
 
 use std::io::{self, Read as _};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +41,7 @@ use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
 pub use self::serve::Listening;
+pub use self::succession::{Heir, Succeed};
 use crate::config::Snapshot;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
@@ -64,7 +68,10 @@ pub enum Command {
     /// everything as it was; it says what could not be bound.
     Listen(Arc<Snapshot>),
     /// Accept nothing more, end what is idle, let the rest finish.
-    Drain,
+    Drain {
+        /// Another process accepts on the same sockets: they are left to it as they are.
+        succeeded: bool,
+    },
     /// Hand over what has ended: `Teller::settle` with this number.
     Settle(u64),
 }
@@ -100,6 +107,10 @@ pub struct Wiring {
     pub seen: Option<Seen>,
     /// Begins to listen. Called once signals are obeyed: a service that can be reached can be stopped in order.
     pub begin: Box<dyn FnOnce() -> io::Result<()> + Send>,
+    /// Where the process that started this one to follow it waits for a word.
+    pub predecessor: Option<UnixStream>,
+    /// Starts a process that follows this one.
+    pub succeed: Succeed,
 }
 
 /// Why control came back.
@@ -113,7 +124,10 @@ pub enum Outcome {
         sessions: u64,
     },
     /// A second signal asked to end at once.
-    Interrupted,
+    Interrupted {
+        /// The signal.
+        signal: i32,
+    },
 }
 
 /// Runs the control plane on the calling thread until the process is to end.
@@ -132,38 +146,59 @@ pub fn run(wiring: Wiring) -> io::Result<Outcome> {
 async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut signals = signals::Signals::new()?;
     std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
-    let seen = wiring.seen;
+    let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let token = random()?;
     let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
     let (shared, admin) = Shared::new(wiring, log, &token);
-    let snapshot = shared.snapshot.load_full();
-    let router = api::router(shared.clone());
+    // A core whose ring cannot be built ends the process: nobody hears of a service before all of them turn.
+    if !shared.settle_within(limits::CORE_START_MS_MAX).await {
+        return Err(io::Error::other("the cores do not begin"));
+    }
+    let mut doors = open_doors(&shared, admin, &token, predecessor.is_some())?;
+    doors.spawn(reload::watch(shared.clone(), seen));
     let mut tasks = JoinSet::new();
-    announce(&shared, &admin, &token);
+    tasks.spawn(collect(shared.clone()));
+    tasks.spawn(dns::keep(shared.clone()));
+    doors.spawn(stall::watch(shared.clone()));
+    notify::ready(&format!("serves, {}", shared.driver.name));
+    succession::say_served(predecessor);
+    let end = signals.obey(&shared).await;
+    if end == signals::End::Succeeded {
+        // Who asks, reloads or is fed is the successor now.
+        doors.shutdown().await;
+    }
+    let outcome = signals.drain(&shared, end).await;
+    shared.settle().await;
+    doors.shutdown().await;
+    tasks.shutdown().await;
+    Ok(outcome)
+}
+
+/// Answers on the admin address and the control socket. With a predecessor their files are its own until now.
+fn open_doors(shared: &Arc<Shared>, admin: Listening, token: &str, succeeds: bool) -> io::Result<JoinSet<()>> {
+    let router = api::router(shared.clone());
+    let mut doors = JoinSet::new();
+    announce(shared, &admin, token);
     match admin {
         Listening::Tcp(listener) => {
-            tasks.spawn(serve::tcp(tokio::net::TcpListener::from_std(listener)?, router.clone()))
+            doors.spawn(serve::tcp(tokio::net::TcpListener::from_std(listener)?, router.clone()))
         }
-        Listening::Unix(bound) => {
-            tasks.spawn(serve::unix(bound, router.clone(), Caller::Ip(IpAddr::from([127, 0, 0, 1])))?)
+        Listening::Unix(fresh) => {
+            doors.spawn(serve::unix(fresh.place()?, router.clone(), Caller::Ip(IpAddr::from([127, 0, 0, 1])))?)
         }
     };
-    let path = snapshot.data_dir.join(socket::CONTROL_SOCKET);
-    match socket::data_dir(&snapshot.data_dir).and_then(|()| socket::bind(&path)) {
+    let folder = &shared.snapshot.load().data_dir;
+    let path = folder.join(socket::CONTROL_SOCKET);
+    let bound = socket::data_dir(folder).and_then(|()| socket::bind(&path, succeeds)).and_then(socket::Fresh::place);
+    match bound {
         Ok(bound) => {
-            tasks.spawn(serve::unix(bound, router, Caller::Owner)?);
+            doors.spawn(serve::unix(bound, router, Caller::Owner)?);
         }
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "no control socket: `weir reload` and `weir status` will not reach this process");
         }
     }
-    tasks.spawn(collect(shared.clone()));
-    tasks.spawn(dns::keep(shared.clone()));
-    tasks.spawn(reload::watch(shared.clone(), seen));
-    let outcome = signals.obey(&shared).await;
-    shared.settle().await;
-    tasks.shutdown().await;
-    Ok(outcome)
+    Ok(doors)
 }
 
 /// Says where the admin address is, and the token where there is no password. This one line is the only place
@@ -197,10 +232,13 @@ pub(crate) struct Shared {
     /// The address that the admin address listens on; nothing for a Unix socket.
     pub(crate) listening: Option<IpAddr>,
     pub(crate) draining: AtomicBool,
+    /// Cores that stand still.
+    pub(crate) stalled: AtomicUsize,
     pub(crate) started: Instant,
     collector: Mutex<Collector>,
     door: Mutex<Door>,
     tell: Mutex<Tell>,
+    succeed: Mutex<Succeed>,
     settles: AtomicU64,
 }
 
@@ -219,10 +257,12 @@ impl Shared {
             hosts_changed: tokio::sync::Notify::new(),
             listening: wiring.admin.ip(),
             draining: AtomicBool::new(false),
+            stalled: AtomicUsize::new(0),
             started: Instant::now(),
             collector: Mutex::new(collector),
             door: Mutex::new(Door::new(token)),
             tell: Mutex::new(wiring.cores.tell),
+            succeed: Mutex::new(wiring.succeed),
             settles: AtomicU64::new(0),
         };
         (Arc::new(shared), wiring.admin)
@@ -243,19 +283,34 @@ impl Shared {
     /// Waits until everything that has ended on the cores is in the collector: each core is asked to hand over
     /// what it holds, and says so in its tally. A core that does not answer in time is not waited for.
     pub(crate) async fn settle(&self) {
+        self.settle_within(limits::SETTLE_MS_MAX).await;
+    }
+
+    /// The same with a bound; false when it was over before all cores had answered.
+    async fn settle_within(&self, ms: u64) -> bool {
         let number = self.settles.fetch_add(1, Ordering::Relaxed) + 1;
         // Makes room, so that a core can hand over at once.
         self.collector().drain();
         let asked = self.tell(Command::Settle(number));
-        let deadline = Instant::now() + Duration::from_millis(limits::SETTLE_MS_MAX);
-        while asked.is_ok() && Instant::now() < deadline {
+        let deadline = Instant::now() + Duration::from_millis(ms);
+        let mut settled = false;
+        while !settled && asked.is_ok() && Instant::now() < deadline {
             self.collector().drain();
-            if self.collector().settled(number) {
-                break;
+            settled = self.collector().settled(number);
+            if !settled {
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.collector().drain();
+        settled
+    }
+
+    /// Whether no connection is left and none can come any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        let collector = self.collector();
+        let doors = collector.sum(|tally| tally.doors_open.get());
+        fence(Ordering::Acquire);
+        doors + collector.sum(|tally| tally.sessions_open.get()) == 0
     }
 
     /// Connections of clients now.

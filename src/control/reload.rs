@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::names::Names;
-use super::{Command, Shared, dns, log};
+use super::{Command, Shared, dns, log, notify};
 use crate::config::diff::{Changes, changes};
 use crate::config::{Problem, Reading, Severity};
 use crate::limits;
@@ -29,7 +29,9 @@ pub(crate) struct Reloaded {
 /// Reloads once. All problems are logged here; `why` says in the log what asked for it.
 pub(crate) async fn reload(shared: &Shared, why: &'static str) -> Result<Reloaded, Vec<Problem>> {
     let _turn = shared.reloading.lock().await;
+    notify::reloading("reloads its configuration");
     let outcome = apply(shared).await;
+    notify::ready(if outcome.is_ok() { "serves" } else { "serves; the last reload was refused" });
     match &outcome {
         Ok(done) => {
             tracing::info!(why, generation = done.generation, "configuration reloaded");

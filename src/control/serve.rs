@@ -29,25 +29,42 @@ use crate::limits;
 pub enum Listening {
     /// A TCP port.
     Tcp(std::net::TcpListener),
-    /// A Unix socket.
-    Unix(socket::Bound),
+    /// A Unix socket, put in its place when the rest of the process stands.
+    Unix(socket::Fresh),
 }
 
 impl Listening {
-    /// Binds the admin address of `snapshot`. Without a password only loopback is bound: `check` says so
-    /// first, with the line, and this is the last gate.
-    pub fn bind(snapshot: &Snapshot) -> io::Result<Listening> {
+    /// Binds the admin address of `snapshot`, or takes the socket that was `given` under its name; with `succeeds`
+    /// a predecessor may still answer there. Without a password only loopback is bound: `check` says so first,
+    /// with the line, and this is the last gate.
+    pub fn bind(
+        snapshot: &Snapshot,
+        given: Option<(String, std::net::TcpListener)>,
+        succeeds: bool,
+    ) -> io::Result<Listening> {
         let listen = &snapshot.admin.listen;
         if snapshot.admin.password.is_none() && !listen.is_loopback() {
             return Err(io::Error::other("the admin address needs a password where it is not loopback"));
         }
-        match listen {
-            Listen::Tcp(address) => {
+        match (listen, given) {
+            (Listen::Tcp(_), Some((name, listener))) if name == listen.to_string() => {
+                listener.set_nonblocking(true)?;
+                Ok(Listening::Tcp(listener))
+            }
+            (Listen::Tcp(address), _) => {
                 let listener = std::net::TcpListener::bind(address)?;
                 listener.set_nonblocking(true)?;
                 Ok(Listening::Tcp(listener))
             }
-            Listen::Unix(path) => Ok(Listening::Unix(socket::bind(path)?)),
+            (Listen::Unix(path), _) => Ok(Listening::Unix(socket::bind(path, succeeds)?)),
+        }
+    }
+
+    /// A TCP port once more, with its name in the configuration, for a successor.
+    pub fn duplicate(&self, snapshot: &Snapshot) -> io::Result<Option<(String, std::net::TcpListener)>> {
+        match self {
+            Listening::Tcp(listener) => Ok(Some((snapshot.admin.listen.to_string(), listener.try_clone()?))),
+            Listening::Unix(_) => Ok(None),
         }
     }
 
@@ -67,7 +84,7 @@ impl fmt::Display for Listening {
                 Ok(address) => write!(f, "http://{address}/"),
                 Err(error) => error.fmt(f),
             },
-            Listening::Unix(bound) => write!(f, "unix:{}", bound.path().display()),
+            Listening::Unix(fresh) => write!(f, "unix:{}", fresh.path().display()),
         }
     }
 }

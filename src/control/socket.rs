@@ -36,14 +36,35 @@ pub fn data_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Binds `path` with mode 0600. A socket that nobody answers on is replaced; one that somebody does, or
-/// another kind of file, is an error.
-pub fn bind(path: &Path) -> io::Result<Bound> {
+/// A listening socket under a name of its own, not yet in its place.
+pub struct Fresh {
+    bound: Bound,
+    path: PathBuf,
+}
+
+impl Fresh {
+    /// Where it will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts it in its place, over what is there.
+    pub fn place(self) -> io::Result<Bound> {
+        let Fresh { mut bound, path } = self;
+        fs::rename(&bound.path, &path)?;
+        bound.path = path;
+        Ok(bound)
+    }
+}
+
+/// Binds a socket for `path` with mode 0600. A socket that nobody answers on will be replaced; one that somebody
+/// does, or another kind of file, is an error. With `succeeds` whoever answers is the predecessor.
+pub fn bind(path: &Path, succeeds: bool) -> io::Result<Fresh> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of this name that is no socket"));
         }
-        Ok(_socket) if UnixStream::connect(path).is_ok() => {
+        Ok(_socket) if !succeeds && UnixStream::connect(path).is_ok() => {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another weir answers on it"));
         }
         Ok(_stale) => {}
@@ -56,20 +77,12 @@ pub fn bind(path: &Path) -> io::Result<Bound> {
     // Left by a process of the same id that died between bind and rename.
     let _mostly_not_there = fs::remove_file(&fresh);
     let listener = UnixListener::bind(&fresh)?;
-    let placed = (|| {
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
-        let made = fs::symlink_metadata(&fresh)?;
-        listener.set_nonblocking(true)?;
-        fs::rename(&fresh, path)?;
-        Ok((made.dev(), made.ino()))
-    })();
-    match placed {
-        Ok(inode) => Ok(Bound { listener, path: path.to_owned(), inode }),
-        Err(error) => {
-            let _bind_error_is_told_first = fs::remove_file(&fresh);
-            Err(error)
-        }
-    }
+    let made = fs::symlink_metadata(&fresh)?;
+    // From here on the file goes with its owner, whatever fails.
+    let bound = Bound { listener, inode: (made.dev(), made.ino()), path: fresh };
+    fs::set_permissions(&bound.path, fs::Permissions::from_mode(0o600))?;
+    bound.listener.set_nonblocking(true)?;
+    Ok(Fresh { bound, path: path.to_owned() })
 }
 
 /// Asks the process that serves the control socket at `path`: status and body of its answer. HTTP/1.0, so that
@@ -122,7 +135,7 @@ pub(crate) mod tests {
     fn the_socket_is_its_owners_alone_and_goes_with_its_listener() {
         let folder = Folder::new("owner");
         let path = folder.0.join(CONTROL_SOCKET);
-        let bound = bind(&path).expect("a socket");
+        let bound = bind(&path, false).and_then(Fresh::place).expect("a socket");
         assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&folder.0).expect("there").mode() & 0o777, 0o700);
         assert!(UnixStream::connect(&path).is_ok());
@@ -137,8 +150,8 @@ pub(crate) mod tests {
         let path = folder.0.join(CONTROL_SOCKET);
         drop(UnixListener::bind(&path).expect("a socket whose process dies"));
         assert!(path.exists());
-        let alive = bind(&path).expect("the stale one is replaced");
-        assert_eq!(bind(&path).map(|_| ()).map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
+        let alive = bind(&path, false).and_then(Fresh::place).expect("the stale one is replaced");
+        assert_eq!(bind(&path, false).map(|_| ()).map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
         // Somebody else's socket in the same place is not taken away.
         fs::remove_file(&path).expect("removed");
         let other = UnixListener::bind(&path).expect("another's");
@@ -148,11 +161,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_successor_takes_the_place_and_its_predecessor_leaves_it() {
+        let folder = Folder::new("succession");
+        let path = folder.0.join(CONTROL_SOCKET);
+        let first = bind(&path, false).and_then(Fresh::place).expect("a socket");
+        drop(bind(&path, true).expect("one that fails before it serves"));
+        assert!(UnixStream::connect(&path).is_ok() && first.listener.accept().is_ok(), "the first one still answers");
+        let second = bind(&path, true).and_then(Fresh::place).expect("a successor");
+        drop(first);
+        assert!(UnixStream::connect(&path).is_ok() && second.listener.accept().is_ok());
+        drop(second);
+        assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 0, "nothing is left behind");
+    }
+
+    #[test]
     fn a_file_that_is_no_socket_is_kept() {
         let folder = Folder::new("file");
         let path = folder.0.join(CONTROL_SOCKET);
         fs::write(&path, "precious").expect("written");
-        assert_eq!(bind(&path).map(|_| ()).map_err(|error| error.kind()), Err(io::ErrorKind::AlreadyExists));
+        assert_eq!(bind(&path, false).map(|_| ()).map_err(|error| error.kind()), Err(io::ErrorKind::AlreadyExists));
         assert_eq!(fs::read_to_string(&path).expect("read"), "precious");
     }
 }

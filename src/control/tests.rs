@@ -78,7 +78,7 @@ impl World {
                 match command {
                     Command::Listen(_) if refuse.load(Ordering::Relaxed) => return Err("port taken".to_owned()),
                     Command::Listen(_) => drop(listened.fetch_add(1, Ordering::Relaxed)),
-                    Command::Drain => core.tally().sessions_open.set(0),
+                    Command::Drain { .. } => core.tally().sessions_open.set(0),
                     Command::Settle(number) => core.settle(number),
                 }
                 Ok(())
@@ -97,6 +97,8 @@ impl World {
             load,
             seen: None,
             begin: Box::new(|| Ok(())),
+            predecessor: None,
+            succeed: Box::new(|| Err(io::Error::other("nobody follows here"))),
         };
         let lines = Lines::default();
         let log = Log::new(wiring.snapshot.load().log.format, Box::new(lines.clone()));
@@ -400,7 +402,7 @@ async fn a_request_over_the_control_socket_needs_no_password() {
     let world = World::new(FILE);
     let folder = socket::tests::Folder::new("control");
     let path = folder.0.join(socket::CONTROL_SOCKET);
-    let bound = socket::bind(&path).expect("a socket");
+    let bound = socket::bind(&path, false).and_then(socket::Fresh::place).expect("a socket");
     let serving = tokio::spawn(serve::unix(bound, api::router(world.shared.clone()), Caller::Owner).expect("a socket"));
     let asked = path.clone();
     let ask = tokio::task::spawn_blocking(move || socket::ask(&asked, "GET", "/api/status"));

@@ -116,6 +116,10 @@ impl Name {
 /// at a time: bit 5 makes a letter small, leaves a hyphen, and makes either of them from no other `tchar`.
 #[inline]
 fn spells(text: &[u8], token: &[u8]) -> bool {
+    // Of names of one length few end in the same letter.
+    if token.last().map(|byte| byte | 0x20) != text.last().copied() {
+        return false;
+    }
     const SMALL: u64 = 0x2020_2020_2020_2020;
     let (words, tail) = token.as_chunks::<8>();
     let (text_words, text_tail) = text.as_chunks::<8>();

@@ -9,6 +9,8 @@
 
 #![allow(unsafe_code)]
 
+use super::string::Inside;
+
 /// The offset of the quote that closes the string whose inside begins at `at`, if it is plain ASCII of at
 /// most 15 bytes. Names of members are, and most values that are no prose.
 #[cfg(target_arch = "x86_64")]
@@ -51,19 +53,19 @@ pub(super) fn available() -> bool {
     false
 }
 
-/// The offset of the quote that closes the string whose inside begins at `at`; nothing if it has no end, holds
-/// what no string may hold, or the processor is not [`available`].
+/// `string::end`; nothing if the string holds what no string may hold, has no end though this is the `last` part
+/// of the text, or the processor is not [`available`].
 #[cfg(target_arch = "x86_64")]
-pub(super) fn end(text: &[u8], at: usize) -> Option<usize> {
+pub(super) fn end(text: &[u8], at: usize, last: bool) -> Option<Inside> {
     if !available() {
         return None;
     }
     // SAFETY: the processor has the features that `avx2::end` is compiled for.
-    unsafe { avx2::end(text, at) }
+    unsafe { avx2::end(text, at, last) }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn end(_: &[u8], _: usize) -> Option<usize> {
+pub(super) fn end(_: &[u8], _: usize, _: bool) -> Option<Inside> {
     None
 }
 
@@ -74,6 +76,8 @@ mod avx2 {
         _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set1_epi8,
         _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_subs_epu8, _mm256_xor_si256,
     };
+
+    use super::Inside;
 
     const BLOCK: usize = 64;
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
@@ -107,7 +111,7 @@ mod avx2 {
 
     /// See [`super::end`].
     #[target_feature(enable = "avx2,bmi1")]
-    pub(super) fn end(text: &[u8], at: usize) -> Option<usize> {
+    pub(super) fn end(text: &[u8], at: usize, last: bool) -> Option<Inside> {
         let mut carry = Carry { escaped: 0, open: 0, half: _mm256_setzero_si256() };
         let mut noted = [Noted { rest: 0, places: 0 }; NOTED_MAX];
         let mut count = 0;
@@ -123,23 +127,55 @@ mod avx2 {
                     (&tail, &[][..])
                 }
             };
-            let (closing, places) = step(Block::load(bytes), &mut carry)?;
+            let before = carry.escaped;
+            let (closing, places) = match step(Block::load(bytes), &mut carry) {
+                Some(found) if rest.len() >= BLOCK || (found.0.trailing_zeros() as usize) < rest.len() => found,
+                None if rest.len() >= BLOCK => return None,
+                // The quotes behind a tail close nothing, and can make wrong what is not.
+                _ if last => return None,
+                _ => return open(text, at, rest.len(), before, &mut noted[..count]),
+            };
             if closing != 0 {
                 let inside = closing.trailing_zeros() as usize;
-                noted[count % NOTED_MAX] = Noted { rest: rest.len(), places: places & through_first(closing) };
-                let good = inside < rest.len() && are_units(text, &noted[..count + 1]);
-                return good.then_some(text.len() - rest.len() + inside);
+                noted[count] = Noted { rest: rest.len(), places: places & through_first(closing) };
+                let end = text.len() - rest.len() + inside;
+                return are_units(text, &noted[..count + 1]).then_some(Inside::Closed(end));
             }
-            noted[count % NOTED_MAX] = Noted { rest: rest.len(), places };
-            count += usize::from(places != 0);
-            if count == NOTED_MAX {
-                if !are_units(text, &noted) {
+            // With the place of the last one free for what a part of the text ends in.
+            if count == NOTED_MAX - 1 {
+                if !are_units(text, &noted[..count]) {
                     return None;
                 }
                 count = 0;
             }
+            noted[count] = Noted { rest: rest.len(), places };
+            count += usize::from(places != 0);
             rest = behind;
         }
+    }
+
+    /// The string goes on behind the whole blocks of a part of the text, whose last `rest` bytes make none.
+    /// `escaped` is what the last block has left to them.
+    #[inline(never)]
+    fn open(text: &[u8], at: usize, rest: usize, escaped: u64, noted: &mut [Noted]) -> Option<Inside> {
+        let blocks = text.len() - rest;
+        let mut good = blocks - escaped as usize;
+        if let Some(note) = noted.last_mut()
+            && note.rest == rest + BLOCK
+        {
+            // The `u` of an escape of which digits may be among the rest.
+            let cut = note.places & (!0 << (BLOCK - 4));
+            if cut != 0 {
+                note.places &= !cut;
+                good = good.min(blocks - BLOCK + cut.trailing_zeros() as usize - 1);
+            }
+        }
+        // A sequence of which a part may be among the rest begins with its lead.
+        let lead = text[at..blocks].iter().rev().take(3).position(|&byte| byte >= 0xc0);
+        if let Some(back) = lead {
+            good = good.min(blocks - 1 - back);
+        }
+        are_units(text, noted).then_some(Inside::Open(good))
     }
 
     /// The quotes of the block that can close a string; the first of them closes this one. And the bytes of the

@@ -3,6 +3,7 @@
 //! Nothing is checked again; on a text that is not valid the iterators stop early or tell nonsense, but they
 //! neither panic nor read outside it.
 
+use super::block;
 use super::scan::blank;
 use super::span::{Escaped, Raw};
 
@@ -35,19 +36,35 @@ pub fn find<'a>(raw_object: &'a [u8], name: &str) -> Option<Raw<'a>> {
     members(raw_object).filter(|(found, _)| found.eq_str(name)).last().map(|(_, value)| value)
 }
 
+/// The text behind the value that `text` begins with, a valid one.
+pub fn behind(text: &[u8]) -> Option<&[u8]> {
+    text.get(skip(text, 0)?..)
+}
+
 impl<'a> Members<'a> {
     /// The next member with the offsets in the object where its name's quote and its value begin.
+    #[inline]
     pub(super) fn place(&mut self) -> Option<(usize, Escaped<'a>, usize, Raw<'a>)> {
+        let (quote, name, start) = self.name()?;
+        Some((quote, name, start, self.value(start)?))
+    }
+
+    #[inline]
+    fn name(&mut self) -> Option<(usize, Escaped<'a>, usize)> {
         let quote = blank(self.text, self.at);
         if self.text.get(quote) != Some(&b'"') {
             return None;
         }
         let name_end = skip_string(self.text, quote + 1)?;
         let start = blank(self.text, blank(self.text, name_end + 1) + 1);
+        Some((quote, Escaped::trusted(&self.text[quote + 1..name_end]), start))
+    }
+
+    #[inline]
+    fn value(&mut self, start: usize) -> Option<Raw<'a>> {
         let end = skip(self.text, start)?;
         self.at = blank(self.text, end) + 1;
-        let name = Escaped::trusted(&self.text[quote + 1..name_end]);
-        Some((quote, name, start, Raw::trusted(&self.text[start..end])))
+        Some(Raw::trusted(&self.text[start..end]))
     }
 }
 
@@ -85,32 +102,65 @@ fn skip(text: &[u8], start: usize) -> Option<usize> {
         b'"' => skip_string(text, start + 1).map(|quote| quote + 1),
         b'{' | b'[' => skip_container(text, start),
         _ => {
-            let plain = |byte: &u8| matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z');
-            let len = text[start..].iter().take_while(|byte| plain(byte)).count();
+            let len = text[start..].iter().take_while(|&&byte| CLASS[byte as usize] == PLAIN).count();
             (len > 0).then_some(start + len)
         }
     }
 }
 
+/// The bytes of numbers and literals.
+const PLAIN: u8 = 1;
+const OPENS: u8 = 2;
+const CLOSES: u8 = 3;
+const QUOTE: u8 = 4;
+
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => PLAIN,
+            b'{' | b'[' => OPENS,
+            b'}' | b']' => CLOSES,
+            b'"' => QUOTE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
 fn skip_container(text: &[u8], start: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = start;
     loop {
-        match text.get(at)? {
-            b'"' => at = skip_string(text, at + 1)?,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            _ => {}
+        let class = CLASS[*text.get(at)? as usize];
+        if class > PLAIN {
+            match class {
+                OPENS => depth += 1,
+                CLOSES => {
+                    depth = depth.checked_sub(1)?;
+                    if depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => at = skip_string(text, at + 1)?,
+            }
         }
         at += 1;
-        if depth == 0 {
-            return Some(at);
-        }
     }
 }
 
 /// The offset of the quote that closes the valid string whose inside begins at `at`.
-fn skip_string(text: &[u8], mut at: usize) -> Option<usize> {
+#[inline]
+fn skip_string(text: &[u8], at: usize) -> Option<usize> {
+    match block::short(text, at) {
+        Some(quote) => Some(quote),
+        None => skip_long(text, at),
+    }
+}
+
+fn skip_long(text: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let found = at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
         if text[found] == b'"' {

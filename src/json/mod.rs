@@ -10,13 +10,16 @@ mod block;
 mod members;
 mod span;
 mod string;
+mod walk;
 
 pub mod edit;
 pub mod path;
+pub mod put;
 pub mod scan;
 pub mod text;
 pub mod write;
 
-pub use scan::{Elements, Error, ErrorKind, Members, elements, find, members, object, value};
+pub use scan::{Elements, Error, ErrorKind, Members, behind, elements, find, members, object, value};
 pub use span::{Escaped, Raw};
+pub use walk::Scan;
 pub use write::Writer;

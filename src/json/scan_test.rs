@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits;
 
 fn told(text: &str) -> Vec<(&str, &str)> {
     let mut members = Vec::new();

@@ -116,7 +116,20 @@ impl<'a> Escaped<'a> {
     }
 
     /// Whether it says `plain`, whichever way it is escaped.
+    #[inline]
     pub fn eq_str(&self, plain: &str) -> bool {
+        let plain_bytes = plain.as_bytes();
+        let same = self.0.iter().zip(plain_bytes).take_while(|(one, other)| one == other).count();
+        // Up to a backslash each byte stands for itself.
+        match self.0.get(same) {
+            Some(b'\\') => self.unescaped_eq(plain),
+            Some(_) => plain_bytes[..same].contains(&b'\\') && self.unescaped_eq(plain),
+            None => same == plain.len() && !plain_bytes.contains(&b'\\'),
+        }
+    }
+
+    #[inline(never)]
+    fn unescaped_eq(&self, plain: &str) -> bool {
         let mut rest = plain.as_bytes();
         text::pieces(self.0, |piece| match rest.strip_prefix(piece) {
             Some(after) => {

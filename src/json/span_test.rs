@@ -33,3 +33,24 @@ fn plain_text_is_decoded_without_a_copy() {
     let said = Raw::at(text, Span::new(0, text.len())).as_str().unwrap();
     assert!(matches!(said.decode(), Cow::Borrowed("caf\u{e9}")));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn comparison_is_that_of_what_is_said(
+        said in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "u005c", "\\\\", "\\u005c", "\\u0061", "\\\""]), 0..4),
+        plain in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "u005c", "\\", "\""]), 0..4),
+    ) {
+        let (said, plain) = (said.concat(), plain.concat());
+        let said = Escaped::trusted(said.as_bytes());
+        proptest::prop_assert_eq!(said.eq_str(&plain), said.decode() == plain);
+        proptest::prop_assert!(said.eq_str(&said.decode()));
+    }
+}
+
+#[test]
+fn what_stands_behind_a_value_is_found() {
+    assert_eq!(super::super::behind(b"{\"a\":\"}\"} x"), Some(&b" x"[..]));
+    assert_eq!(super::super::behind(b"{\"a\":"), None);
+}

@@ -8,40 +8,60 @@ use super::block;
 use super::scan::{Error, ErrorKind, fail};
 use crate::base::ascii;
 
-/// The offset of the quote that closes the string whose inside begins at `at`.
+/// How far the inside of a string goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// To the quote at this offset.
+    Closed(usize),
+    /// Beyond the end of the text. Everything before this offset may stand there, and what follows begins anew:
+    /// neither an escape nor a sequence of UTF-8 goes across it.
+    Open(usize),
+}
+
+/// Reads the inside of a string on from `at`, where neither an escape nor a sequence is open. More of the text
+/// may follow unless this is its `last` part.
 #[inline]
-pub(super) fn end(text: &[u8], at: usize) -> Result<usize, Error> {
+pub(super) fn end(text: &[u8], at: usize, last: bool) -> Result<Inside, Error> {
     match block::short(text, at) {
-        Some(end) => Ok(end),
-        None => long(text, at),
+        Some(end) => Ok(Inside::Closed(end)),
+        None => long(text, at, last),
     }
 }
 
 #[inline(never)]
-fn long(text: &[u8], at: usize) -> Result<usize, Error> {
-    match block::end(text, at) {
-        Some(end) => Ok(end),
-        None => walk(text, at),
+fn long(text: &[u8], at: usize, last: bool) -> Result<Inside, Error> {
+    match block::end(text, at, last) {
+        Some(inside) => Ok(inside),
+        None => walk(text, at, last),
     }
 }
 
 /// [`end`] byte by byte, but for runs of plain ASCII.
-pub(super) fn walk(text: &[u8], mut at: usize) -> Result<usize, Error> {
+pub(super) fn walk(text: &[u8], mut at: usize, last: bool) -> Result<Inside, Error> {
     loop {
         at += plain(&text[at.min(text.len())..]);
-        match text.get(at) {
-            Some(b'"') => return Ok(at),
-            Some(b'\\') => at = escape(text, at + 1)?,
-            Some(0..=0x1f) => return Err(fail(text, at, ErrorKind::Control)),
-            Some(0x20..=0x7f) => at += 1,
+        let step = match text.get(at) {
+            Some(b'"') => return Ok(Inside::Closed(at)),
+            Some(b'\\') => escape(text, at + 1),
+            Some(0..=0x1f) => Err(fail(text, at, ErrorKind::Control)),
+            Some(0x20..=0x7f) => Ok(at + 1),
             Some(_) => match sequence(&text[at..]) {
-                Some(len) => at += len,
-                None => return Err(fail(text, at, ErrorKind::Utf8)),
+                Some(len) => Ok(at + len),
+                // It may be one that is not there as a whole.
+                None if !last && text.len() - at < SEQUENCE_BYTES_MAX => return Ok(Inside::Open(at)),
+                None => Err(fail(text, at, ErrorKind::Utf8)),
             },
-            None => return Err(fail(text, at, ErrorKind::End)),
-        }
+            None => Err(fail(text, at, ErrorKind::End)),
+        };
+        at = match step {
+            Ok(at) => at,
+            Err(Error { kind: ErrorKind::End, .. }) if !last => return Ok(Inside::Open(at)),
+            Err(error) => return Err(error),
+        };
     }
 }
+
+const SEQUENCE_BYTES_MAX: usize = 4;
 
 /// How many bytes at the start of `bytes` are surely plain: ASCII without control characters, quotes and
 /// backslashes. Eight at a time; less than eight at the end of the text are left to the caller.

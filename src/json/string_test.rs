@@ -19,13 +19,36 @@ fn inside() -> impl Strategy<Value = Vec<u8>> {
 
 /// The vector code says what the walk says, or nothing where the walk says an error.
 fn agree(text: &[u8], at: usize) {
-    let walked = walk(text, at);
-    assert_eq!(end(text, at), walked);
+    let walked = walk(text, at, true);
+    assert_eq!(end(text, at, true), walked);
     if let Some(short) = block::short(text, at) {
-        assert_eq!(Ok(short), walked);
+        assert_eq!(Ok(Inside::Closed(short)), walked);
     }
     if block::available() {
-        assert_eq!(block::end(text, at), walked.ok(), "{text:?} from {at}");
+        assert_eq!(block::end(text, at, true), walked.ok(), "{text:?} from {at}");
+    }
+}
+
+/// A string that comes in two parts, and one of which each byte comes alone, end where the whole one does. What is
+/// told of a part holds whatever follows.
+fn goes_on(text: &[u8], at: usize) {
+    let whole = walk(text, at, true);
+    type End = fn(&[u8], usize, bool) -> Result<Inside, Error>;
+    for read in [walk as End, end as End] {
+        let mut alone = Ok(Inside::Open(at));
+        for cut in at..=text.len() {
+            match read(&text[..cut], at, false) {
+                Ok(Inside::Open(good)) => {
+                    assert!(good >= at && good <= cut && cut - good < 100);
+                    assert_eq!(read(text, good, true), whole, "{text:?} from {at} cut at {cut}");
+                }
+                told => assert_eq!(told, whole, "{text:?} from {at} cut at {cut}"),
+            }
+            if let Ok(Inside::Open(good)) = alone {
+                alone = read(&text[..cut], good, cut == text.len());
+            }
+        }
+        assert_eq!(alone, whole, "{text:?} from {at}");
     }
 }
 
@@ -65,7 +88,7 @@ fn sequences_of_utf8_at_every_edge() {
 fn a_text_that_ends_in_a_backslash_ends() {
     for len in 0..200 {
         let text = [&vec![b'x'; len][..], b"\\"].concat();
-        assert_eq!(end(&text, 0), Err(Error { at: len + 1, kind: ErrorKind::End }));
+        assert_eq!(end(&text, 0, true), Err(Error { at: len + 1, kind: ErrorKind::End }));
     }
 }
 
@@ -79,6 +102,13 @@ proptest! {
             agree(&text, at);
         }
         agree(&text[..before + inside.len()], before);
+    }
+
+    #[test]
+    fn strings_go_on_behind_a_cut(inside in inside(), behind in 0_usize..80) {
+        let text = [&inside[..], b"\"", &vec![b'\n'; behind]].concat();
+        goes_on(&text, 0);
+        goes_on(&inside, 0);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod ir;
 pub mod models;
 pub mod path;
+pub mod prompt;
 pub mod sniff;
 pub mod tokens;
 

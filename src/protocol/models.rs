@@ -123,7 +123,7 @@ fn gemini_name(id: &str) -> String {
 }
 
 /// `unix_s` in UTC as RFC 3339 writes it.
-fn timestamp(unix_s: u64) -> String {
+pub(crate) fn timestamp(unix_s: u64) -> String {
     // Beyond the year 9999 the format has no room.
     let unix_s = unix_s.min(253_402_300_799);
     let (year, month, day) = date(unix_s / 86_400);

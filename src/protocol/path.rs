@@ -159,6 +159,19 @@ impl Endpoint {
         matches!(self, E::Health | E::Root | E::Hello | E::Options)
     }
 
+    /// Whether a model writes the answer, or counts what it would read, so that there is a system prompt.
+    pub fn is_chat(self) -> bool {
+        use Endpoint as E;
+        match self {
+            E::ChatCompletions | E::Responses | E::ResponsesInputTokens | E::Messages | E::CountTokens => true,
+            E::GeminiGenerate | E::GeminiStream | E::OllamaChat | E::OllamaGenerate => true,
+            E::Completions | E::Embeddings | E::Images | E::Audio | E::Moderations | E::Rerank => false,
+            E::ResponsesCompact | E::GeminiCountTokens | E::GeminiEmbed | E::GeminiOther | E::OllamaEmbed => false,
+            E::GeminiModels | E::GeminiModel | E::OllamaShow | E::OllamaTags | E::OllamaVersion => false,
+            E::Models | E::Model | E::Health | E::Root | E::Hello | E::Telemetry | E::Options => false,
+        }
+    }
+
     /// The methods it is served with, as the `allow` field lists them.
     fn allow(self) -> &'static str {
         match self {

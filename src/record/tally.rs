@@ -94,6 +94,8 @@ pub struct Tally {
     pub classes: [Count; 6],
     /// Connections of clients now.
     pub sessions_open: Count,
+    /// Listeners on which connections are taken, those that are closing included.
+    pub doors_open: Count,
     /// Connections of clients ever.
     pub sessions_total: Count,
     /// Streamed answers now.
@@ -112,6 +114,8 @@ pub struct Tally {
     pub records_dropped: Count,
     /// Panics that ended one session.
     pub panics: Count,
+    /// Ticks of the core's clock: a core that turns moves it (`limits::TICK_MS`).
+    pub turns: Count,
     /// The last request of control to settle that is met (`Teller::settle`).
     pub settled: Count,
     /// To the first byte of the answer.

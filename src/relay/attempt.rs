@@ -41,6 +41,8 @@ pub(super) struct Destination<'a> {
     pub(super) streamed: bool,
     /// What the answer speaks.
     pub(super) dialect: Dialect,
+    /// Whether the answer is to carry another name of the model: it is held until its end, for its length changes.
+    pub(super) renamed: bool,
 }
 
 /// An answer that has begun.
@@ -128,8 +130,13 @@ async fn on_lane<N: Net>(
             let is_success = (200..300).contains(&head.status);
             let kind = fields.value(&buffer, Name::ContentType).unwrap_or_default();
             let stream = if is_success { stream_framing(kind, to.streamed, to.dialect) } else { None };
+            let is_json = kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"));
+            let hold_bytes = match to.renamed && is_json && stream.is_none() {
+                true => limits::RENAMED_BYTES_MAX,
+                false => limits::HOLD_BYTES_MAX,
+            };
             let mut answered = Answered { lane, buffer, head, decoder, payload, ended: false, reusable, stream };
-            match hold(client, &mut answered, to.dialect).await {
+            match hold(client, &mut answered, to.dialect, hold_bytes).await {
                 Ok(()) => return Ok(answered),
                 Err(why) => {
                     buffer = answered.buffer;
@@ -271,6 +278,7 @@ async fn hold<N: Net>(
     client: &mut Client<N>,
     answered: &mut Answered<N::Stream>,
     dialect: Dialect,
+    bytes_max: usize,
 ) -> Result<(), NoAnswer> {
     loop {
         decode(answered)?;
@@ -291,7 +299,7 @@ async fn hold<N: Net>(
             Shown::Nothing if answered.ended => {
                 return Err(Failure::unreachable("the upstream's stream ended before it began").into());
             }
-            Shown::Nothing if payload.len() >= limits::HOLD_BYTES_MAX => return Ok(()),
+            Shown::Nothing if payload.len() >= bytes_max => return Ok(()),
             Shown::Nothing => {}
         }
         if answered.buffer.len() == answered.buffer.capacity() {

@@ -45,13 +45,7 @@ pub(super) async fn choose<'a, N: Net>(
     };
     if let Some(route) = route::looks_at_request(s, &question) {
         let body = request.outline.as_ref().map(|outline| (request.body, outline));
-        let header = |name: &str, is: &dyn Fn(&str) -> bool| {
-            let mut values = fields
-                .iter()
-                .filter(|field| field.name.of(request.input).eq_ignore_ascii_case(name.as_bytes()))
-                .map(|field| field.value.of(request.input));
-            values.any(|value| std::str::from_utf8(value).is_ok_and(is))
-        };
+        let header = |name: &str, is: &dyn Fn(&str) -> bool| header_holds(fields, request.input, name, is);
         question.rule = meet::rule(route, &Request { header, body, model: &request.model });
         if question.rule.is_none() && route::looks_at_scene(route, s, &request.model) {
             question.scene = scene(client, route, &request.model, body).await;
@@ -61,6 +55,12 @@ pub(super) async fn choose<'a, N: Net>(
     let now = Now { turns: &request.view.turns, paces: &client.core.paces, streamed: request.streamed };
     spread::arrange(s, &mut chosen, now);
     Ok(chosen)
+}
+
+/// Whether a value of a header field, of this name in any case, is as `is` says.
+pub(super) fn header_holds(fields: &Fields, input: &[u8], name: &str, is: &dyn Fn(&str) -> bool) -> bool {
+    let named = fields.iter().filter(|field| field.name.of(input).eq_ignore_ascii_case(name.as_bytes()));
+    named.map(|field| field.value.of(input)).any(|value| std::str::from_utf8(value).is_ok_and(is))
 }
 
 async fn scene<N: Net>(

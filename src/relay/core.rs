@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use arc_swap::{ArcSwap, Cache};
 
@@ -15,11 +15,14 @@ use super::upstream::Upstreams;
 use super::way::Way;
 use crate::base::id::RequestId;
 use crate::config::Snapshot;
+use crate::config::snapshot::ClientLimits;
 use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::pace::Paces;
+use crate::plan::quota::{Meter, Meters};
 use crate::plan::spread::Turns;
+use crate::protocol::sniff::Reading;
 use crate::record::{Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 
@@ -27,10 +30,13 @@ use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 pub enum Command<L> {
     /// Accept here too. The name lets `Unlisten` find it.
     Listen(String, L),
-    /// Stop accepting on the listener of this name.
+    /// Stop accepting on the listener of this name, behind what waits there already.
     Unlisten(String),
     /// Accept nothing more, end what is idle, let the rest finish.
-    Drain,
+    Drain {
+        /// Another process accepts on the same sockets: what waits there is left to it.
+        succeeded: bool,
+    },
     /// Hand over what has ended and say this number then.
     Settle(u64),
 }
@@ -49,6 +55,8 @@ pub struct Parts {
     pub connections: Arc<AtomicUsize>,
     /// How fast targets are.
     pub paces: Arc<Paces>,
+    /// What clients have used.
+    pub meters: Arc<Meters>,
     /// The way to control for finished exchanges.
     pub teller: Teller,
     /// Counters that control reads.
@@ -60,6 +68,8 @@ pub(super) struct View {
     pub(super) snapshot: Arc<Snapshot>,
     /// Round robin over lists and pools of targets.
     pub(super) turns: Turns,
+    /// What clients with bounds have used.
+    pub(super) meters: Box<[Option<Arc<Meter>>]>,
     /// Round robin over the keys of each provider.
     pub(super) cursors: Box<[Cell<u32>]>,
     /// How each key's provider is reached.
@@ -69,8 +79,18 @@ pub(super) struct View {
 /// A listener that this core accepts on.
 struct Listening {
     name: String,
-    open: Rc<Cell<bool>>,
+    door: Rc<Cell<Door>>,
     close: Box<dyn Fn()>,
+}
+
+/// Whether connections are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Open,
+    /// Only those that wait already.
+    Closing,
+    /// None: another process takes them.
+    Left,
 }
 
 /// Tables and text that an exchange needs until its answer begins; lent by the core.
@@ -79,6 +99,8 @@ pub(super) struct Scratch {
     pub(super) fields: Fields,
     pub(super) answer: Fields,
     pub(super) out: Vec<u8>,
+    /// How far the request body is read, where it is read at all.
+    pub(super) reading: Option<Reading>,
 }
 
 /// One core's shared state.
@@ -89,6 +111,7 @@ pub struct Core<N: Net> {
     pub(super) slabs: Slabs,
     pub(super) tally: Arc<Tally>,
     pub(super) paces: Arc<Paces>,
+    meters: Arc<Meters>,
     teller: RefCell<Teller>,
     #[allow(clippy::vec_box, reason = "they are lent out one by one, and a move of a table is a copy of it")]
     scratch: RefCell<Vec<Box<Scratch>>>,
@@ -114,7 +137,7 @@ impl<N: Net> Core<N> {
         let mut book = Cache::new(parts.addresses);
         let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
-        let view = view_of(source.load(), &lanes, parts.index);
+        let view = view_of(source.load(), &lanes, parts.index, &parts.meters);
         Rc::new(Core {
             net,
             alarms: Alarms::new(),
@@ -122,6 +145,7 @@ impl<N: Net> Core<N> {
             slabs: Slabs::default(),
             tally: parts.tally,
             paces: parts.paces,
+            meters: parts.meters,
             teller: RefCell::new(parts.teller),
             scratch: RefCell::default(),
             source: RefCell::new(source),
@@ -146,6 +170,7 @@ impl<N: Net> Core<N> {
             .net
             .every(limits::TICK_MS, || {
                 self.alarms.tick(self.now_ms());
+                self.tally.turns.add(1);
                 self.teller.borrow_mut().flush();
                 ticks += 1;
                 if ticks.is_multiple_of(limits::TICKS_PER_TRIM) {
@@ -161,10 +186,10 @@ impl<N: Net> Core<N> {
     pub fn command<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, command: Command<L>) {
         match command {
             Command::Listen(name, listener) => self.listen(name, listener),
-            Command::Unlisten(name) => self.unlisten(|listening| listening == name),
-            Command::Drain => {
+            Command::Unlisten(name) => self.unlisten(Door::Closing, |listening| listening == name),
+            Command::Drain { succeeded } => {
                 self.draining.set(true);
-                self.unlisten(|_| true);
+                self.unlisten(if succeeded { Door::Left } else { Door::Closing }, |_| true);
                 self.alarms.wake_all();
             }
             Command::Settle(number) => self.teller.borrow_mut().settle(number),
@@ -173,40 +198,57 @@ impl<N: Net> Core<N> {
 
     fn listen<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, name: String, listener: L) {
         let listener = Rc::new(listener);
-        let open = Rc::new(Cell::new(true));
+        let door = Rc::new(Cell::new(Door::Open));
         self.listeners.borrow_mut().push(Listening {
             name,
-            open: Rc::clone(&open),
+            door: Rc::clone(&door),
             close: Box::new({
                 let listener = Rc::clone(&listener);
                 move || listener.close()
             }),
         });
         let core = Rc::clone(self);
+        self.tally.doors_open.add(1);
+        let task = async move {
+            core.accept(&*listener, &door).await;
+            // Whoever sees the door shut sees the sessions that came through it.
+            fence(Ordering::Release);
+            core.tally.doors_open.sub(1);
+        };
         // A panic of the accept loop itself would leave a deaf core behind: better none than that.
-        self.net.spawn(async move { core.accept(&*listener, &open).await }, || std::process::abort());
+        self.net.spawn(task, || std::process::abort());
     }
 
-    fn unlisten(&self, which: impl Fn(&str) -> bool) {
+    fn unlisten(&self, door: Door, which: impl Fn(&str) -> bool) {
         self.listeners.borrow_mut().retain(|listening| {
             let goes = which(&listening.name);
             if goes {
-                listening.open.set(false);
+                listening.door.set(door);
                 (listening.close)();
             }
             !goes
         });
     }
 
-    /// The accept loop of one listener. A connection that the kernel had taken in before the listener was
-    /// closed is still served.
-    async fn accept<L: Accept<Stream = N::Stream>>(self: Rc<Self>, listener: &L, open: &Cell<bool>) {
-        while open.get() {
+    /// The accept loop of one listener. Connections that the kernel had taken in before the listener was closed
+    /// are still served: their clients have been told that they are connected.
+    async fn accept<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, listener: &L, door: &Cell<Door>) {
+        while door.get() == Door::Open {
             match listener.accept().await {
                 Ok((stream, peer)) => self.admit(stream, peer),
-                Err(_) if !open.get() => return,
+                Err(_) if door.get() != Door::Open => break,
                 // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
                 Err(_) => self.net.sleep(limits::ACCEPT_PAUSE_MS).await,
+            }
+        }
+        if door.get() == Door::Left {
+            return;
+        }
+        // Bounded, for the queue can grow as long as the socket is there.
+        for _ in 0..limits::LISTEN_BACKLOG {
+            match listener.queued() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(_) => return,
             }
         }
     }
@@ -229,7 +271,7 @@ impl<N: Net> Core<N> {
         let snapshot = source.load();
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(snapshot, &view.snapshot) {
-            *view = Rc::new(view_of(snapshot, &self.lanes, self.index));
+            *view = Rc::new(view_of(snapshot, &self.lanes, self.index, &self.meters));
         }
         Rc::clone(&view)
     }
@@ -252,6 +294,7 @@ impl<N: Net> Core<N> {
 
     pub(super) fn take_back(&self, mut scratch: Box<Scratch>) {
         scratch.out.clear();
+        scratch.reading = None;
         let mut free = self.scratch.borrow_mut();
         if free.len() < limits::SCRATCH_FREE_MAX && scratch.out.capacity() <= limits::SLAB_BYTES {
             free.push(scratch);
@@ -287,10 +330,15 @@ impl<N: Net> Core<N> {
     }
 }
 
-fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16) -> View {
+fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters: &Meters) -> View {
     View {
         snapshot: Arc::clone(snapshot),
         turns: Turns::new(snapshot, core),
+        meters: snapshot
+            .clients
+            .iter()
+            .map(|client| (client.limits != ClientLimits::default()).then(|| meters.of(&client.name)))
+            .collect(),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
         ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)], key)).collect(),
     }

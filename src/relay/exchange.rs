@@ -18,7 +18,7 @@ use super::reach::{self, Prepared, Reached};
 use super::reply::{self, Note};
 use super::session::After;
 use super::wait::{Client, Gone};
-use super::{demo, local};
+use super::{choose, demo, local, quota};
 use crate::base::span::Span;
 use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
@@ -28,7 +28,7 @@ use crate::http::head::{Method, Name, RequestHead, Version};
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
-use crate::protocol::sniff::{Answer, Usage};
+use crate::protocol::sniff::{Answer, Reading, Usage};
 use crate::record::{Entry, Outcome, Tokens};
 use crate::rt::{Net, Peer};
 
@@ -75,6 +75,8 @@ struct Exchange {
     start_us: u64,
     /// Probes and preflights are no requests anybody wants in a log.
     is_told: bool,
+    /// What has been taken out of the client's bounds.
+    held: Option<quota::Held>,
 }
 
 /// Serves the request whose head stands at the front of `input`, which is left at the next one.
@@ -98,9 +100,13 @@ pub(super) async fn run<N: Net>(
         stall_ms: view.snapshot.timeouts.client_stall_ms,
     };
     let entry = Entry::begun(id, unix_ms, view.snapshot.generation);
-    let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true };
+    let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true, held: None };
     let after = exchange.serve(client, input, &head, scratch).await;
     if exchange.is_told {
+        let tokens = exchange.entry.tokens;
+        if let Some(held) = &mut exchange.held {
+            held.used = tokens.input.saturating_add(tokens.output);
+        }
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;
         core.tell(&exchange.entry);
     }
@@ -132,7 +138,8 @@ impl Exchange {
         // A preflight asks about the answer to come: it is told what that would be told.
         self.note.cors |= called.endpoint == Endpoint::Options;
         let body_bytes = self.view.snapshot.limits.body_bytes;
-        let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms).await {
+        let reading = self.begin(&called, input, &mut scratch);
+        let body = match intake::read(client, input, head, body_bytes, timeouts.body_ms, reading).await {
             Ok(body) => body,
             Err(why) => {
                 client.core.take_back(scratch);
@@ -147,17 +154,38 @@ impl Exchange {
             input.drain(..end);
             return after;
         }
+        let bytes = body.bytes(input).len();
+        self.held = match quota::take(&self.view, called.client, bytes, self.entry.unix_ms) {
+            Ok(held) => held,
+            Err(met) => {
+                client.core.take_back(scratch);
+                input.drain(..end);
+                let (message, fields) = quota::refusal(&met, self.note.dialect, self.entry.unix_ms);
+                return self.refuse(client, Fault::RateLimited, &message, &fields).await;
+            }
+        };
         // Boxed, so that what only this phase needs is not part of every open stream.
         let reached = Box::pin(self.reach(client, input, head, body, &called, &mut scratch)).await;
         input.drain(..end);
         if input.is_empty() {
             client.core.slabs.give(std::mem::take(input));
         }
+        self.conclude(client, reached, head.version, scratch).await
+    }
+
+    /// Answers with what trying has led to.
+    async fn conclude<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        reached: Reached<N::Stream>,
+        version: Version,
+        scratch: Box<Scratch>,
+    ) -> After {
         match reached {
-            Reached::Answer(answer) => self.commit(client, *answer, head.version, scratch).await,
+            Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
-                self.demo(client, demo, head.version).await
+                self.demo(client, demo, version).await
             }
             Reached::Refused { fault, message } => {
                 client.core.take_back(scratch);
@@ -226,7 +254,7 @@ impl Exchange {
             dialect: call.dialect,
             provider: call.provider.and_then(|name| snapshot.provider(name)),
             model,
-            tail: span_in(input, call.tail),
+            tail: Span::inside(input, call.tail).unwrap_or_default(),
             client,
         })
     }
@@ -277,15 +305,31 @@ impl Exchange {
                 }
                 Err((fault, message)) => return Reached::refused(fault, message),
             };
-        let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, &scratch.fields);
-        match prepared {
-            Ok(prepared) => {
-                self.entry.streamed = prepared.streamed;
-                self.entry.model_asked = crate::record::Text::new(&prepared.model);
-                reach::reach(client, &prepared, scratch, &mut self.entry).await
-            }
-            Err((fault, message)) => Reached::Refused { fault, message },
+        let mut reading = match scratch.reading.take() {
+            Some(reading) => reading,
+            None => self.reading(called, input, &scratch.fields),
+        };
+        if let Err(unfit) = intake::look(client, &mut reading, body.bytes(input), true).await {
+            return Reached::Refused { fault: Fault::InvalidRequest, message: unfit.to_string().into() };
         }
+        let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
+        self.entry.streamed = prepared.streamed;
+        self.entry.model_asked = crate::record::Text::new(&prepared.model);
+        reach::reach(client, &prepared, scratch, &mut self.entry).await
+    }
+
+    /// What the body is shown to while it arrives; nothing where nobody reads it, or not before it is decoded.
+    fn begin<'s>(&self, called: &Called, input: &[u8], scratch: &'s mut Scratch) -> Option<&'s mut Reading> {
+        if called.endpoint.is_local() || scratch.fields.get(Name::ContentEncoding).is_some() {
+            return None;
+        }
+        Some(scratch.reading.insert(self.reading(called, input, &scratch.fields)))
+    }
+
+    /// The body of this request as it is to be read.
+    fn reading(&self, called: &Called, input: &[u8], fields: &Fields) -> Reading {
+        let kind = fields.value(input, Name::ContentType).unwrap_or_default();
+        Reading::new(called.endpoint, kind, choose::looks_inside(&self.view, called))
     }
 
     /// From here on the answer belongs to the client.
@@ -296,11 +340,17 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { answered, provider, hide_usage, reused, measured } = found;
+        let reach::Found { mut answered, provider, hide_usage, reused, measured, name } = found;
+        if let Some(name) = &name
+            && answered.stream.is_none()
+            && answered.ended
+        {
+            outgoing::rename(&mut answered, self.note.dialect, name);
+        }
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;
         let frame = framing(&answered, stream.is_some(), version);
-        self.note.close |= frame == Frame::ToClose;
+        self.note.close |= frame == Frame::ToClose || client.core.is_draining();
         let mut head = client.core.slabs.take();
         let length = match answered.ended {
             true => answered.payload.len() as u64,
@@ -325,6 +375,7 @@ impl Exchange {
             stream,
             dialect: self.note.dialect,
             hide_usage,
+            name,
             idle_ms: provider.timeouts.stream_idle_ms,
             stall_ms: self.note.stall_ms,
             id: self.entry.id,
@@ -537,13 +588,4 @@ fn tokens(usage: &Usage) -> Tokens {
 
 fn micros(us: u64) -> u32 {
     u32::try_from(us).unwrap_or(u32::MAX - 1)
-}
-
-/// Where `part` lies in `whole`; an empty span where it lies elsewhere.
-fn span_in(whole: &[u8], part: &[u8]) -> Span {
-    let at = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    match whole.get(at..at.wrapping_add(part.len())) {
-        Some(found) if !part.is_empty() && found.len() == part.len() => Span::new(at, at + part.len()),
-        _ => Span::default(),
-    }
 }

@@ -3,6 +3,9 @@
 //! A body that arrived together with its head stays where it is. A larger sized one gets a buffer of its exact
 //! size that the kernel writes into; a chunked one is decoded in place as it grows. Every byte held counts
 //! against the core's bound, so that a crowd of large uploads is refused and not swapped.
+//!
+//! A body is read as JSON or as a form while it arrives: its bytes are still in the cache, and what has come is read
+//! while the rest is under way. After `limits::READ_TURN_BYTES` without a wait other sessions have their turn.
 
 use std::io::IoSlice;
 use std::ops::Range;
@@ -13,6 +16,7 @@ use crate::http::body::{Decoder, Framing, State};
 use crate::http::head::RequestHead;
 use crate::limits;
 use crate::protocol::failure::Fault;
+use crate::protocol::sniff::{Reading, Unfit};
 use crate::rt::{Net, Stream, sys};
 
 /// A whole request body.
@@ -68,19 +72,21 @@ const BUSY: NoBody = NoBody::Refused(Fault::Unavailable, "too many bytes of requ
 const SLOW: NoBody = NoBody::Refused(Fault::RequestTimeout, "the request body did not arrive in time");
 const CUT: NoBody = NoBody::Refused(Fault::InvalidRequest, "the request body ended early");
 
-/// Reads the body that `head` announces. Bytes of a following request stay in `input` behind it.
+/// Reads the body that `head` announces, and shows it to `reading` as it comes. Bytes of a following request stay in
+/// `input` behind it.
 pub(super) async fn read<N: Net>(
     client: &mut Client<N>,
     input: &mut Vec<u8>,
     head: &RequestHead,
     bytes_max: usize,
     silence_ms: u32,
+    reading: Option<&mut Reading>,
 ) -> Result<Body<N>, NoBody> {
     match head.framing {
         Framing::Empty | Framing::ToClose => Ok(Body { held: Held::Input(head.len..head.len), _share: None }),
         Framing::Sized(bytes) if bytes > bytes_max as u64 => Err(TOO_LARGE),
-        Framing::Sized(bytes) => sized(client, input, head, bytes as usize, silence_ms).await,
-        Framing::Chunked => chunked(client, input, head, bytes_max, silence_ms).await,
+        Framing::Sized(bytes) => sized(client, input, head, bytes as usize, silence_ms, reading).await,
+        Framing::Chunked => chunked(client, input, head, bytes_max, silence_ms, reading).await,
     }
 }
 
@@ -90,6 +96,7 @@ async fn sized<N: Net>(
     head: &RequestHead,
     bytes: usize,
     silence_ms: u32,
+    reading: Option<&mut Reading>,
 ) -> Result<Body<N>, NoBody> {
     let end = head.len + bytes;
     let share = client.core.reserve(bytes).ok_or(BUSY)?;
@@ -105,7 +112,7 @@ async fn sized<N: Net>(
     let mut own = Vec::with_capacity(bytes);
     own.extend_from_slice(&input[head.len..]);
     input.truncate(head.len);
-    let outcome = fill(client, &mut own, bytes, silence_ms).await;
+    let outcome = fill(client, &mut own, bytes, silence_ms, reading).await;
     client.stream.low_water(1);
     outcome?;
     // The vector may have had more room than was asked for, and the read filled it.
@@ -114,10 +121,54 @@ async fn sized<N: Net>(
     Ok(Body { held: Held::Own(own), _share: Some(share) })
 }
 
-async fn fill<N: Net>(client: &mut Client<N>, own: &mut Vec<u8>, bytes: usize, silence_ms: u32) -> Result<(), NoBody> {
+async fn fill<N: Net>(
+    client: &mut Client<N>,
+    own: &mut Vec<u8>,
+    bytes: usize,
+    silence_ms: u32,
+    mut reading: Option<&mut Reading>,
+) -> Result<(), NoBody> {
+    let mut turn = Turn::default();
     while own.len() < bytes {
         client.stream.low_water((bytes - own.len()).min(limits::LOW_WATER_BYTES));
-        more(client, own, silence_ms).await?;
+        let waited = more(client, own, silence_ms).await?;
+        if let Some(reading) = reading.as_deref_mut() {
+            // What is wrong with it is told when it has come as a whole.
+            let _ = look(client, reading, &own[..own.len().min(bytes)], false).await;
+        }
+        turn.take(client, own.len(), waited).await;
+    }
+    Ok(())
+}
+
+/// What a session has received since others had their turn.
+#[derive(Default)]
+struct Turn {
+    began: usize,
+}
+
+impl Turn {
+    /// `bytes` have come so far. A peer that sends as fast as we receive never makes us wait.
+    async fn take<N: Net>(&mut self, client: &Client<N>, bytes: usize, waited: bool) {
+        if !waited && bytes - self.began < limits::READ_TURN_BYTES {
+            return;
+        }
+        if !waited {
+            client.core.net.sleep(0).await;
+        }
+        self.began = bytes;
+    }
+}
+
+/// Reads `body`, or its beginning unless this is its `last` part, to the end of what is there of it.
+pub(super) async fn look<N: Net>(
+    client: &Client<N>,
+    reading: &mut Reading,
+    body: &[u8],
+    last: bool,
+) -> Result<(), Unfit> {
+    while !reading.advance(body, last)? {
+        client.core.net.sleep(0).await;
     }
     Ok(())
 }
@@ -128,12 +179,14 @@ async fn chunked<N: Net>(
     head: &RequestHead,
     bytes_max: usize,
     silence_ms: u32,
+    mut reading: Option<&mut Reading>,
 ) -> Result<Body<N>, NoBody> {
     let mut share = client.core.reserve(0).ok_or(BUSY)?;
     let mut decoder = Decoder::new(Framing::Chunked);
     let mut own = input.split_off(head.len);
     let mut payload = 0;
     let mut told_to_go_on = false;
+    let mut turn = Turn::default();
     loop {
         let piece = decoder
             .decode(&mut own[payload..])
@@ -160,7 +213,11 @@ async fn chunked<N: Net>(
         if !share.resize(own.capacity()) {
             return Err(BUSY);
         }
-        more(client, &mut own, silence_ms).await?;
+        if let Some(reading) = reading.as_deref_mut() {
+            let _ = look(client, reading, &own[..payload], false).await;
+        }
+        let waited = more(client, &mut own, silence_ms).await?;
+        turn.take(client, payload, waited).await;
     }
 }
 
@@ -172,19 +229,21 @@ async fn go_on<N: Net>(client: &mut Client<N>, head: &RequestHead, stall_ms: u32
     client.write(&mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")], stall_ms).await.map_err(|_| NoBody::Gone)
 }
 
-/// Appends at least one byte to `into`, which has room.
-async fn more<N: Net>(client: &mut Client<N>, into: &mut Vec<u8>, silence_ms: u32) -> Result<(), NoBody> {
+/// Appends at least one byte to `into`, which has room. Says whether they had to be waited for.
+async fn more<N: Net>(client: &mut Client<N>, into: &mut Vec<u8>, silence_ms: u32) -> Result<bool, NoBody> {
     client.due_in(silence_ms);
+    let mut waited = false;
     loop {
         match client.stream.try_read(into) {
             Ok(0) => return Err(CUT),
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(waited),
             Err(error) if sys::would_block(&error) => {}
             Err(_) => return Err(NoBody::Gone),
         }
         if !client.readable().await {
             return Err(SLOW);
         }
+        waited = true;
     }
 }
 
@@ -206,7 +265,7 @@ pub(super) async fn discard<N: Net>(
     if !small || (head.expect_continue && input.len() == head.len) {
         return false;
     }
-    match read(client, input, head, limits::DISCARD_BYTES_MAX as usize, silence_ms).await {
+    match read(client, input, head, limits::DISCARD_BYTES_MAX as usize, silence_ms, None).await {
         Ok(body) => {
             input.drain(..body.end_in_input(head.len));
             true

@@ -16,6 +16,7 @@ mod local;
 mod open;
 mod outgoing;
 mod pipe;
+mod quota;
 mod reach;
 mod reply;
 mod session;

@@ -3,6 +3,7 @@
 //! A head is made of the other side's own field lines, byte for byte, less what belongs to one connection
 //! (RFC 9110 §7.6.1), less every credential, plus what this hop has to say. Framing is always our own.
 
+use super::attempt::Answered;
 use super::pipe::Frame;
 use super::reply;
 use crate::base::id::RequestId;
@@ -10,9 +11,9 @@ use crate::config::snapshot::{Key, Provider};
 use crate::http::field::{Fields, Name, is_credential};
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::write;
-use crate::protocol::Protocol;
 use crate::protocol::address::{self, Upstream};
 use crate::protocol::path::Call;
+use crate::protocol::{Dialect, Protocol, sniff};
 
 /// What the upstream's request head is made from.
 pub(super) struct Request<'a> {
@@ -72,6 +73,16 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
     }
     write::field_number("content-length", body_bytes as u64, out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.
+pub(super) fn rename<S>(answered: &mut Answered<S>, dialect: Dialect, name: &[u8]) {
+    let at = answered.payload.start;
+    if let Some(body) = sniff::renamed(dialect, &answered.buffer[answered.payload.clone()], name) {
+        answered.buffer.truncate(at);
+        answered.buffer.extend_from_slice(&body);
+        answered.payload = at..answered.buffer.len();
+    }
 }
 
 /// What the client's answer head is made from.

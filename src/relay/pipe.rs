@@ -17,7 +17,7 @@ use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault, Place};
 use crate::protocol::sniff::{self, Answer};
 use crate::rt::{Net, Stream, Wire, sys};
-use crate::sse::{self, Frame as Event, Splitter};
+use crate::sse::{self, Splitter};
 
 /// How the answer is framed towards the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(super) struct Course {
     pub(super) dialect: Dialect,
     /// Whether usage that the client did not ask for is taken out again.
     pub(super) hide_usage: bool,
+    /// The name that answers carry in place of the upstream's, as a JSON string.
+    pub(super) name: Option<Box<[u8]>>,
     pub(super) idle_ms: u32,
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
@@ -186,6 +188,8 @@ impl<N: Net> Pipe<'_, N> {
             }
             if buffer.capacity() == 0 {
                 *buffer = self.client.core.slabs.take();
+            } else if buffer.len() == buffer.capacity() {
+                buffer.reserve(buffer.len());
             }
             let from = buffer.len();
             match lane.try_read(buffer) {
@@ -209,8 +213,10 @@ impl<N: Net> Pipe<'_, N> {
             Some(framing) if !ended => start + sse::whole(framing, &buffer[start..]),
             _ => buffer.len(),
         };
-        // A frame that fills the buffer cannot wait for its rest.
-        let is_full = buffer.len() - start >= limits::SLAB_BYTES / 2;
+        // A frame that fills the buffer cannot wait for its rest, unless something in it may have to be changed.
+        let changes = self.course.stream.is_some() && (self.course.name.is_some() || self.course.hide_usage);
+        let full_bytes = if changes { limits::FRAME_BYTES_MAX } else { limits::SLAB_BYTES / 2 };
+        let is_full = buffer.len() - start >= full_bytes;
         let until = if whole == start && is_full { buffer.len() } else { whole };
         let edited = self.look(&buffer[start..until], ended);
         let payload = edited.as_deref().unwrap_or(&buffer[start..until]);
@@ -241,13 +247,16 @@ impl<N: Net> Pipe<'_, N> {
             (false, true) => &mut slices[1..],
             (false, false) => &mut slices[..],
         };
-        self.client.write(slices, self.course.stall_ms).await?;
+        let written = self.client.write(slices, self.course.stall_ms).await;
+        edited.into_iter().for_each(|slab| self.client.core.slabs.give(slab));
+        written?;
         buffer.copy_within(until.., 0);
         buffer.truncate(buffer.len() - until);
         Ok(buffer.len())
     }
 
-    /// Shows `bytes` to the sniffer. Returns what goes out in their place where usage has to be hidden.
+    /// Shows `bytes` to the sniffer. Returns what goes out in their place where usage has to be hidden or the model
+    /// goes by another name: a buffer of the core's, with all that is not changed copied as it is.
     fn look(&mut self, bytes: &[u8], ended: bool) -> Option<Vec<u8>> {
         let Some(splitter) = &mut self.splitter else {
             if !ended || !self.tail.0.is_empty() {
@@ -258,18 +267,30 @@ impl<N: Net> Pipe<'_, N> {
         let mut edited: Option<Vec<u8>> = None;
         let mut semantic = false;
         let (answer, hide) = (&mut self.answer, self.course.hide_usage);
+        let (name, dialect, slabs) = (self.course.name.as_deref(), self.course.dialect, &self.client.core.slabs);
         let mut copied = 0;
         let split = splitter.push(bytes, |frame| {
             let seen = answer.frame(&frame);
             semantic |= seen.semantic;
             self.error_seen |= seen.error;
-            if hide && seen.has_usage {
-                let Some(at) = offset_in(bytes, frame.raw) else { return };
-                let out = edited.get_or_insert_with(|| Vec::with_capacity(bytes.len()));
-                out.extend_from_slice(&bytes[copied..at]);
-                copied = at + frame.raw.len();
-                if !seen.usage_only {
-                    hide_usage(&frame, out);
+            let hides = hide && seen.has_usage;
+            let told = name.and_then(|name| Some((name, sniff::event_model(dialect, &frame)?)));
+            if told.is_none() && !hides {
+                return;
+            }
+            let whole = offset_in(bytes, frame.raw).map(|at| (at, frame.raw.len()));
+            let inside = told.and_then(|(_, told)| Some((offset_in(bytes, told.bytes())?, told.bytes().len())));
+            let Some((at, len)) = inside.filter(|_| !hides).or(whole) else { return };
+            let out = edited.get_or_insert_with(|| slabs.take());
+            out.extend_from_slice(&bytes[copied..at]);
+            copied = at + len;
+            match (inside, told) {
+                (Some(_), Some((name, _))) if !hides => out.extend_from_slice(name),
+                _ if hides && seen.usage_only => {}
+                _ => {
+                    let mut data = Vec::with_capacity(frame.data.len() + 64);
+                    sniff::rewrite(frame.data, hides, told, &mut data);
+                    sse::write::event(std::str::from_utf8(frame.event).unwrap_or_default(), &data, out);
                 }
             }
         });
@@ -319,14 +340,6 @@ enum Read {
     Broken,
     Late,
     Gone,
-}
-
-/// The event of `frame` without its usage.
-fn hide_usage(frame: &Event<'_>, out: &mut Vec<u8>) {
-    let mut data = Vec::with_capacity(frame.data.len());
-    sniff::hide_usage(frame.data, &mut data);
-    let name = std::str::from_utf8(frame.event).unwrap_or_default();
-    sse::write::event(name, &data, out);
 }
 
 /// Where `part` lies in `whole`; nothing where it lies elsewhere.

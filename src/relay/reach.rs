@@ -12,7 +12,7 @@ use super::exchange::Called;
 use super::failure::{Failure, Retry, judge};
 use super::outgoing;
 use super::wait::Client;
-use crate::config::snapshot::{KeyIx, ProviderIx, Spread};
+use crate::config::snapshot::{KeyIx, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
 use crate::http::head::{Name, RequestHead};
 use crate::json::{self, edit::Edits};
@@ -20,8 +20,9 @@ use crate::limits;
 use crate::plan::keys;
 use crate::plan::pace::Paces;
 use crate::plan::route::{Chosen, Target};
+use crate::plan::shape::{self, Going};
 use crate::protocol::failure::Fault;
-use crate::protocol::sniff::{self, Asked, NotForm, Outline};
+use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Protocol};
 use crate::record::{Entry, Text};
 use crate::rt::Net;
@@ -72,6 +73,8 @@ pub(super) struct Found<S> {
     pub(super) reused: bool,
     /// Where the route goes by speed: under which key the answer is measured, and since when.
     pub(super) measured: Option<(u64, u64)>,
+    /// The name that the answer carries in place of the upstream's, as a JSON string.
+    pub(super) name: Option<Box<[u8]>>,
 }
 
 /// A request for the demo provider.
@@ -87,35 +90,42 @@ impl<'a> Prepared<'a> {
         input: &'a [u8],
         body: &'a [u8],
         decoded: bool,
-        fields: &Fields,
-    ) -> Result<Prepared<'a>, (Fault, Cow<'static, str>)> {
-        let kind = fields.value(input, Name::ContentType).unwrap_or_default();
-        let invalid = |error| (Fault::InvalidRequest, Cow::from(format!("the body is not valid JSON: {error}")));
-        let (asked, outline) = match sniff::form(called.endpoint, kind, body) {
-            Some(form) => {
-                let asked = form.map_err(|NotForm| {
-                    (Fault::InvalidRequest, "the body is not the form that its content-type announces".into())
-                })?;
-                (asked, None)
-            }
-            None if choose::looks_inside(view, called) => {
-                let (asked, outline) = sniff::request_outlined(called.endpoint, body).map_err(invalid)?;
-                (asked, Some(outline))
-            }
-            None => (sniff::request(called.endpoint, body).map_err(invalid)?, None),
-        };
+        reading: Reading,
+    ) -> Prepared<'a> {
+        let (asked, outline) = reading.finish();
         let model = match &called.model {
             Some(model) => Cow::Borrowed(model.as_str()),
             None => asked.model(body),
         };
         let streamed = asked.streams();
-        Ok(Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed })
+        Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed }
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
-    fn spliced<'t>(&'t self, target: &'t Target<'_>) -> Edits<'t> {
-        let stands = self.called.model.is_none() && self.asked.models.len() == 1 && *target.model == *self.model;
-        sniff::splice(&self.asked, self.body, (!stands).then_some(target.model), self.asked.lacks_usage())
+    fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
+        let stands = self.called.model.is_none() && asked.models.len() == 1 && *target.model == *asked.model(body);
+        sniff::splice(asked, body, (!stands).then_some(target.model), self.asked.lacks_usage())
+    }
+
+    /// The body as the route and the provider change it; nothing if they do not.
+    fn shaped(&self, target: &Target<'_>, chosen: &Chosen<'_>, fields: &Fields) -> Option<Vec<u8>> {
+        let s = &self.view.snapshot;
+        let route = chosen.route.map(|route| &s.routes[usize::from(route)].shaping);
+        let none = Shaping::default();
+        let shapings = [route.unwrap_or(&none), &s.providers[usize::from(target.provider)].shaping];
+        if chosen.effort.is_none() && shapings.iter().all(|shaping| shaping.is_empty()) || !self.asked.is_json() {
+            return None;
+        }
+        let going = Going {
+            dialect: self.called.dialect,
+            from: self.called.dialect,
+            asked: &self.model,
+            model: target.model,
+            is_chat: self.called.endpoint.is_chat(),
+            effort: chosen.effort,
+            header: &|name, is| choose::header_holds(fields, self.input, name, is),
+        };
+        shape::shape(&shapings, &going, self.body)
     }
 }
 
@@ -164,15 +174,16 @@ pub(super) async fn reach<N: Net>(
             entry.attempts += 1;
             entry.key = key;
             let began_us = client.core.net.now_us();
-            let failure = match attempt(client, request, target, key, scratch).await {
+            let failure = match attempt(client, request, &chosen, target, key, scratch).await {
                 Tried::Answer(answered) => {
                     let reused = answered.lane.reused;
                     let hide_usage = request.asked.lacks_usage();
+                    let name = target.mapped.then(|| quoted(&request.model));
                     let measured = measured(snapshot, &chosen).then(|| {
                         let key = Paces::key(&provider.name, target.model, request.streamed);
                         (key, began_us)
                     });
-                    let found = Found { answered, provider: target.provider, hide_usage, reused, measured };
+                    let found = Found { answered, provider: target.provider, hide_usage, reused, measured, name };
                     return Reached::Answer(Box::new(found));
                 }
                 Tried::Gone => return Reached::Gone,
@@ -191,6 +202,12 @@ pub(super) async fn reach<N: Net>(
         Some((failure, provider)) => Reached::Failed { failure, provider },
         None => unserved(request, targets, snapshot),
     }
+}
+
+fn quoted(name: &str) -> Box<[u8]> {
+    let mut quoted = Vec::with_capacity(name.len() + 2);
+    json::text::quote(name, &mut quoted);
+    quoted.into()
 }
 
 /// Whether speed decides who is asked.
@@ -221,6 +238,7 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
 async fn attempt<N: Net>(
     client: &mut Client<N>,
     request: &Prepared<'_>,
+    chosen: &Chosen<'_>,
     target: &Target<'_>,
     key: KeyIx,
     scratch: &mut Scratch,
@@ -228,9 +246,14 @@ async fn attempt<N: Net>(
     let snapshot = &request.view.snapshot;
     let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
-    let Scratch { fields, answer, out } = scratch;
+    let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
-    let spliced = request.spliced(target);
+    let shaped = request.shaped(target, chosen, fields);
+    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
+    let spliced = match (&shaped, &again) {
+        (Some(body), Some(asked)) => request.spliced(target, body, asked),
+        (_, _) => request.spliced(target, request.body, &request.asked),
+    };
     let call = request.called.call(request.input);
     out.clear();
     outgoing::request(
@@ -265,6 +288,7 @@ async fn attempt<N: Net>(
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
         dialect: request.called.dialect,
+        renamed: target.mapped,
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,

@@ -127,13 +127,15 @@ async fn read_head<N: Net>(
             }
             client.readable().await
         };
-        if !arrived {
-            return Err(if input.is_empty() { NoHead::End } else { NoHead::Slow });
+        if !arrived && !input.is_empty() {
+            return Err(NoHead::Slow);
         }
         make_room(client, input);
         match client.stream.try_read(input) {
             Ok(0) => return Err(NoHead::End),
             Ok(_) => {}
+            // The last look before an idle connection ends: the wait may be behind what has just come.
+            Err(_) if !arrived => return Err(NoHead::End),
             Err(error) if sys::would_block(&error) => {}
             Err(_) => return Err(NoHead::End),
         }

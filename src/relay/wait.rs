@@ -107,12 +107,20 @@ impl<N: Net> Client<N> {
         .await
     }
 
-    /// As `readable`, but between requests: also ends when the core drains.
+    /// As `readable`, but between requests. A core that drains waits for `limits::DRAIN_IDLE_MS` at most: a client
+    /// that is just sending its next request would lose it to an end that comes at once, whereas one that sends
+    /// it within this time is served and told that the connection ends.
     pub(super) async fn next_request(&mut self) -> bool {
+        let mut hurried = false;
         poll_fn(|cx| match self.stream.poll_readable(cx) {
             Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if self.core.is_draining() => Poll::Ready(false),
-            Poll::Pending => self.alarm.poll(cx).map(|()| false),
+            Poll::Pending => {
+                if self.core.is_draining() && !hurried {
+                    hurried = true;
+                    self.alarm.hasten(self.core.alarms.now_ms() + limits::TICK_MS + limits::DRAIN_IDLE_MS);
+                }
+                self.alarm.poll(cx).map(|()| false)
+            }
         })
         .await
     }

@@ -84,6 +84,8 @@ pub trait Accept: 'static {
     /// The next connection. Never dropped while pending: monoio 0.2.4 leaks the descriptor of an accept
     /// that completes after its future is gone.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>>;
+    /// A connection that the kernel has taken in and nobody has accepted yet; `WouldBlock` where there is none.
+    fn queued(&self) -> io::Result<(Self::Stream, Peer)>;
     /// Makes the pending `accept`, and every later one, end: with an error, or with what it has just taken.
     fn close(&self);
 }

@@ -159,6 +159,34 @@ impl Bound {
         }
     }
 
+    /// Takes over a socket that another process has bound and listens on.
+    pub fn adopt(fd: OwnedFd) -> io::Result<Bound> {
+        let socket = socket2::Socket::from(fd);
+        if !socket.is_listener()? || socket.r#type()? != Type::STREAM {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no stream socket that listens"));
+        }
+        socket.set_nonblocking(true)?;
+        socket.set_cloexec(true)?;
+        let address = socket.local_addr()?;
+        if address.is_unix() {
+            let path = address.as_pathname().map(Path::to_owned);
+            let path = path.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "its address is no path"))?;
+            return Ok(Bound::Unix(socket.into(), path));
+        }
+        match address.as_socket() {
+            Some(_) => Ok(Bound::Tcp(socket.into())),
+            None => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither TCP nor a Unix socket")),
+        }
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> RawFd {
+        match self {
+            Bound::Tcp(listener) => listener.as_raw_fd(),
+            Bound::Unix(listener, _) => listener.as_raw_fd(),
+        }
+    }
+
     /// What it listens on, as a person would write it; the port that was chosen where 0 was asked.
     pub fn name(&self) -> String {
         match self {
@@ -242,6 +270,23 @@ impl Accept for Listener {
                 Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Unix))
             }
         }
+    }
+
+    /// The listening socket does not block, whichever driver waits for it.
+    fn queued(&self) -> io::Result<(Socket, Peer)> {
+        let fd = match &self.socket {
+            Kind::Tcp(listener) => listener.as_raw_fd(),
+            Kind::Unix(listener) => listener.as_raw_fd(),
+        };
+        let (stream, from) = SockRef::from(&sys::borrow(&fd)).accept()?;
+        let peer = match from.as_socket() {
+            Some(from) => {
+                let _ = stream.set_tcp_nodelay(true);
+                Peer::Ip(from.ip())
+            }
+            None => Peer::Unix,
+        };
+        Ok((Socket::new(stream.into())?, peer))
     }
 
     fn close(&self) {

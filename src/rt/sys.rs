@@ -4,6 +4,8 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 /// A descriptor that the caller has just been given and nobody else holds.
 pub fn own(fd: RawFd) -> OwnedFd {
@@ -188,4 +190,33 @@ pub fn expired(fd: RawFd) -> io::Result<bool> {
 pub fn no_huge_pages() -> io::Result<()> {
     // SAFETY: the call takes integers only.
     done(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) })
+}
+
+/// Lets the process that `command` starts have the descriptors `kept` beside the standard three, and no other:
+/// monoio accepts connections without FD_CLOEXEC, and one that lived on in a child would never look closed.
+/// `kept` must stay open until the process has been started.
+pub fn hand_down(command: &mut Command, kept: Vec<RawFd>) {
+    let hand_down = move || {
+        close_on_exec()?;
+        // SAFETY: fcntl takes integers only.
+        kept.iter().try_for_each(|&fd| done(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }))
+    };
+    // SAFETY: between fork and exec the closure makes system calls on integers and allocates nothing.
+    unsafe { command.pre_exec(hand_down) };
+}
+
+/// Marks every descriptor but the standard three to be closed by exec.
+fn close_on_exec() -> io::Result<()> {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: the call takes integers only.
+    let marked = unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if marked == 0 {
+        return Ok(());
+    }
+    // Before Linux 5.11: one by one. Most of the numbers name nothing, which is no failure.
+    for fd in FIRST as libc::c_int..=libc::c_int::try_from(descriptors()?.soft).unwrap_or(libc::c_int::MAX) {
+        // SAFETY: fcntl takes integers only.
+        let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
 }

@@ -83,6 +83,12 @@ impl Alarm {
         self.alarms.slots.borrow_mut()[self.index as usize].deadline_ms = deadline_ms;
     }
 
+    /// Due at `deadline_ms`, if it was not due before.
+    pub fn hasten(&self, deadline_ms: u64) {
+        let deadline = &mut self.alarms.slots.borrow_mut()[self.index as usize].deadline_ms;
+        *deadline = deadline_ms.min(*deadline);
+    }
+
     /// Never due.
     pub fn clear(&self) {
         self.set(NEVER);
@@ -140,6 +146,12 @@ mod unit {
         assert!(alarm.poll(&mut cx).is_ready());
         alarm.clear();
         assert!(alarm.poll(&mut cx).is_pending());
+        alarm.set(200);
+        alarm.hasten(300);
+        alarms.tick(199);
+        assert!(alarm.poll(&mut cx).is_pending());
+        alarm.hasten(150);
+        assert!(alarm.poll(&mut cx).is_ready());
     }
 
     #[test]

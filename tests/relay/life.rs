@@ -78,7 +78,7 @@ fn several_cores_serve(driver: Driver) {
 }
 
 /// One stream in flight, past its first event.
-fn with_open_stream(weir: &Weir, upstream: &mut Upstream) -> (Client, Call) {
+pub fn with_open_stream(weir: &Weir, upstream: &mut Upstream) -> (Client, Call) {
     let mut client = weir.client();
     client.post("/v1/chat/completions", STREAM);
     let mut call = upstream.next();

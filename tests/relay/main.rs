@@ -22,4 +22,5 @@ mod proxies;
 mod routing;
 mod sandbox;
 mod streams;
+mod succession;
 mod upstream_tls;

@@ -9,6 +9,14 @@ on_both_drivers!(
     lists_take_turns,
     a_model_is_asked_in_its_own_protocol,
     an_unknown_model_is_told_with_its_nearest,
+    answers_carry_the_name_asked_for,
+    streams_carry_the_name_asked_for,
+    an_event_larger_than_a_buffer_carries_the_name_too,
+    auto_is_answered_by_the_name_it_became,
+    bodies_are_shaped_on_their_way,
+    a_client_has_its_bounds,
+    bounds_outlive_a_reload,
+    requests_at_once_are_bounded,
 );
 
 /// A relay whose route says more than `to`.
@@ -136,4 +144,202 @@ fn an_unknown_model_is_told_with_its_nearest(driver: Driver) {
     client.post("/v1/messages", r#"{"model":"zzz","max_tokens":1,"messages":[]}"#);
     let answer = client.answer();
     assert_eq!((answer.status(), &answer.json()["error"]["type"]), (404, &json!("not_found_error")));
+}
+
+/// A relay before an upstream of `protocol` that knows the model as `inner`.
+fn mapped(driver: Driver, protocol: &str) -> (Weir, Upstream) {
+    let upstream = Upstream::new();
+    let mut config = config(protocol, &upstream);
+    config["routes"]["all"]["models"] = json!({ "outer": "up/inner" });
+    (Weir::start(driver, config), upstream)
+}
+
+fn answers_carry_the_name_asked_for(driver: Driver) {
+    for (protocol, target, member) in [
+        ("chat", "/v1/chat/completions", "model"),
+        ("responses", "/v1/responses", "model"),
+        ("anthropic", "/v1/messages", "model"),
+        ("gemini", "/v1beta/models/outer:generateContent", "modelVersion"),
+        ("ollama", "/api/chat", "model"),
+    ] {
+        let (weir, mut upstream) = mapped(driver, protocol);
+        let mut client = weir.client();
+        // A small answer, and one that is larger than what is held of an answer in any case, its name at the end.
+        for bytes in [10, 200_000] {
+            client.post(target, r#"{"model":"outer","stream":false,"messages":[]}"#);
+            let mut call = upstream.next();
+            if protocol != "gemini" {
+                assert_eq!(call.request.json()["model"], "inner");
+            }
+            let mut said = json!({ "id": "x", "text": "t".repeat(bytes), "inside": { "model": "inner" } });
+            said[member] = json!("inner-2026");
+            call.json(200, said.clone());
+            said[member] = json!("outer");
+            let answer = client.answer();
+            assert_eq!(answer.json(), said, "{protocol} {bytes}");
+        }
+    }
+}
+
+fn streams_carry_the_name_asked_for(driver: Driver) {
+    let (weir, mut upstream) = mapped(driver, "chat");
+    let mut client = weir.client();
+    client.post("/v1/chat/completions", r#"{"model":"outer","stream":true,"messages":[]}"#);
+    let mut call = upstream.next();
+    call.open("text/event-stream");
+    let chunk = |model: &str, text: &str| json!({ "id": "c", "model": model, "choices": [{ "index": 0, "delta": { "content": text } }] });
+    // Two events in one piece, one in two, one over several lines, and usage that nobody asked for.
+    call.chunk([data(chunk("inner", "a \"model\": 1")), data(chunk("inner", "b"))].concat());
+    let third = data(chunk("inner", "c"));
+    let (head, tail) = third.split_at(third.len() / 2);
+    call.chunk(head);
+    call.chunk(tail);
+    call.chunk("event: x\ndata: {\"model\":\ndata: \"inner\"}\n\n");
+    let mut last = chunk("inner", "");
+    last["choices"][0]["finish_reason"] = json!("stop");
+    last["usage"] = json!({ "prompt_tokens": 1, "completion_tokens": 2 });
+    call.chunk(data(last.clone()));
+    call.chunk("data: [DONE]\n\n");
+    call.last_chunk();
+    let answer = client.answer();
+    last["model"] = json!("outer");
+    last.as_object_mut().expect("an object").remove("usage");
+    let expected = [
+        data(chunk("outer", "a \"model\": 1")),
+        data(chunk("outer", "b")),
+        data(chunk("outer", "c")),
+        "event: x\ndata: {\"model\":\ndata: \"outer\"}\n\n".to_owned(),
+        data(last),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    assert_eq!(answer.text(), expected.concat());
+    assert_eq!(weir.usage(1)["output_tokens"], 2);
+}
+
+fn an_event_larger_than_a_buffer_carries_the_name_too(driver: Driver) {
+    let (weir, mut upstream) = mapped(driver, "responses");
+    let mut client = weir.client();
+    client.post("/v1/responses", r#"{"model":"outer","stream":true,"input":"x"}"#);
+    let mut call = upstream.next();
+    call.open("text/event-stream");
+    let created = |model: &str| {
+        named(json!({ "type": "response.created", "sequence_number": 0, "response": {
+            "id": "r", "instructions": "i".repeat(300_000), "model": model } }))
+    };
+    let done = |model: &str| {
+        named(json!({ "type": "response.completed", "sequence_number": 1, "response": { "id": "r", "model": model } }))
+    };
+    for piece in created("inner").as_bytes().chunks(10_000) {
+        call.chunk(piece);
+    }
+    call.chunk(done("inner"));
+    call.last_chunk();
+    assert_eq!(client.answer().text(), [created("outer"), done("outer")].concat());
+}
+
+fn auto_is_answered_by_the_name_it_became(driver: Driver) {
+    let (weir, mut upstream) = mapped(driver, "chat");
+    let mut client = weir.client();
+    for (asked, told) in [("auto", "inner-2026"), ("other", "inner-2026"), ("outer", "outer"), ("up/x", "up/x")] {
+        client.post("/v1/chat/completions", json!({ "model": asked, "messages": [] }).to_string());
+        let mut call = upstream.next();
+        let mut said = chat_answer("x");
+        said["model"] = json!("inner-2026");
+        call.json(200, said);
+        assert_eq!(client.answer().json()["model"], told, "{asked}");
+    }
+}
+
+fn bodies_are_shaped_on_their_way(driver: Driver) {
+    let upstream = Upstream::new();
+    let mut config = config("anthropic", &upstream);
+    config["routes"]["all"]["system_prompt"] = json!({ "mode": "prepend", "text": "Be brief." });
+    config["routes"]["all"]["models"] = json!({ "outer": "up/inner" });
+    config["providers"]["up"]["headers"] = json!({ "x-user": "$X-Client-User", "x-none": "$x-not-sent" });
+    config["providers"]["up"]["payload"] = json!([
+        { "default": { "temperature": 0.5, "max_tokens": 1 }, "filter": ["metadata"] },
+        { "if": { "header": { "x-client-user": "bob" } }, "override": { "top_k": 3 } },
+        { "if": { "model": "other" }, "override": { "top_k": 9 } },
+    ]);
+    let (weir, mut upstream) = (Weir::start(driver, config), upstream);
+    let mut client = weir.client();
+    let body = json!({ "max_tokens": 10, "metadata": { "user_id": "u" }, "model": "outer(2000)", "system": "Hi.", "messages": [] });
+    let fields = bearer(CLIENT_KEY) + "x-client-user: bob\r\n";
+    client.post_with("/v1/messages", &fields, body.to_string());
+    let mut call = upstream.next();
+    let expected = json!({ "temperature": 0.5, "max_tokens": 2010, "model": "inner", "system": "Be brief.\nHi.", "messages": [],
+        "thinking": { "type": "enabled", "budget_tokens": 2000 }, "top_k": 3 });
+    assert_eq!(call.request.json(), expected);
+    assert_eq!((call.head().field("x-user"), call.head().field("x-none")), (Some("bob"), None));
+    call.json(200, json!({ "type": "message", "content": [], "model": "inner" }));
+    assert_eq!(client.answer().json()["model"], "outer(2000)");
+}
+
+/// A relay whose client has bounds.
+fn bounded(driver: Driver, limits: Value) -> (Weir, Upstream) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["clients"]["tester"]["limits"] = limits;
+    (Weir::start(driver, config), upstream)
+}
+
+fn a_client_has_its_bounds(driver: Driver) {
+    let (weir, mut upstream) = bounded(driver, json!({ "requests_per_minute": 2 }));
+    let mut client = weir.client();
+    let body = json!({ "model": "m", "messages": [] });
+    for _ in 0..2 {
+        sent(&mut client, &mut upstream, "", &body);
+    }
+    client.post("/v1/chat/completions", body.to_string());
+    let answer = client.answer();
+    assert_eq!((answer.status(), answer.json()["error"]["type"].as_str()), (429, Some("rate_limit_error")));
+    let wait: u64 = answer.head.field("retry-after").expect("retry-after").parse().expect("seconds");
+    assert!((25..=30).contains(&wait), "{wait}");
+    assert_eq!(answer.head.field("x-ratelimit-limit-requests"), Some("2"));
+    assert_eq!(answer.head.field("x-ratelimit-remaining-requests"), Some("0"));
+    client.post("/v1/messages", body.to_string());
+    let answer = client.answer();
+    assert_eq!((answer.status(), answer.json()["error"]["type"].as_str()), (429, Some("rate_limit_error")));
+    assert_eq!(answer.head.field("anthropic-ratelimit-requests-limit"), Some("2"));
+    // A list is no use of a model.
+    client.get("/v1/models");
+    assert_eq!(client.answer().status(), 200);
+    upstream.untouched();
+
+    let (weir, mut upstream) = bounded(driver, json!({ "tokens_per_day": 20 }));
+    let mut client = weir.client();
+    // 18 tokens are told by the answer, more than the estimate.
+    sent(&mut client, &mut upstream, "", &body);
+    client.post("/v1/chat/completions", body.to_string());
+    let answer = client.answer();
+    assert_eq!((answer.status(), answer.head.field("x-ratelimit-remaining-tokens")), (429, Some("2")));
+}
+
+fn bounds_outlive_a_reload(driver: Driver) {
+    let (mut weir, mut upstream) = bounded(driver, json!({ "requests_per_hour": 1 }));
+    let body = json!({ "model": "m", "messages": [] });
+    sent(&mut weir.client(), &mut upstream, "", &body);
+    weir.rewrite(|config| config["log"] = json!({ "level": "debug" }));
+    assert_eq!(weir.admin("POST", "/api/reload").status(), 200);
+    let mut client = weir.client();
+    client.post("/v1/chat/completions", body.to_string());
+    assert_eq!(client.answer().status(), 429);
+}
+
+fn requests_at_once_are_bounded(driver: Driver) {
+    let (weir, mut upstream) = bounded(driver, json!({ "concurrent_requests": 1 }));
+    let (mut first, mut second) = (weir.client(), weir.client());
+    let body = json!({ "model": "m", "messages": [] });
+    first.post("/v1/chat/completions", body.to_string());
+    let mut call = upstream.next();
+    second.post("/v1/chat/completions", body.to_string());
+    assert_eq!(second.answer().status(), 429);
+    call.json(200, chat_answer("x"));
+    assert_eq!(first.answer().status(), 200);
+    // The first has ended once its row is told.
+    weir.usage(2);
+    second.post("/v1/chat/completions", body.to_string());
+    let mut call = upstream.next();
+    call.json(200, chat_answer("x"));
+    assert_eq!(second.answer().status(), 200);
 }

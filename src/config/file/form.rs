@@ -53,6 +53,25 @@ impl Serialize for SecretRef {
     }
 }
 
+/// Any JSON value.
+#[derive(Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Anything(pub serde_json::Value);
+
+impl JsonSchema for Anything {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Anything".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "description": "Any JSON value." })
+    }
+}
+
 /// An object of entries by name, in the order of the file.
 pub struct Named<T>(pub Vec<(String, T)>);
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::form::{Named, SecretRef};
+use super::payload::PayloadRule;
 
 /// A provider: one address and the keys for it.
 #[derive(Default, Deserialize, Serialize, JsonSchema)]
@@ -39,6 +40,8 @@ pub struct Provider {
     pub think_tag: Option<String>,
     /// Text added to the system prompt of every request.
     pub system_prompt: Option<SystemPrompt>,
+    /// Changes to the bodies of requests, in order.
+    pub payload: Vec<PayloadRule>,
     /// Bounds on waiting for it, milliseconds. Default: the global ones.
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified.
@@ -197,6 +200,19 @@ pub struct SystemPrompt {
     pub text: Option<String>,
     /// File with the text.
     pub file: Option<String>,
+    /// What is replaced in the whole system prompt, the client's and this one, in order.
+    pub replacements: Vec<Replacement>,
+}
+
+/// A text and what stands in its place.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["old", "new"]))]
+pub struct Replacement {
+    /// The text.
+    pub old: String,
+    /// What stands in its place; may be empty.
+    pub new: String,
 }
 
 /// Where a system prompt goes.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::form::{Named, OneOrMany};
+use super::payload::PayloadRule;
 use super::provider::SystemPrompt;
 
 /// A route: how model names become targets.
@@ -29,6 +30,8 @@ pub struct Route {
     pub unknown_models: UnknownModels,
     /// Text added to the system prompt of every request.
     pub system_prompt: Option<SystemPrompt>,
+    /// Changes to the bodies of requests, in order; before those of the provider.
+    pub payload: Vec<PayloadRule>,
 }
 
 impl Default for Route {
@@ -43,6 +46,7 @@ impl Default for Route {
             spread: Spread::Ordered,
             unknown_models: UnknownModels::Default,
             system_prompt: None,
+            payload: Vec::new(),
         }
     }
 }

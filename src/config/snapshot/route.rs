@@ -2,7 +2,7 @@
 
 use super::super::name::Names;
 use super::super::pattern::Pattern;
-use super::{ProviderIx, Spread, UnknownModels};
+use super::{ProviderIx, Shaping, Spread, UnknownModels};
 use crate::json::path::Path;
 
 /// A counter that a list or a pool takes turns by.
@@ -30,6 +30,8 @@ pub struct Route {
     pub turn: TurnIx,
     /// What becomes of a name nobody knows.
     pub unknown_models: UnknownModels,
+    /// How bodies of requests are changed.
+    pub shaping: Shaping,
 }
 
 /// Targets in the order of the file.

@@ -75,6 +75,7 @@ impl Answer {
         if frame.kind == FrameKind::Data {
             self.events = self.events.saturating_add(1);
             match self.dialect {
+                _ if frame.data.len() > limits::FRAME_LOOK_BYTES => self.large(frame, &mut seen),
                 Dialect::Chat => self.chat(frame, &mut seen),
                 Dialect::Responses => self.responses(frame, &mut seen),
                 Dialect::Anthropic => self.anthropic(frame, &mut seen),
@@ -135,6 +136,50 @@ impl Answer {
     fn count(&mut self, said: Usage, seen: &mut Seen) {
         self.usage.update(said);
         seen.has_usage = true;
+    }
+
+    /// A frame too long to be read in one go: its name and its end have to do. The whole answer that Responses repeats
+    /// at the end is one, and its usage stands behind its output. Its usage is not hidden from anybody.
+    fn large(&mut self, frame: &Frame<'_>, seen: &mut Seen) {
+        let names = &*NAMES;
+        let end = &frame.data[frame.data.len() - limits::TAIL_BYTES..];
+        if self.progress == Progress::Silent {
+            self.speak(seen);
+        }
+        match self.dialect {
+            Dialect::Chat => {
+                seen.error = frame.event == b"error" || names.error.at_end(end, 1).is_some();
+                if names.finish_reason.occurs(end) {
+                    self.progress = Progress::Finished;
+                }
+                self.usage.update(names.usage.at_end(end, 1).map(Usage::openai).unwrap_or_default());
+            }
+            Dialect::Responses => {
+                let kind = named(frame).unwrap_or_default();
+                if matches!(
+                    kind,
+                    b"response.completed" | b"response.incomplete" | b"response.cancelled" | b"response.failed"
+                ) {
+                    self.usage.update(names.usage.at_end(end, 2).map(Usage::openai).unwrap_or_default());
+                    self.progress = Progress::Finished;
+                }
+                seen.error = matches!(kind, b"error" | b"response.failed");
+            }
+            Dialect::Anthropic => seen.error = named(frame) == Some(b"error"),
+            Dialect::Gemini => {
+                seen.error = names.error.at_end(end, 1).is_some();
+                if names.gemini_finish.occurs(end) {
+                    self.progress = Progress::Finished;
+                }
+                self.usage.update(names.usage_metadata.at_end(end, 1).map(Usage::gemini).unwrap_or_default());
+            }
+            Dialect::Ollama => {
+                seen.error = names.error.at_end(end, 1).is_some();
+                if names.done.at_end(end, 1).is_some_and(|done| done.starts_with(b"true")) {
+                    self.progress = Progress::Finished;
+                }
+            }
+        }
     }
 
     fn chat(&mut self, frame: &Frame<'_>, seen: &mut Seen) {
@@ -252,10 +297,6 @@ impl Answer {
 
 /// Whether the body of an answer with status 200 is an error all the same.
 pub fn error_in_ok(dialect: Dialect, body: &[u8]) -> bool {
-    let names = &*NAMES;
-    if names.error.of(body).is_none_or(|error| !says_tail(error)) {
-        return dialect == Dialect::Anthropic && is_type(body, "error");
-    }
     let answers: &[&str] = match dialect {
         Dialect::Chat => &["choices", "data", "text"],
         // An error beside `status: failed` is the whole answer, though its output may be there.
@@ -263,29 +304,49 @@ pub fn error_in_ok(dialect: Dialect, body: &[u8]) -> bool {
         Dialect::Gemini => &["candidates"],
         Dialect::Ollama => &["message", "response"],
     };
+    if NAMES.error.of(body).is_none_or(|error| !says_tail(error)) {
+        return dialect == Dialect::Anthropic && is_type(body, "error");
+    }
     !answers.iter().any(|name| json::find(body, name).is_some_and(says))
 }
 
 /// Appends the Chat chunk `data` without its `usage`.
 pub fn hide_usage(data: &[u8], out: &mut Vec<u8>) {
+    rewrite(data, true, None, out);
+}
+
+/// Appends the event `data`, without its usage if that `hides`, and with `told`, a JSON string in place of a value of
+/// `data`.
+pub fn rewrite(data: &[u8], hides: bool, told: Option<(&[u8], Raw<'_>)>, out: &mut Vec<u8>) {
     let mut edits = Edits::new(data);
-    let start = data.iter().position(|&byte| byte == b'{').unwrap_or(data.len());
-    // What cannot be edited is no object and has no usage.
-    let _ = edits.remove_member(Span::new(start, data.len()), "usage");
+    if hides {
+        let start = data.iter().position(|&byte| byte == b'{').unwrap_or(data.len());
+        // What cannot be edited is no object and has no usage.
+        let _ = edits.remove_member(Span::new(start, data.len()), "usage");
+    }
+    if let Some((name, value)) = told
+        && let Some(at) = (value.bytes().as_ptr() as usize).checked_sub(data.as_ptr() as usize)
+    {
+        // A name inside of a usage that went has gone with it.
+        let _ = edits.replace(Span::new(at, at + value.bytes().len()), name);
+    }
     edits.write_to(out);
 }
 
 /// The type of an event: its name, or else the `type` member (some vendors send no names).
-fn kind<'a>(frame: &Frame<'a>) -> &'a [u8] {
+pub(super) fn kind<'a>(frame: &Frame<'a>) -> &'a [u8] {
+    named(frame)
+        .or_else(|| json::find(frame.data, "type").and_then(Raw::as_str).map(|text| text.bytes()))
+        .unwrap_or_default()
+}
+
+/// The type of an event, where it is its name or its first member.
+fn named<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     if !frame.event.is_empty() {
-        return frame.event;
+        return Some(frame.event);
     }
-    if let Some(rest) = frame.data.strip_prefix(b"{\"type\":\"")
-        && let Some(end) = memchr::memchr(b'"', rest)
-    {
-        return &rest[..end];
-    }
-    json::find(frame.data, "type").and_then(Raw::as_str).map_or(&[], |text| text.bytes())
+    let rest = frame.data.strip_prefix(b"{\"type\":\"")?;
+    memchr::memchr(b'"', rest).map(|end| &rest[..end])
 }
 
 /// Whether a value is more than an empty one.

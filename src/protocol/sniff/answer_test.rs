@@ -293,3 +293,48 @@ proptest! {
         }
     }
 }
+
+/// An event too long to be read in one go tells by its name and its end what a short one tells.
+#[test]
+fn long_events_tell_what_short_ones_do() {
+    let usage = r#"{"input_tokens":7,"output_tokens":5,"prompt_tokens":7,"completion_tokens":5}"#;
+    let gemini = r#"{"promptTokenCount":7,"candidatesTokenCount":5}"#;
+    let events: [(Dialect, &str, String); 6] = [
+        (
+            Dialect::Chat,
+            "",
+            format!(r#"{{"choices":[{{"delta":{{"content":"X"}},"finish_reason":"stop"}}],"usage":{usage}}}"#),
+        ),
+        (
+            Dialect::Responses,
+            "response.completed",
+            format!(r#"{{"type":"response.completed","response":{{"output":"X","usage":{usage},"user":null}}}}"#),
+        ),
+        (
+            Dialect::Responses,
+            "",
+            format!(r#"{{"type":"response.failed","response":{{"output":"X","usage":{usage},"user":null}}}}"#),
+        ),
+        (Dialect::Anthropic, "error", r#"{"type":"error","error":{"message":"X"}}"#.to_owned()),
+        (
+            Dialect::Gemini,
+            "",
+            format!(
+                r#"{{"candidates":[{{"content":{{"parts":[{{"text":"X"}}]}},"finishReason":"STOP"}}],"usageMetadata":{gemini}}}"#
+            ),
+        ),
+        (Dialect::Ollama, "", r#"{"response":"X","done":true}"#.to_owned()),
+    ];
+    for (dialect, event, text) in events {
+        let told = |fill: usize| {
+            let data = text.replace('X', &"x".repeat(fill));
+            let mut answer = Answer::stream(dialect);
+            let frame = Frame { raw: b"", event: event.as_bytes(), data: data.as_bytes(), kind: FrameKind::Data };
+            let seen = answer.frame(&frame);
+            (seen.error, seen.finished, answer.progress(), answer.usage())
+        };
+        let short = told(limits::FRAME_LOOK_BYTES - text.len() + 1);
+        assert_eq!(told(limits::FRAME_LOOK_BYTES), short, "{dialect:?} {event}");
+        assert!(short.0 || short.1, "{dialect:?}");
+    }
+}

@@ -1,13 +1,13 @@
-//! The request side: one pass over the body for a few top-level members, and the splice that changes them.
+//! The request side: what a body asks for, and the splice that changes it. `reading` is how it is found out.
 
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::outline::Outline;
 use crate::base::span::Span;
 use crate::json::edit::{Edits, Overlap, Patch};
-use crate::json::{self, Escaped, Raw};
+use crate::json::{self, Raw};
+use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::path::Endpoint;
 
@@ -28,6 +28,9 @@ pub struct Asked {
     pub(super) body: Body,
 }
 
+/// Bytes of a model's name as it is written: each of its own may be escaped as `\\u0061`, and there are quotes.
+const WRITTEN_NAME_BYTES_MAX: usize = 6 * limits::MODEL_NAME_BYTES_MAX + 2;
+
 /// How the body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
@@ -37,51 +40,27 @@ pub(super) enum Body {
     Form { delimiter: Span },
 }
 
-/// Reads a JSON body. What is not valid, or not an object, is an error with its offset.
-pub fn request(endpoint: Endpoint, body: &[u8]) -> Result<Asked, json::Error> {
-    read(endpoint, body, |_, _| {})
-}
-
-/// [`request`], noting every top-level member in the same pass.
-pub fn request_outlined(endpoint: Endpoint, body: &[u8]) -> Result<(Asked, Outline), json::Error> {
-    let mut outline = Outline::default();
-    let asked = read(endpoint, body, |name, value| outline.note(name, value))?;
-    Ok((asked, outline))
-}
-
-#[inline(always)]
-fn read(endpoint: Endpoint, body: &[u8], mut note: impl FnMut(Span, Span)) -> Result<Asked, json::Error> {
-    let inside = body.iter().position(|&byte| byte == b'{').map_or(0, |at| at as u32 + 1);
-    let mut asked = Asked::new(endpoint, Body::Json { inside, empty: true });
-    json::object(body, |body, name, value| {
-        note(name, value);
-        asked.body = Body::Json { inside, empty: false };
-        let name = Escaped::at(body, name);
-        if name.eq_str("model") {
-            asked.models.push(value);
-        } else if name.eq_str("stream") {
-            asked.stream = Raw::at(body, value).as_bool();
-        } else if name.eq_str("stream_options") {
-            asked.stream_options = Some(value);
-        }
-    })?;
-    let options = asked.stream_options.map(|value| Raw::at(body, value));
-    asked.include_usage = options.and_then(|options| options.find("include_usage")).and_then(Raw::as_bool);
-    Ok(asked)
-}
-
 impl Asked {
     pub(super) fn new(endpoint: Endpoint, body: Body) -> Asked {
         Asked { endpoint, models: SmallVec::new(), stream: None, stream_options: None, include_usage: None, body }
     }
 
-    /// The model asked for: the last one named, empty if there is none or if it is not a string.
+    /// The model asked for: the last one named, empty if there is none or if it is not a string. Of a name that
+    /// nobody can know for its length the beginning, as it is written.
     pub fn model<'a>(&self, body: &'a [u8]) -> Cow<'a, str> {
         let Some(last) = self.models.last() else { return Cow::Borrowed("") };
+        if last.len() > WRITTEN_NAME_BYTES_MAX {
+            return String::from_utf8_lossy(&last.of(body)[..WRITTEN_NAME_BYTES_MAX]);
+        }
         match self.body {
             Body::Json { .. } => Raw::at(body, *last).as_str().map_or(Cow::Borrowed(""), |text| text.decode()),
             Body::Form { .. } => String::from_utf8_lossy(last.of(body)),
         }
+    }
+
+    /// Whether the body is a JSON object.
+    pub fn is_json(&self) -> bool {
+        matches!(self.body, Body::Json { .. })
     }
 
     /// Whether the answer is to be a stream.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::{Unfit, request};
 use super::*;
 
 fn spliced(endpoint: Endpoint, body: &str, model: Option<&str>, want_usage: bool) -> String {
@@ -23,8 +24,12 @@ fn members_are_read_from_the_top_level_only() {
     {
         assert_eq!(request(Endpoint::Messages, body.as_bytes()).unwrap().model(body.as_bytes()), model);
     }
-    assert_eq!(request(Endpoint::Messages, b"[]").unwrap_err().kind, json::ErrorKind::NotObject);
-    assert_eq!(request(Endpoint::Messages, b"{\"a\":tru}").unwrap_err().at, 8);
+    let unfit = |body| match request(Endpoint::Messages, body).unwrap_err() {
+        Unfit::Json(error) => error,
+        other => panic!("{other}"),
+    };
+    assert_eq!(unfit(b"[]").kind, json::ErrorKind::NotObject);
+    assert_eq!(unfit(b"{\"a\":tru}").at, 8);
 }
 
 #[test]

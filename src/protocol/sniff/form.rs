@@ -1,24 +1,16 @@
 //! Requests as forms: audio and image endpoints take `multipart/form-data` (RFC 7578), whose `model` field is
 //! read and changed like the JSON member. Files between the fields are stepped over, not looked at.
 
-use super::asked::{Asked, Body};
+use smallvec::SmallVec;
+
+use super::asked::Asked;
 use crate::base::ascii;
 use crate::base::span::Span;
 use crate::json::edit::{Edits, Overlap, Patch};
-use crate::protocol::path::Endpoint;
-
-/// The body is not the form that its content type announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotForm;
-
-/// Reads a form. `content_type` is the value of that field; `None` if it announces something else.
-pub fn form(endpoint: Endpoint, content_type: &[u8], body: &[u8]) -> Option<Result<Asked, NotForm>> {
-    let boundary = boundary(content_type)?;
-    Some(fields(endpoint, boundary, body).ok_or(NotForm))
-}
+use crate::limits;
 
 /// The boundary of `multipart/form-data; boundary=…`, at most 70 characters (RFC 2046 §5.1.1).
-fn boundary(content_type: &[u8]) -> Option<&[u8]> {
+pub(super) fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     let mut parts = content_type.split(|&byte| byte == b';').map(ascii::trim);
     if !parts.next()?.eq_ignore_ascii_case(b"multipart/form-data") {
         return None;
@@ -31,50 +23,121 @@ fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     (1..=70).contains(&value.len()).then_some(value)
 }
 
-fn fields(endpoint: Endpoint, boundary: &[u8], body: &[u8]) -> Option<Asked> {
-    let delimiter = [b"--", boundary].concat();
-    // A preamble is allowed by RFC 2046 and sent by nobody.
-    if !body.starts_with(&delimiter) {
-        return None;
-    }
-    let mut asked = Asked::new(endpoint, Body::Form { delimiter: Span::new(0, delimiter.len()) });
-    let ends = memchr::memmem::Finder::new(&delimiter);
-    let mut at = delimiter.len();
-    loop {
-        let rest = &body[at..];
-        if rest.starts_with(b"--") {
-            return Some(asked);
-        }
-        let head_start = at + 2;
-        let head = rest.strip_prefix(b"\r\n")?;
-        // A part without fields has its empty line at once.
-        let (head_len, value_start) = match head.starts_with(b"\r\n") {
-            true => (0, head_start + 2),
-            false => {
-                let len = memchr::memmem::find(head, b"\r\n\r\n")?;
-                (len, head_start + len + 4)
-            }
-        };
-        let value_end = delimited(body, value_start, &ends)?;
-        let value = Span::new(value_start, value_end);
-        match field_name(&head[..head_len]) {
-            Some(b"model") => asked.models.push(value),
-            Some(b"stream") => asked.stream = Some(value.of(body).eq_ignore_ascii_case(b"true")),
-            _ => {}
-        }
-        at = value_end + 2 + delimiter.len();
-    }
+/// A pass over a form, which stops where its text does and goes on when there is more of it.
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    /// The first delimiter, without the line end before it.
+    delimiter: SmallVec<[u8; 72]>,
+    at: Place,
 }
 
-/// Where the value ends that begins at `start`: before CRLF and the delimiter.
-fn delimited(body: &[u8], start: usize, ends: &memchr::memmem::Finder<'_>) -> Option<usize> {
-    let mut from = start;
-    loop {
-        let found = from + ends.find(body.get(from..)?)?;
-        if found >= start + 2 && body[..found].ends_with(b"\r\n") {
-            return Some(found - 2);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In front of the first delimiter.
+    Start,
+    /// Behind a delimiter.
+    Delimiter { end: usize },
+    /// In the value of a part; no delimiter begins before `searched`.
+    Value { field: Field, start: usize, searched: usize },
+    /// Behind the last delimiter.
+    End,
+}
+
+/// What a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Model,
+    Stream,
+    Other,
+}
+
+impl Parts {
+    /// At the start of a form whose delimiters hold `boundary`.
+    pub(super) fn new(boundary: &[u8]) -> Parts {
+        let mut delimiter = SmallVec::from_slice(b"--");
+        delimiter.extend_from_slice(boundary);
+        Parts { delimiter, at: Place::Start }
+    }
+
+    /// The place of the first delimiter.
+    pub(super) fn delimiter(&self) -> Span {
+        Span::new(0, self.delimiter.len())
+    }
+
+    /// Goes on to the end of `body`, as `Scan::advance` does. Nothing if this is no form; else whether it has ended.
+    pub(super) fn advance(&mut self, body: &[u8], last: bool, asked: &mut Asked) -> Option<bool> {
+        loop {
+            let next = match self.at {
+                Place::Start => self.start(body)?,
+                Place::Delimiter { end } => self.part(body, end)?,
+                Place::Value { field, start, searched } => self.value(body, field, start, searched, asked),
+                Place::End => return Some(true),
+            };
+            match next {
+                Some(next) => self.at = next,
+                None => return (!last).then_some(false),
+            }
         }
-        from = found + 1;
+    }
+
+    /// A preamble is allowed by RFC 2046 and sent by nobody.
+    fn start(&self, body: &[u8]) -> Option<Option<Place>> {
+        let len = self.delimiter.len().min(body.len());
+        match body[..len] == self.delimiter[..len] {
+            true if len == self.delimiter.len() => Some(Some(Place::Delimiter { end: len })),
+            true => Some(None),
+            false => None,
+        }
+    }
+
+    /// The head of the part behind the delimiter that ends at `end`, if it is not the last one.
+    fn part(&self, body: &[u8], end: usize) -> Option<Option<Place>> {
+        let rest = &body[end..];
+        match rest {
+            [b'-', b'-', ..] => return Some(Some(Place::End)),
+            [b'\r', b'\n', _, _, ..] => {}
+            [] | [b'-' | b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', _] => return Some(None),
+            _ => return None,
+        }
+        let head = &rest[2..];
+        // A part without fields has its empty line at once.
+        if head.starts_with(b"\r\n") {
+            let start = end + 4;
+            return Some(Some(Place::Value { field: Field::Other, start, searched: start }));
+        }
+        let head = &head[..head.len().min(limits::PART_HEAD_BYTES_MAX)];
+        let Some(len) = memchr::memmem::find(head, b"\r\n\r\n") else {
+            return (head.len() < limits::PART_HEAD_BYTES_MAX).then_some(None);
+        };
+        let field = match field_name(&head[..len]) {
+            Some(b"model") => Field::Model,
+            Some(b"stream") => Field::Stream,
+            _ => Field::Other,
+        };
+        let start = end + 2 + len + 4;
+        Some(Some(Place::Value { field, start, searched: start }))
+    }
+
+    /// Looks for the end of a value: CRLF and the delimiter.
+    fn value(&mut self, body: &[u8], field: Field, start: usize, searched: usize, asked: &mut Asked) -> Option<Place> {
+        let mut from = searched;
+        let ends = memchr::memmem::Finder::new(&self.delimiter);
+        while let Some(at) = ends.find(&body[from..]) {
+            let found = from + at;
+            if found >= start + 2 && body[..found].ends_with(b"\r\n") {
+                let value = Span::new(start, found - 2);
+                match field {
+                    Field::Model => asked.models.push(value),
+                    Field::Stream => asked.stream = Some(value.of(body).eq_ignore_ascii_case(b"true")),
+                    Field::Other => {}
+                }
+                return Some(Place::Delimiter { end: found + self.delimiter.len() });
+            }
+            from = found + 1;
+        }
+        let searched = from.max((body.len() + 1).saturating_sub(self.delimiter.len()));
+        self.at = Place::Value { field, start, searched };
+        None
     }
 }
 
@@ -113,7 +176,8 @@ pub(super) fn rewrite<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::sniff::splice;
+    use crate::protocol::path::Endpoint;
+    use crate::protocol::sniff::{NotForm, form, splice};
 
     const TYPE: &[u8] = b"multipart/form-data; boundary=\"x-y\"";
     const BODY: &[u8] = b"--x-y\r\nContent-Disposition: form-data; name=\"file\"; filename=\"model\"\r\n\

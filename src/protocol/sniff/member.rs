@@ -45,30 +45,34 @@ impl Name {
     #[inline]
     pub(super) fn of<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let last = self.values(text).last()?;
-        if last.len() <= TAIL_BYTES_MAX && closes_once(last) {
+        if last.len() <= TAIL_BYTES_MAX && json::behind(last).and_then(closes) == Some(1) {
             return Some(last);
         }
         json::find(text, self.plain).filter(|value| !value.is_null()).map(Raw::bytes)
     }
+
+    /// The value of the last member of this name in `end`, which is the end of an object too long to be read, if it
+    /// stands `depth` containers deep in that and is not null.
+    pub(super) fn at_end<'a>(&self, end: &'a [u8], depth: i32) -> Option<&'a [u8]> {
+        let last = self.values(end).last()?;
+        (json::behind(last).and_then(closes) == Some(depth)).then_some(last)
+    }
 }
 
-/// Whether one more container closes in `tail` than opens: it begins in the outermost one.
-fn closes_once(tail: &[u8]) -> bool {
+/// How many more containers close in `tail` than open: so deep is what stands in front of it.
+fn closes(tail: &[u8]) -> Option<i32> {
     let mut depth = 0_i32;
     let mut at = 0;
     while let Some(&byte) = tail.get(at) {
         match byte {
-            b'"' => match string_end(tail, at + 1) {
-                Some(end) => at = end,
-                None => return false,
-            },
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
+            b'"' => at = string_end(tail, at + 1)?,
+            b'{' | b'[' => depth -= 1,
+            b'}' | b']' => depth += 1,
             _ => {}
         }
         at += 1;
     }
-    depth == -1
+    Some(depth)
 }
 
 /// Where the quote stands that closes the string whose inside begins at `at`.
@@ -91,6 +95,8 @@ pub(super) struct Names {
     pub(super) gemini_finish: Name,
     pub(super) gemini_block: Name,
     pub(super) done: Name,
+    pub(super) model: Name,
+    pub(super) model_version: Name,
 }
 
 pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
@@ -101,6 +107,8 @@ pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
     gemini_finish: Name::new("finishReason", "\"finishReason\""),
     gemini_block: Name::new("blockReason", "\"blockReason\""),
     done: Name::new("done", "\"done\""),
+    model: Name::new("model", "\"model\""),
+    model_version: Name::new("modelVersion", "\"modelVersion\""),
 });
 
 #[cfg(test)]

@@ -165,6 +165,21 @@ impl Weir {
         Weir::prepared(Driver::Epoll, config, own_address(), prepare)
     }
 
+    /// Starts weir on sockets that are handed to it; `address` is one of them.
+    pub fn activated(config: Value, address: SocketAddr, prepare: impl FnOnce(&mut Command)) -> Weir {
+        let admin = own_address();
+        let mut config = config;
+        config["admin"] = json!({ "listen": admin.to_string(), "password": ADMIN_PASSWORD });
+        let folder = Folder::new();
+        config["data_dir"] = json!(folder.path().join("data"));
+        config["watch"] = json!(false);
+        write_config(&folder, &config);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.args(["serve", "--cores", "1", "-c"]).arg(folder.path().join("weir.json"));
+        prepare(&mut command);
+        Weir::spawn_unheard(command, folder, config, address, admin)
+    }
+
     /// Starts weir as on an empty machine, with `home` for a home: no file, nothing in the environment.
     pub fn start_bare(driver: Driver, home: &Path) -> Weir {
         let address = own_address();
@@ -176,7 +191,20 @@ impl Weir {
         Weir::spawn(command, Folder::new(), Value::Null, address, admin)
     }
 
-    fn spawn(mut command: Command, folder: Folder, config: Value, address: SocketAddr, admin: SocketAddr) -> Weir {
+    fn spawn(command: Command, folder: Folder, config: Value, address: SocketAddr, admin: SocketAddr) -> Weir {
+        let mut weir = Weir::spawn_unheard(command, folder, config, address, admin);
+        weir.await_listening(address);
+        weir.await_listening(admin);
+        weir
+    }
+
+    fn spawn_unheard(
+        mut command: Command,
+        folder: Folder,
+        config: Value,
+        address: SocketAddr,
+        admin: SocketAddr,
+    ) -> Weir {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("weir starts");
         let log = Arc::new(Log::default());
@@ -184,10 +212,7 @@ impl Weir {
             [Box::new(child.stdout.take().expect("stdout")), Box::new(child.stderr.take().expect("stderr"))];
         let sink = log.clone();
         let reader = std::thread::spawn(move || collect(streams, &sink));
-        let mut weir = Weir { child, log, reader: Some(reader), folder, config, address, admin };
-        weir.await_listening(address);
-        weir.await_listening(admin);
-        weir
+        Weir { child, log, reader: Some(reader), folder, config, address, admin }
     }
 
     fn await_listening(&mut self, address: SocketAddr) {
@@ -286,12 +311,13 @@ impl Drop for Weir {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = self.reader.take().map(std::thread::JoinHandle::join);
-        let log = self.log();
         if std::thread::panicking() {
-            eprintln!("--- the log of weir\n{log}");
+            // A successor may have the other end of the reader's pipes: not waited for.
+            eprintln!("--- the log of weir\n{}", self.log());
             return;
         }
+        let _ = self.reader.take().map(std::thread::JoinHandle::join);
+        let log = self.log();
         for canary in CANARIES {
             assert!(!log.contains(canary), "the log tells a secret:\n{log}");
         }

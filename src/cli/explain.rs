@@ -1,0 +1,206 @@
+//! `weir explain`: which targets and keys a request would go to, and why. Nothing is sent.
+//!
+//! The decision is the one that a running weir makes; of what only a running one knows (turns, speeds, rests) nothing is
+//! said.
+
+use std::fmt::Write as _;
+
+use crate::config::snapshot::Snapshot;
+use crate::plan::meet::{self, Request};
+use crate::plan::route::{self, By, Question, Refused};
+use crate::protocol::Dialect;
+use crate::protocol::path::Endpoint;
+use crate::protocol::sniff::{self, Outline};
+use crate::protocol::tokens::{self, Count};
+
+/// What is asked.
+pub(super) struct Ask<'a> {
+    /// The client's name.
+    pub(super) client: Option<&'a str>,
+    /// The model asked for; without it the one that the body names.
+    pub(super) model: Option<&'a str>,
+    /// What the client speaks.
+    pub(super) dialect: Dialect,
+    /// Header fields, each `name: value`.
+    pub(super) headers: &'a [String],
+    /// The body.
+    pub(super) body: Option<&'a [u8]>,
+}
+
+/// The decision, step by step; an error if the question cannot be asked.
+pub(super) fn explain(s: &Snapshot, ask: &Ask<'_>) -> Result<String, String> {
+    let client = match ask.client {
+        None => None,
+        Some(name) => {
+            let place = s.clients.iter().position(|client| *client.name == *name);
+            Some(place.and_then(|place| u16::try_from(place).ok()).ok_or(format!("there is no client {name:?}"))?)
+        }
+    };
+    let read = ask.body.map(|body| sniff::request_outlined(endpoint(ask.dialect), body)).transpose();
+    let read = read.map_err(|error| error.to_string())?;
+    let body = ask.body.zip(read.as_ref().map(|(_, outline)| outline));
+    let named = ask.body.zip(read.as_ref()).map(|(body, (asked, _))| asked.model(body).into_owned());
+    let model = ask.model.map(str::to_owned).or(named).unwrap_or_default();
+    let mut question = Question { client, dialect: ask.dialect, forced: None, model: &model, rule: None, scene: None };
+    let mut out = String::new();
+    // Writing to a String does not fail; so below.
+    let route = s.route(client, ask.dialect).map(|route| &*s.routes[usize::from(route)].name);
+    let _ = writeln!(out, "route {}", route.unwrap_or("none: the catalogue alone"));
+    meet_rules(s, ask, &mut question, body, &mut out);
+    match route::targets(s, &question) {
+        Ok(chosen) => {
+            let _ = writeln!(out, "decided by {}", reason(&chosen.by));
+            if let Some(effort) = chosen.effort {
+                let _ = writeln!(out, "the name asks for reasoning: {effort:?}");
+            }
+            let route = chosen.route.filter(|_| chosen.turn.is_some());
+            if let Some(route) = route.filter(|_| chosen.targets.len() > 1) {
+                let _ = writeln!(out, "tried in the order of spread {:?}", s.routes[usize::from(route)].spread);
+            }
+            targets(s, &chosen, &mut out);
+        }
+        Err(refused) => {
+            let _ = writeln!(out, "refused: {}", refusal(refused));
+            let near = route::nearest(s, &question).join(", ");
+            if matches!(refused, Refused::UnknownModel | Refused::Excluded) && !near.is_empty() {
+                let _ = writeln!(out, "nearest names: {near}");
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn meet_rules(
+    s: &Snapshot,
+    ask: &Ask<'_>,
+    question: &mut Question<'_>,
+    body: Option<(&[u8], &Outline)>,
+    out: &mut String,
+) {
+    let Some(rules) = route::looks_at_request(s, question) else { return };
+    let header = |name: &str, is: &dyn Fn(&str) -> bool| {
+        let fields = ask.headers.iter().filter_map(|field| field.split_once(':'));
+        fields.filter(|(known, _)| known.trim().eq_ignore_ascii_case(name)).any(|(_, value)| is(value.trim()))
+    };
+    question.rule = meet::rule(rules, &Request { header, body, model: question.model });
+    let _ = match question.rule {
+        Some(place) => writeln!(out, "it meets rules[{place}]"),
+        None => writeln!(out, "it meets none of {} rules", rules.rules.len()),
+    };
+    if question.rule.is_some() || !route::looks_at_scene(rules, s, question.model) {
+        return;
+    }
+    let is_long = match (rules.scenes.long_context_tokens, body) {
+        (Some(bound), Some((body, outline))) => exceeds(bound, body, outline),
+        (Some(_) | None, _) => false,
+    };
+    question.scene = meet::scene(rules, question.model, body, is_long);
+    let _ = match question.scene {
+        Some(scene) if rules.scenes.list(scene).is_none() => {
+            writeln!(out, "scene {}, for which the route has no entry", scene.name())
+        }
+        Some(scene) => writeln!(out, "scene {}", scene.name()),
+        None => writeln!(out, "of no scene"),
+    };
+}
+
+fn exceeds(bound: u32, body: &[u8], outline: &Outline) -> bool {
+    let mut texts = Vec::new();
+    outline.texts(body, |text| texts.push(text));
+    let mut count = Count::new(texts, bound);
+    loop {
+        if let Some(verdict) = count.verdict() {
+            return verdict;
+        }
+        if !tokens::is_loaded() {
+            tokens::load();
+        }
+        count.step();
+    }
+}
+
+fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, out: &mut String) {
+    for (nth, target) in chosen.targets.iter().enumerate() {
+        let provider = &s.providers[usize::from(target.provider)];
+        let mapped = if target.mapped { ", answers carry the name asked for" } else { "" };
+        let _ = writeln!(out, "{}. {}/{} in {}{mapped}", nth + 1, provider.name, target.model, target.protocol.name());
+        let mut keys: Vec<_> = s.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).collect();
+        keys.sort_by_key(|(_, key)| key.priority);
+        for (_, key) in &keys {
+            let _ = writeln!(out, "   key {}, priority {}, weight {}", key.name, key.priority, key.weight);
+        }
+        if keys.is_empty() {
+            let _ = writeln!(out, "   no key may serve it");
+        }
+    }
+}
+
+fn reason(by: &By<'_>) -> String {
+    match by {
+        By::Path => "the provider in the path".to_owned(),
+        By::Name => "the provider in the name".to_owned(),
+        By::Rule(place) => format!("rules[{place}]"),
+        By::Map(pattern) => format!("models[{pattern:?}]"),
+        By::Scene(scene) => format!("scenes.{}", scene.name()),
+        By::Catalogue => "the catalogue: who publishes the name".to_owned(),
+        By::SceneDefault => "scenes.default".to_owned(),
+        By::To => "to".to_owned(),
+    }
+}
+
+fn refusal(refused: Refused) -> &'static str {
+    match refused {
+        Refused::NoRoute => "it names no model, and no route chooses one (404)",
+        Refused::UnknownModel => "nobody publishes, maps or takes the model (404)",
+        Refused::NotAllowed => "the client may not ask for the model (403)",
+        Refused::Excluded => "its provider excludes the model (404)",
+        Refused::NotDirected => "it names no model (400)",
+        Refused::NoTarget => "the route leads to no provider (404)",
+    }
+}
+
+fn endpoint(dialect: Dialect) -> Endpoint {
+    match dialect {
+        Dialect::Chat => Endpoint::ChatCompletions,
+        Dialect::Responses => Endpoint::Responses,
+        Dialect::Anthropic => Endpoint::Messages,
+        Dialect::Gemini => Endpoint::GeminiGenerate,
+        Dialect::Ollama => Endpoint::OllamaChat,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::snapshot;
+
+    const FILE: &str = r#"{
+      "clients": {"alice": {"key": "k", "models": ["g*", "auto"]}},
+      "providers": {"a": {"protocol": "chat", "base_url": "http://127.0.0.1:1", "keys": ["x", {"key": "y", "name": "late", "priority": 200}]},
+                    "b": {"protocol": "demo"}},
+      "routes": {"r": {"to": ["a/to", "b/demo"], "models": {"gpt-*": "a/mapped"}, "scenes": {"think": "a/deep"},
+                       "rules": [{"if": {"header": {"x-t": "1"}}, "to": "b/demo"}]}}}"#;
+
+    fn ask(client: Option<&str>, model: Option<&str>, headers: &[String], body: Option<&str>) -> String {
+        let ask = Ask { client, model, dialect: Dialect::Chat, headers, body: body.map(str::as_bytes) };
+        explain(&snapshot(FILE), &ask).unwrap_or_else(|error| format!("error: {error}"))
+    }
+
+    #[test]
+    fn every_step_is_told() {
+        assert_eq!(
+            ask(None, Some("gpt-5"), &[], None),
+            "route r\nit meets none of 1 rules\ndecided by models[\"gpt-*\"]\n\
+             1. a/mapped in chat, answers carry the name asked for\n   key 1, priority 100, weight 1\n   key late, priority 200, weight 1\n"
+        );
+        let thinking = ask(None, None, &[], Some(r#"{"model":"x","reasoning_effort":"high"}"#));
+        assert!(thinking.contains("scene think\ndecided by scenes.think\n1. a/deep in chat"), "{thinking}");
+        let ruled = ask(None, Some("x"), &["X-T: 1".to_owned()], None);
+        assert!(ruled.contains("it meets rules[0]\ndecided by rules[0]\n1. b/demo in demo"), "{ruled}");
+        let spread = ask(None, Some("auto(low)"), &[], None);
+        assert!(spread.contains("of no scene\ndecided by to\nthe name asks for reasoning: Level(Low)\ntried in the order of spread Ordered"), "{spread}");
+        assert!(ask(Some("alice"), Some("claude"), &[], None).contains("may not ask"), "the list of the client");
+        assert_eq!(ask(Some("bob"), None, &[], None), "error: there is no client \"bob\"");
+        assert!(ask(None, None, &[], Some("{")).starts_with("error: "), "a body that is no JSON");
+    }
+}

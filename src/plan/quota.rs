@@ -1,0 +1,254 @@
+//! How much a client may use: requests and tokens in a time, and requests at once.
+//!
+//! A rate is one word, the time at which all that was taken is regained (GCRA): taking moves it forward, and may while
+//! it is not further ahead than the time that the bound is for. So the whole bound may come at once, and comes back
+//! evenly. Times are those of the calendar, in nanoseconds, so that a word means the same in every core and process. The
+//! arithmetic is pure; the shell around it is one compare-and-swap.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::snapshot::ClientLimits;
+
+/// The time each rate is for, seconds; in the order of `ClientLimits::rates`.
+const WINDOWS_S: [u64; 6] = [60, 3_600, 86_400, 60, 3_600, 86_400];
+/// How many of the rates count requests; the others count tokens.
+const REQUEST_RATES: usize = 3;
+const NANOS: u64 = 1_000_000_000;
+
+/// What one client has used.
+#[derive(Debug, Default)]
+pub struct Meter {
+    words: [AtomicU64; 6],
+    running: AtomicU32,
+}
+
+/// The meters of all clients that have bounds, by name; they outlive reloads.
+#[derive(Debug, Default)]
+pub struct Meters(Mutex<HashMap<Box<str>, Arc<Meter>>>);
+
+impl Meters {
+    /// The meter of a client. Takes a lock: once for each client and snapshot, not for each request.
+    pub fn of(&self, client: &str) -> Arc<Meter> {
+        let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(meters.entry(client.into()).or_default())
+    }
+}
+
+/// A bound that is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// Its place in `ClientLimits::rates`; nothing for the requests under way.
+    pub rate: Option<usize>,
+    /// How much it allows.
+    pub bound: u32,
+    /// What is left of it.
+    pub left: u64,
+    /// Seconds until a request like this one may come.
+    pub wait_s: u64,
+}
+
+impl Met {
+    /// What it counts.
+    pub fn what(&self) -> &'static str {
+        match self.rate {
+            Some(rate) if rate >= REQUEST_RATES => "tokens",
+            Some(_) | None => "requests",
+        }
+    }
+
+    /// The time it is for.
+    pub fn window(&self) -> &'static str {
+        match self.rate.map(|rate| rate % REQUEST_RATES) {
+            Some(0) => "a minute",
+            Some(1) => "an hour",
+            Some(_) => "a day",
+            None => "at once",
+        }
+    }
+}
+
+impl Meter {
+    /// Takes one request and `tokens` tokens out of every rate, all or nothing.
+    pub fn take(&self, limits: &ClientLimits, tokens: u64, unix_ms: u64) -> Result<(), Met> {
+        if limits.concurrent > 0 {
+            let grown = |running: u32| (running < limits.concurrent).then_some(running + 1);
+            if self.running.fetch_update(Relaxed, Relaxed, grown).is_err() {
+                return Err(Met { rate: None, bound: limits.concurrent, left: 0, wait_s: 1 });
+            }
+        }
+        let now = unix_ms.saturating_mul(1_000_000);
+        for (rate, &bound) in limits.rates.iter().enumerate().filter(|(_, bound)| **bound > 0) {
+            let units = if rate < REQUEST_RATES { 1 } else { tokens };
+            let taken =
+                self.words[rate].fetch_update(Relaxed, Relaxed, |word| taken(word, now, units, bound, rate).ok());
+            if let Err(word) = taken {
+                let wait_ns = taken_err(word, now, units, bound, rate);
+                for (earlier, &bound) in limits.rates[..rate].iter().enumerate() {
+                    self.give(earlier, if earlier < REQUEST_RATES { 1 } else { tokens }, bound);
+                }
+                self.leave(limits);
+                let left = left(word, now, bound, rate);
+                return Err(Met { rate: Some(rate), bound, left, wait_s: wait_ns.div_ceil(NANOS).max(1) });
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of a request that was let in by an estimate: what it used in truth.
+    pub fn settle(&self, limits: &ClientLimits, estimated: u64, used: u64) {
+        for (rate, &bound) in limits.rates.iter().enumerate().skip(REQUEST_RATES).filter(|(_, bound)| **bound > 0) {
+            if used >= estimated {
+                self.words[rate].fetch_add(cost(used - estimated, bound, rate), Relaxed);
+            } else {
+                self.give(rate, estimated - used, bound);
+            }
+        }
+        self.leave(limits);
+    }
+
+    fn give(&self, rate: usize, units: u64, bound: u32) {
+        if bound > 0 {
+            let back = cost(units, bound, rate);
+            let _ = self.words[rate].fetch_update(Relaxed, Relaxed, |word| Some(word.saturating_sub(back)));
+        }
+    }
+
+    fn leave(&self, limits: &ClientLimits) {
+        if limits.concurrent > 0 {
+            // A bound that a reload has put on finds requests that were never counted.
+            let _ = self.running.fetch_update(Relaxed, Relaxed, |running| running.checked_sub(1));
+        }
+    }
+}
+
+/// Nanoseconds that it takes to regain `units`.
+fn cost(units: u64, bound: u32, rate: usize) -> u64 {
+    let nanos = u128::from(units) * u128::from(WINDOWS_S[rate] * NANOS) / u128::from(bound.max(1));
+    u64::try_from(nanos).unwrap_or(u64::MAX / 4).min(u64::MAX / 4)
+}
+
+/// The word after `units` have been taken; if they may not be, how long to wait. More than the whole bound is let in
+/// once everything has been regained.
+fn taken(word: u64, now: u64, units: u64, bound: u32, rate: usize) -> Result<u64, u64> {
+    let window = WINDOWS_S[rate] * NANOS;
+    let from = word.max(now);
+    let cost = cost(units, bound, rate);
+    let latest = now + window.saturating_sub(cost.min(window));
+    if from > latest { Err(from - latest) } else { Ok(from.saturating_add(cost)) }
+}
+
+fn taken_err(word: u64, now: u64, units: u64, bound: u32, rate: usize) -> u64 {
+    taken(word, now, units, bound, rate).err().unwrap_or(0)
+}
+
+fn left(word: u64, now: u64, bound: u32, rate: usize) -> u64 {
+    let window = WINDOWS_S[rate] * NANOS;
+    let ahead = word.max(now) - now;
+    (u128::from(window.saturating_sub(ahead)) * u128::from(bound) / u128::from(window)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const START_MS: u64 = 1_790_000_000_000;
+
+    fn rates(rates: [u32; 6]) -> ClientLimits {
+        ClientLimits { rates, concurrent: 0 }
+    }
+
+    #[test]
+    fn a_bound_may_come_at_once_and_is_regained_evenly() {
+        let (meter, limits) = (Meter::default(), rates([6, 0, 0, 0, 0, 0]));
+        for _ in 0..6 {
+            assert_eq!(meter.take(&limits, 0, START_MS), Ok(()));
+        }
+        let met = meter.take(&limits, 0, START_MS).unwrap_err();
+        assert_eq!(met, Met { rate: Some(0), bound: 6, left: 0, wait_s: 10 });
+        assert_eq!((met.what(), met.window()), ("requests", "a minute"));
+        assert!(meter.take(&limits, 0, START_MS + 9_999).is_err());
+        assert_eq!(meter.take(&limits, 0, START_MS + 10_000), Ok(()));
+        assert!(meter.take(&limits, 0, START_MS + 10_000).is_err());
+        assert_eq!((0..9).filter(|_| meter.take(&limits, 0, START_MS + 100_000).is_ok()).count(), 6);
+    }
+
+    #[test]
+    fn tokens_are_reserved_by_an_estimate_and_settled_by_the_truth() {
+        let (meter, limits) = (Meter::default(), rates([0, 0, 0, 1_000, 0, 0]));
+        assert_eq!(meter.take(&limits, 400, START_MS), Ok(()));
+        meter.settle(&limits, 400, 900);
+        let met = meter.take(&limits, 200, START_MS).unwrap_err();
+        assert_eq!((met.what(), met.left, met.wait_s), ("tokens", 100, 6));
+        assert_eq!(meter.take(&limits, 100, START_MS), Ok(()));
+        meter.settle(&limits, 100, 0);
+        assert_eq!(meter.take(&limits, 100, START_MS), Ok(()));
+        // More than the bound can ever hold: let in when all is regained.
+        assert!(meter.take(&limits, 5_000, START_MS + 30_000).is_err());
+        assert_eq!(meter.take(&limits, 5_000, START_MS + 60_000), Ok(()));
+        assert!(meter.take(&limits, 1, START_MS + 61_000).is_err());
+    }
+
+    #[test]
+    fn what_one_bound_refuses_no_other_counts() {
+        let (meter, limits) = (Meter::default(), rates([100, 1, 0, 50, 0, 0]));
+        assert_eq!(meter.take(&limits, 10, START_MS), Ok(()));
+        for _ in 0..200 {
+            assert_eq!(meter.take(&limits, 10, START_MS).unwrap_err().window(), "an hour");
+        }
+        let first = rates([100, 0, 0, 50, 0, 0]);
+        assert_eq!((0..200).filter(|_| meter.take(&first, 0, START_MS).is_ok()).count(), 99);
+    }
+
+    #[test]
+    fn requests_at_once_are_bounded_until_they_end() {
+        let meter = Meter::default();
+        let limits = ClientLimits { rates: [0; 6], concurrent: 2 };
+        assert!(meter.take(&limits, 0, START_MS).is_ok() && meter.take(&limits, 0, START_MS).is_ok());
+        let met = meter.take(&limits, 0, START_MS).unwrap_err();
+        assert_eq!((met.rate, met.window(), met.wait_s), (None, "at once", 1));
+        meter.settle(&limits, 0, 0);
+        assert_eq!(meter.take(&limits, 0, START_MS), Ok(()));
+        // Refused by a rate, it is not under way.
+        let both = ClientLimits { rates: [1, 0, 0, 0, 0, 0], concurrent: 3 };
+        assert!(meter.take(&both, 0, START_MS).is_ok() && meter.take(&both, 0, START_MS).is_err());
+        meter.settle(&both, 0, 0);
+        assert!(meter.take(&limits, 0, START_MS).is_err());
+    }
+
+    #[test]
+    fn meters_are_kept_by_name() {
+        let (meters, limits) = (Meters::default(), rates([1, 0, 0, 0, 0, 0]));
+        assert!(meters.of("a").take(&limits, 0, START_MS).is_ok());
+        assert!(meters.of("b").take(&limits, 0, START_MS).is_ok());
+        assert!(meters.of("a").take(&limits, 0, START_MS).is_err());
+    }
+
+    proptest! {
+        /// Over any span no more comes through than the bound and what is regained in the span.
+        #[test]
+        fn no_more_comes_than_is_allowed(bound in 1_u32..200, steps in prop::collection::vec(0_u64..3_000, 1..300)) {
+            let (meter, limits) = (Meter::default(), rates([bound, 0, 0, 0, 0, 0]));
+            let (mut now, mut let_in) = (START_MS, 0_u64);
+            for step in steps {
+                now += step;
+                let_in += u64::from(meter.take(&limits, 0, now).is_ok());
+                let regained = (now - START_MS) * u64::from(bound) / 60_000;
+                prop_assert!(let_in <= u64::from(bound) + regained);
+            }
+        }
+
+        /// Whoever waits as long as he was told is let in.
+        #[test]
+        fn the_wait_that_is_told_is_enough(bound in 1_u32..1_000, units in 0_u64..2_000, ahead in 0_u64..200 * NANOS) {
+            let now = START_MS * 1_000_000;
+            let word = now + ahead;
+            if let Err(wait) = taken(word, now, units, bound, 3) {
+                prop_assert!(taken(word, now + wait, units, bound, 3).is_ok());
+                prop_assert!(wait <= ahead);
+            }
+        }
+    }
+}
