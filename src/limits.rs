@@ -219,6 +219,14 @@ pub const BOARD_NAME_BYTES: usize = 40;
 pub const TLS_SEND_BYTES_MAX: usize = 16 * 1024;
 /// Sessions with different names that a core keeps for resumption, for each way to verify them.
 pub const TLS_SESSIONS_KEPT: usize = 64;
+/// Between the beginnings of two connections to addresses of one host, milliseconds (RFC 8305 §5).
+pub const DIAL_APART_MS: u64 = 250;
+/// Bytes of a proxy's answer to CONNECT.
+pub const PROXY_HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of it that are read at once.
+pub const PROXY_READ_BYTES: usize = 1_024;
+/// Connect failures are looked at so often, and make control resolve all hosts anew.
+pub const RESOLVE_AFTER_FAILURE_MS: u64 = 1_000;
 /// Bytes of cipher text that are read at once, by how much room there is for what it says.
 pub const TLS_READ_BYTES: [usize; 3] = [4 * 1024, 16 * 1024 + TLS_OVERHEAD_BYTES, 64 * 1024];
 /// Bytes that a record of cipher text has beyond its plain text, and some of the next one's.

@@ -79,6 +79,13 @@ fn prefixes(file: &File, problems: &mut Problems<'_>) {
             let message = format!("is a provider's name too: {prefix}/MODEL is asked of provider {other:?}");
             problems.warning(&at_providers.member(name).member("prefix"), message);
         }
+        let earlier = file.providers.0.iter().take_while(|(other, _)| other != name);
+        let same =
+            |other: &file::Provider| other.prefix.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(prefix));
+        if let Some((other, _)) = earlier.into_iter().find(|(_, other)| same(other)) {
+            let message = format!("is the prefix of provider {other:?} too: what both publish is asked of both");
+            problems.warning(&at_providers.member(name).member("prefix"), message);
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use super::routes::PATH_EXPECTED;
 use super::secret_ref;
 use super::snapshot::{Condition, Payload, Shaping};
 use crate::base::ascii;
+use crate::json;
 use crate::json::path::Path;
-use crate::json::{self};
 use crate::protocol::Dialect;
 use crate::protocol::prompt::{Place, Prompt};
 
@@ -78,7 +78,9 @@ impl Check<'_, '_, '_> {
         let mut overriding = self.values(&at.member("override"), &given.overriding);
         overriding.extend(self.raw_values(&at.member("override_raw"), &given.override_raw));
         let filter = self.paths(&at.member("filter"), &given.filter);
-        if default.is_empty() && overriding.is_empty() && filter.is_empty() {
+        let values = given.default.0.len() + given.overriding.0.len();
+        let raw_values = given.default_raw.0.len() + given.override_raw.0.len();
+        if values + raw_values + given.filter.len() == 0 {
             self.absent(at, "changes nothing: it needs \"default\", \"override\" or \"filter\"");
         }
         Payload { when: when.into(), default: default.into(), overriding: overriding.into(), filter: filter.into() }

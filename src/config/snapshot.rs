@@ -329,6 +329,8 @@ pub enum Proxy {
         port: u16,
         /// `user:password`.
         credentials: Option<Secret>,
+        /// How its own certificate is verified, where it is spoken to over TLS.
+        verify: Option<Verify>,
     },
 }
 

@@ -3,10 +3,11 @@
 //! People paste what a vendor's page shows them: with or without a version, often a whole endpoint. A known endpoint
 //! at the end is taken off; `versioned` then says whether a version segment may still be added.
 
-use super::snapshot::{Base, Proxy, ProxyScheme};
+use super::snapshot::{Base, Proxy, ProxyScheme, Verify};
 use crate::base::ascii::{decimal, hex_digit};
 use crate::base::secret::Secret;
 use crate::protocol::Protocol;
+use crate::tls::{ServerName, roots::Trust};
 
 /// Endpoints without their version segment, as vendors' pages show them. Where one ends with another, the longer comes first.
 const ENDPOINTS: &[&str] = &[
@@ -160,7 +161,25 @@ pub fn proxy(text: &str) -> Result<Proxy, &'static str> {
         }
     };
     let (host, port) = host_port(authority)?;
-    Ok(Proxy::Via { scheme, host: host.into(), port: port.unwrap_or(standard), credentials })
+    let is_socks = matches!(scheme, ProxyScheme::Socks5 | ProxyScheme::Socks5h);
+    if is_socks && credentials.as_ref().is_some_and(|secret: &Secret| !fits_socks(secret.expose())) {
+        return Err("a user and a password of SOCKS have 255 bytes at most");
+    }
+    let verify = match scheme {
+        ProxyScheme::Https => {
+            let name =
+                ServerName::try_from(host.clone()).map_err(|_| "the host is no name that a certificate can be for")?;
+            Some(Verify { trust: Trust::system(), name })
+        }
+        ProxyScheme::Http | ProxyScheme::Socks5 | ProxyScheme::Socks5h => None,
+    };
+    Ok(Proxy::Via { scheme, host: host.into(), port: port.unwrap_or(standard), credentials, verify })
+}
+
+/// Whether `user:password` can be told to a SOCKS proxy (RFC 1929).
+fn fits_socks(credentials: &[u8]) -> bool {
+    let colon = credentials.iter().position(|&byte| byte == b':').unwrap_or(credentials.len());
+    colon <= 255 && credentials.len().saturating_sub(colon + 1) <= 255
 }
 
 fn percent_decode(text: &str) -> Option<String> {
@@ -261,7 +280,8 @@ mod tests {
 
     #[test]
     fn proxies_are_read() {
-        let Proxy::Via { scheme, host, port, credentials } = proxy("socks5h://u:p%40ss@127.0.0.1:1080/").unwrap()
+        let Proxy::Via { scheme, host, port, credentials, verify: None } =
+            proxy("socks5h://u:p%40ss@127.0.0.1:1080/").unwrap()
         else {
             panic!("no proxy")
         };

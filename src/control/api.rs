@@ -23,6 +23,7 @@ use super::usage::Group;
 use super::{COMMIT, Shared, VERSION, metrics, random, reload, stamp, unix_ms};
 use crate::config::{Problem, Severity, date};
 use crate::limits;
+use crate::plan::addresses::hosts;
 use crate::record::entry::NEVER_US;
 use crate::record::{Entry, Numbers, Outcome};
 
@@ -205,8 +206,11 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
                     json!({ "name": key.name, "health": health, "cooling_until": null })
                 })
                 .collect();
-            let found: Vec<String> = addresses.of(&provider.base).iter().map(ToString::to_string).collect();
-            let unresolved = found.is_empty() && !provider.base.host.is_empty();
+            let found: Vec<String> =
+                addresses.get(&provider.base.host, provider.base.port).iter().map(ToString::to_string).collect();
+            // Where a proxy resolves the name, nobody asks for it here.
+            let unresolved =
+                found.is_empty() && hosts(&snapshot).any(|asked| asked == (&*provider.base.host, provider.base.port));
             json!({
                 "name": provider.name,
                 "host": provider.base.authority,

@@ -7,5 +7,6 @@ pub mod body;
 pub mod chunk;
 pub mod field;
 pub mod head;
+pub mod proxy;
 pub mod uri;
 pub mod write;

@@ -36,18 +36,6 @@ pub fn find<'a>(raw_object: &'a [u8], name: &str) -> Option<Raw<'a>> {
     members(raw_object).filter(|(found, _)| found.eq_str(name)).last().map(|(_, value)| value)
 }
 
-/// The text from the value of the first member on that has one of `names`, for who only wants to see how it begins.
-pub fn first<'a>(raw_object: &'a [u8], names: &[&str]) -> Option<&'a [u8]> {
-    let mut members = members(raw_object);
-    loop {
-        let (_, name, start) = members.name()?;
-        if names.iter().any(|wanted| name.eq_str(wanted)) {
-            return raw_object.get(start..);
-        }
-        members.value(start)?;
-    }
-}
-
 /// The text behind the value that `text` begins with, a valid one.
 pub fn behind(text: &[u8]) -> Option<&[u8]> {
     text.get(skip(text, 0)?..)
@@ -114,27 +102,52 @@ fn skip(text: &[u8], start: usize) -> Option<usize> {
         b'"' => skip_string(text, start + 1).map(|quote| quote + 1),
         b'{' | b'[' => skip_container(text, start),
         _ => {
-            let plain = |byte: &u8| matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z');
-            let len = text[start..].iter().take_while(|byte| plain(byte)).count();
+            let len = text[start..].iter().take_while(|&&byte| CLASS[byte as usize] == PLAIN).count();
             (len > 0).then_some(start + len)
         }
     }
 }
 
+/// The bytes of numbers and literals.
+const PLAIN: u8 = 1;
+const OPENS: u8 = 2;
+const CLOSES: u8 = 3;
+const QUOTE: u8 = 4;
+
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => PLAIN,
+            b'{' | b'[' => OPENS,
+            b'}' | b']' => CLOSES,
+            b'"' => QUOTE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
 fn skip_container(text: &[u8], start: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = start;
     loop {
-        match text.get(at)? {
-            b'"' => at = skip_string(text, at + 1)?,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            _ => {}
+        let class = CLASS[*text.get(at)? as usize];
+        if class > PLAIN {
+            match class {
+                OPENS => depth += 1,
+                CLOSES => {
+                    depth = depth.checked_sub(1)?;
+                    if depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => at = skip_string(text, at + 1)?,
+            }
         }
         at += 1;
-        if depth == 0 {
-            return Some(at);
-        }
     }
 }
 

@@ -19,7 +19,7 @@ pub mod scan;
 pub mod text;
 pub mod write;
 
-pub use scan::{Elements, Error, ErrorKind, Members, behind, elements, find, first, members, object, value};
+pub use scan::{Elements, Error, ErrorKind, Members, behind, elements, find, members, object, value};
 pub use span::{Escaped, Raw};
 pub use walk::Scan;
 pub use write::Writer;

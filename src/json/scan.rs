@@ -13,7 +13,7 @@ use std::fmt;
 use super::walk::Scan;
 use crate::base::span::Span;
 
-pub use super::members::{Elements, Members, behind, elements, find, first, members};
+pub use super::members::{Elements, Members, behind, elements, find, members};
 
 /// Why a text is not JSON, and at which byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

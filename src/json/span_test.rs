@@ -50,11 +50,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn the_first_of_some_members_is_found_by_its_beginning() {
-    let text = br#" {"a":[1,{"b":2}], "\u0062" : {"c":"d" ,"e":1}, "c":3}"#;
-    assert!(super::super::first(text, &["c", "b"]).is_some_and(|value| value.starts_with(b"{\"c\":\"d\"")));
-    assert_eq!(super::super::first(text, &["e"]), None);
-    assert_eq!(super::super::first(b"[]", &["a"]), None);
+fn what_stands_behind_a_value_is_found() {
     assert_eq!(super::super::behind(b"{\"a\":\"}\"} x"), Some(&b" x"[..]));
     assert_eq!(super::super::behind(b"{\"a\":"), None);
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::config::snapshot::{Base, Snapshot};
+use crate::config::snapshot::{Key, Proxy, ProxyScheme, Snapshot};
 
 /// Addresses of one host, in the order they are to be tried.
 pub type Addresses = SmallVec<[SocketAddr; 4]>;
@@ -30,11 +30,6 @@ impl AddressBook {
         AddressBook::new(hosts(snapshot).map(|(host, port)| (host.into(), port, literal(host, port))).collect())
     }
 
-    /// The addresses of a provider; empty while its host has not been resolved.
-    pub fn of(&self, base: &Base) -> &[SocketAddr] {
-        self.get(&base.host, base.port)
-    }
-
     /// The addresses of a host.
     pub fn get(&self, host: &str, port: u16) -> &[SocketAddr] {
         let found = self.0.binary_search_by(|(known, at, _)| (&**known, *at).cmp(&(host, port)));
@@ -42,10 +37,19 @@ impl AddressBook {
     }
 }
 
-/// The hosts that a snapshot's providers are reached at.
+/// The hosts that a snapshot's providers are reached at: their own, unless a proxy resolves it, and those of proxies.
 pub fn hosts(snapshot: &Snapshot) -> impl Iterator<Item = (&str, u16)> {
-    let bases = snapshot.providers.iter().map(|provider| (&*provider.base.host, provider.base.port));
-    bases.filter(|(host, _)| !host.is_empty())
+    snapshot.keys.iter().filter(|key| !key.disabled).flat_map(|key| of_key(snapshot, key)).flatten()
+}
+
+fn of_key<'a>(snapshot: &'a Snapshot, key: &'a Key) -> [Option<(&'a str, u16)>; 2] {
+    let base = &snapshot.providers[usize::from(key.provider)].base;
+    let own = Some((&*base.host, base.port)).filter(|(host, _)| !host.is_empty());
+    match &key.proxy {
+        Proxy::Direct => [own, None],
+        Proxy::Via { scheme: ProxyScheme::Socks5, host, port, .. } => [own, Some((host, *port))],
+        Proxy::Via { host, port, .. } => [None, Some((host, *port))],
+    }
 }
 
 /// The addresses of a host that need no resolver; empty if it needs one.

@@ -104,6 +104,8 @@ pub struct Tally {
     pub lanes_opened: Count,
     /// Attempts over a connection that had served before.
     pub lanes_reused: Count,
+    /// Connections to upstreams that could not be made.
+    pub lanes_failed: Count,
     /// Bytes of request bodies.
     pub request_bytes: Count,
     /// Bytes of answers.

@@ -348,7 +348,7 @@ fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters:
             .map(|client| (client.limits != ClientLimits::default()).then(|| meters.of(&client.name)))
             .collect(),
         cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
-        ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)])).collect(),
+        ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)], key)).collect(),
         board: Arc::clone(board),
         rows: board.rows(snapshot),
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use super::way::Way;
-use crate::config::snapshot::Provider;
+use crate::config::snapshot::{Key, Provider};
 use crate::limits;
 use crate::rt::{Stream, Wire, sys};
 
@@ -43,13 +43,13 @@ impl<S> Default for Upstreams<S> {
 }
 
 impl<S> Upstreams<S> {
-    /// How `provider` is reached. A way that is known keeps its pool, and its TLS sessions, over all reloads.
-    pub(super) fn way(&self, provider: &Provider) -> Rc<Way> {
+    /// How `provider` is reached with `key`. A way that is known keeps its pool, and its TLS sessions, over all reloads.
+    pub(super) fn way(&self, provider: &Provider, key: &Key) -> Rc<Way> {
         let mut pools = self.pools.borrow_mut();
-        if let Some(pool) = pools.iter().find(|pool| pool.way.leads_to(provider)) {
+        if let Some(pool) = pools.iter().find(|pool| pool.way.leads_to(provider, key)) {
             return Rc::clone(&pool.way);
         }
-        let way = Rc::new(Way::new(pools.len(), provider));
+        let way = Rc::new(Way::new(pools.len(), provider, key));
         pools.push(Pool { way: Rc::clone(&way), idle: Vec::new() });
         way
     }

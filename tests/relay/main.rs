@@ -18,6 +18,7 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod proxies;
 mod routing;
 mod sandbox;
 mod streams;

@@ -304,10 +304,6 @@ pub fn error_in_ok(dialect: Dialect, body: &[u8]) -> bool {
         Dialect::Gemini => &["candidates"],
         Dialect::Ollama => &["message", "response"],
     };
-    // Mostly the answer is there, and not far from the front: nothing else is looked at.
-    if !answers.is_empty() && json::first(body, answers).is_some_and(says_tail) {
-        return false;
-    }
     if NAMES.error.of(body).is_none_or(|error| !says_tail(error)) {
         return dialect == Dialect::Anthropic && is_type(body, "error");
     }

@@ -23,8 +23,9 @@ pub use wire::{HANG, Length, Message, Wire, text};
 pub const CLIENT_KEY: &str = "sk-client-canary-4b1d77";
 pub const UPSTREAM_KEY: &str = "sk-upstream-canary-90ce";
 pub const SECOND_KEY: &str = "sk-second-canary-1a2b3c";
+pub const PROXY_PASSWORD: &str = "proxy-canary-7f4d";
 pub const ADMIN_PASSWORD: &str = "admin-canary-e5f6a7";
-const CANARIES: [&str; 4] = [CLIENT_KEY, UPSTREAM_KEY, SECOND_KEY, ADMIN_PASSWORD];
+const CANARIES: [&str; 5] = [CLIENT_KEY, UPSTREAM_KEY, SECOND_KEY, PROXY_PASSWORD, ADMIN_PASSWORD];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {

@@ -27,7 +27,11 @@ pub struct Call {
 
 impl Upstream {
     pub fn new() -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        Upstream::on(TcpListener::bind("127.0.0.1:0").expect("bind"))
+    }
+
+    /// On a listener of the test's.
+    pub fn on(listener: TcpListener) -> Upstream {
         listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("address");
         Upstream { listener, streams: Vec::new(), accepted: 0, address }
@@ -74,6 +78,12 @@ impl Upstream {
     pub fn next_bytes(&mut self, count: usize) -> (Vec<u8>, Wire) {
         let mut wire = self.ready();
         (wire.bytes(count), wire)
+    }
+
+    /// What comes next, up to and including `needle`.
+    pub fn next_until(&mut self, needle: &str) -> (String, Wire) {
+        let mut wire = self.ready();
+        (String::from_utf8(wire.until(needle)).expect("text"), wire)
     }
 
     /// The next request, read to its end.
