@@ -140,6 +140,22 @@ impl Endpoint {
         }
     }
 
+    /// Whether a model's answer comes from it, which says why it ends.
+    pub fn generates(self) -> bool {
+        use Endpoint as E;
+        matches!(
+            self,
+            E::ChatCompletions
+                | E::Completions
+                | E::Responses
+                | E::Messages
+                | E::GeminiGenerate
+                | E::GeminiStream
+                | E::OllamaChat
+                | E::OllamaGenerate
+        )
+    }
+
     /// Whether it is answered from the configuration; the others go to a provider.
     pub fn is_local(self) -> bool {
         use Endpoint as E;

@@ -341,7 +341,7 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, measured, name } = found;
+        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name } = found;
         if let Some(name) = &name
             && answered.stream.is_none()
             && answered.ended
@@ -374,6 +374,7 @@ impl Exchange {
         let course = Course {
             frame,
             stream,
+            says_end,
             dialect: self.note.dialect,
             hide_usage,
             name,

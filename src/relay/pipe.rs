@@ -3,7 +3,8 @@
 //! Framing is taken off in place and put on anew; payload goes out from the buffer it came into. A stream is
 //! passed on in whole frames: the beginning of a frame waits in the buffer for its rest, so that a stream that
 //! is cut can be ended with an error event of its own. A frame larger than the buffer goes out as it comes.
-//! While nothing is under way no buffer is held.
+//! While nothing is under way no buffer is held. A stream that is over without having said why is a cut one,
+//! however neatly its framing ends.
 
 use std::io::IoSlice;
 
@@ -15,7 +16,7 @@ use crate::http::write::chunk_head;
 use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault, Place};
-use crate::protocol::sniff::{self, Answer};
+use crate::protocol::sniff::{self, Answer, Progress};
 use crate::rt::{Net, Stream, Wire, sys};
 use crate::sse::{self, Splitter};
 
@@ -36,6 +37,8 @@ pub(super) struct Course {
     pub(super) frame: Frame,
     /// How a stream is split, where the answer is one.
     pub(super) stream: Option<sse::Framing>,
+    /// Whether a stream has to say why it ends: those of endpoints that generate do.
+    pub(super) says_end: bool,
     /// The dialect of an error event.
     pub(super) dialect: Dialect,
     /// Whether usage that the client did not ask for is taken out again.
@@ -79,6 +82,8 @@ struct Pipe<'c, N: Net> {
     bytes: u64,
     first_token_us: Option<u64>,
     error_seen: bool,
+    /// Whether what went out ends inside a frame: an error event would become a part of it.
+    inside: bool,
 }
 
 /// The end of an answer that is not streamed and too large to look at whole: usage stands there.
@@ -112,6 +117,7 @@ pub(super) async fn run<N: Net>(
         bytes: 0,
         first_token_us: None,
         error_seen: false,
+        inside: false,
     };
     let end = pipe.pass(answered, head).await;
     if pipe.course.stream.is_none() && !pipe.tail.0.is_empty() {
@@ -131,6 +137,9 @@ impl<N: Net> Pipe<'_, N> {
         let end = loop {
             match kept {
                 Err(Gone) => break End::Gone,
+                Ok(_) if ended && self.is_unsaid() => {
+                    break self.cut(Fault::BadGateway, "the provider's stream ended without saying why").await;
+                }
                 Ok(_) if ended => break End::Whole,
                 Ok(0) => self.client.core.slabs.give(std::mem::take(&mut buffer)),
                 Ok(_) => {}
@@ -210,16 +219,24 @@ impl<N: Net> Pipe<'_, N> {
         ended: bool,
     ) -> Result<usize, Gone> {
         let whole = match self.course.stream {
-            Some(framing) if !ended => start + sse::whole(framing, &buffer[start..]),
-            _ => buffer.len(),
+            Some(framing) => start + sse::whole(framing, &buffer[start..]),
+            None => buffer.len(),
         };
         // A frame that fills the buffer cannot wait for its rest, unless something in it may have to be changed.
         let changes = self.course.stream.is_some() && (self.course.name.is_some() || self.course.hide_usage);
         let full_bytes = if changes { limits::FRAME_BYTES_MAX } else { limits::SLAB_BYTES / 2 };
         let is_full = buffer.len() - start >= full_bytes;
-        let until = if whole == start && is_full { buffer.len() } else { whole };
+        let until = if ended || whole == start && is_full { buffer.len() } else { whole };
         let edited = self.look(&buffer[start..until], ended);
-        let payload = edited.as_deref().unwrap_or(&buffer[start..until]);
+        let mut payload = edited.as_deref().unwrap_or(&buffer[start..until]);
+        let unsaid = ended && self.is_unsaid();
+        if unsaid {
+            // An error event follows, so a frame without its end does not go out. It has not been edited either.
+            payload = &payload[..payload.len().saturating_sub(until - whole)];
+        }
+        if !payload.is_empty() {
+            self.inside = !unsaid && until > whole;
+        }
         let none: &[u8] = b"";
         let chunked = self.course.frame == Frame::Chunked;
         let chunk = chunked && !payload.is_empty();
@@ -233,7 +250,7 @@ impl<N: Net> Pipe<'_, N> {
             IoSlice::new(head),
             IoSlice::new(&size[..size_bytes]),
             IoSlice::new(if copied { none } else { payload }),
-            IoSlice::new(match (chunk, chunked && ended) {
+            IoSlice::new(match (chunk, chunked && ended && !unsaid) {
                 (true, true) => b"\r\n0\r\n\r\n",
                 (true, false) => b"\r\n",
                 (false, true) => b"0\r\n\r\n",
@@ -297,6 +314,9 @@ impl<N: Net> Pipe<'_, N> {
         if let Some(out) = &mut edited {
             out.extend_from_slice(&bytes[copied..]);
         }
+        if ended && split.is_ok() {
+            splitter.finish(|frame| semantic |= answer.frame(&frame).semantic);
+        }
         if split.is_err() {
             // Too long to look at: it still passes, uncounted.
             self.splitter = None;
@@ -308,6 +328,17 @@ impl<N: Net> Pipe<'_, N> {
         edited
     }
 
+    /// Whether the stream, now over, owes the reason of its end. A lone object in an array's place is no stream.
+    fn is_unsaid(&self) -> bool {
+        let is_stream = match self.course.stream {
+            Some(sse::Framing::Array) => self.answer.events() > 0,
+            Some(sse::Framing::Sse | sse::Framing::Lines) => true,
+            None => false,
+        };
+        let is_said = matches!(self.answer.progress(), Progress::Finished | Progress::Failed);
+        self.course.says_end && is_stream && !is_said
+    }
+
     /// The upstream broke off. In a stream the client gets an error event and a whole message; elsewhere the
     /// message is left broken, so that nobody takes it for whole.
     async fn cut(&mut self, fault: Fault, message: &str) -> End {
@@ -315,7 +346,8 @@ impl<N: Net> Pipe<'_, N> {
         let told = self.course.stream.is_some_and(|framing| {
             let place = Place { framing, events: self.answer.events(), response_id: self.answer.response_id() };
             let (dialect, id) = (self.course.dialect, self.course.id.as_str());
-            self.course.frame == Frame::Chunked && failure::write_event(dialect, fault, message, id, &place, &mut event)
+            let fits = self.course.frame == Frame::Chunked && !self.inside;
+            fits && failure::write_event(dialect, fault, message, id, &place, &mut event)
         });
         if !told {
             return End::Broken;

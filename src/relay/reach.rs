@@ -79,6 +79,8 @@ pub(super) struct Found<S> {
     /// Usage was asked of the upstream, not by the client: it comes out of the stream again.
     pub(super) hide_usage: bool,
     pub(super) reused: bool,
+    /// Whether a stream has to say why it ends.
+    pub(super) says_end: bool,
     /// Where the route goes by speed: under which key the answer is measured, and since when.
     pub(super) measured: Option<(u64, u64)>,
     /// The name that the answer carries in place of the upstream's, as a JSON string.
@@ -260,6 +262,7 @@ impl Trip<'_, '_, '_> {
             provider: target.provider,
             hide_usage: request.asked.lacks_usage(),
             reused: answered.lane.reused,
+            says_end: request.called.endpoint.generates(),
             measured,
             name: target.mapped.then(|| quoted(&request.model)),
             answered,

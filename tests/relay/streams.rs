@@ -10,6 +10,9 @@ on_both_drivers!(
     many_small_events_arrive_whole,
     a_cut_chat_stream_is_broken_off,
     a_cut_stream_tells_in_the_dialect,
+    a_stream_that_ends_without_saying_why_is_cut,
+    a_stream_that_says_why_may_lack_its_end_mark,
+    audio_need_not_say_why_it_ends,
     a_stream_of_broken_framing_is_broken_off,
     a_silent_stream_is_ended,
     a_stream_refused_before_its_start_falls_back,
@@ -228,6 +231,94 @@ fn a_cut_stream_tells_in_the_dialect(driver: Driver) {
     let path = "/v1beta/models/m:streamGenerateContent";
     let (rest, whole) = cut(driver, "gemini", path, "application/json", element);
     assert!(!whole || rest.contains("\"error\""), "{rest}");
+}
+
+/// Framing that ends neatly is no reason: by the last chunk, by a length, by the end of the connection; with the last
+/// frame whole, and inside one.
+fn a_stream_that_ends_without_saying_why_is_cut(driver: Driver) {
+    let whole = anthropic_stream();
+    let anthropic = &whole[..whole.find("event: content_block_stop").expect("a stop")];
+    let (chat, responses) = (chat_event("a"), responses_start());
+    let gemini = data(json!({ "candidates": [{ "content": { "parts": [{ "text": "a" }] } }] }));
+    let array = "[{\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"a\"}]}}]}\n]\n";
+    let ollama = "{\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"done\":false}\n";
+    let generated = "{\"response\":\"a\",\"done\":false}\n";
+    let text = data(json!({ "choices": [{ "index": 0, "text": "a", "finish_reason": null }] }));
+    let sse = "text/event-stream";
+    let cases = [
+        ("chat", "/v1/chat/completions", sse, chat.as_str(), true),
+        ("chat", "/v1/completions", sse, &text, true),
+        ("responses", "/v1/responses", sse, &responses, true),
+        ("anthropic", "/v1/messages", sse, anthropic, true),
+        ("gemini", "/v1beta/models/m:streamGenerateContent?alt=sse", sse, &gemini, true),
+        ("gemini", "/v1beta/models/m:streamGenerateContent", "application/json", array, false),
+        ("ollama", "/api/chat", "application/x-ndjson", ollama, true),
+        ("ollama", "/api/generate", "application/x-ndjson", generated, true),
+    ];
+    for (protocol, path, kind, sent, tells) in cases {
+        // What is left of a frame goes nowhere: the error event would become a part of it.
+        let rests = if tells { &["", "data: {\"choices\":[{\"del"][..] } else { &[""] };
+        for rest in rests {
+            let body = format!("{sent}{rest}");
+            let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+            let sized = format!("content-length: {}\r\n\r\n{body}", body.len());
+            let to_close = format!("\r\n{body}");
+            for framing in [&chunked, &sized, &to_close] {
+                // A cut counts against the key, so each has a fresh one.
+                let (weir, mut upstream) = relay(driver, protocol);
+                let mut client = weir.client();
+                client.post(path, STREAM);
+                let mut call = upstream.next();
+                call.send(format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{framing}"));
+                call.close();
+                let head = client.wire.head();
+                let (got, is_whole) = client.wire.body(head.response_length());
+                let got = String::from_utf8(got).expect("text");
+                let after = got.strip_prefix(sent).unwrap_or_else(|| panic!("{protocol}: {got:?}"));
+                assert_eq!((is_whole, after.contains("\"error\"")), (tells, tells), "{protocol} {path}: {got:?}");
+                for mark in ["[DONE]", "message_stop", "\"done\":true", "response.completed", "\"del"] {
+                    assert!(!after.contains(mark), "{protocol} {path}: {got:?}");
+                }
+                weir.logged("the cut", |line| line.to_lowercase().contains("cut"));
+            }
+        }
+    }
+}
+
+/// `[DONE]`, `message_stop` and a last blank line are ornament once the reason has been said.
+fn a_stream_that_says_why_may_lack_its_end_mark(driver: Driver) {
+    let whole = anthropic_stream();
+    let anthropic = &whole[..whole.find("event: message_stop").expect("a stop")];
+    let chat = chat_event("a") + &chat_stop();
+    let cases = [
+        ("chat", "/v1/chat/completions", chat.as_str()),
+        ("chat", "/v1/chat/completions", chat.trim_end()),
+        ("anthropic", "/v1/messages", anthropic),
+    ];
+    for (protocol, path, sent) in cases {
+        let (weir, mut upstream) = relay(driver, protocol);
+        let mut client = weir.client();
+        client.post(path, STREAM);
+        let mut call = upstream.next();
+        call.open("text/event-stream");
+        call.chunk(sent);
+        call.last_chunk();
+        let answer = client.answer();
+        assert_eq!((answer.text(), answer.whole), (sent, true), "{protocol}");
+    }
+}
+
+fn audio_need_not_say_why_it_ends(driver: Driver) {
+    let (weir, mut upstream) = relay(driver, "chat");
+    let mut client = weir.client();
+    client.post("/v1/audio/speech", r#"{"model":"m","input":"x","stream_format":"sse"}"#);
+    let mut call = upstream.next();
+    let body = data(json!({ "type": "speech.audio.delta", "audio": "AA==" }));
+    call.open("text/event-stream");
+    call.chunk(&body);
+    call.last_chunk();
+    let answer = client.answer();
+    assert_eq!((answer.text(), answer.whole), (body.as_str(), true));
 }
 
 /// A chunk longer than it said: whatever follows is not passed on, and the client sees no end.
