@@ -242,7 +242,8 @@ fn base_urls_of_every_shape(driver: Driver) {
     for (protocol, base, path, target) in cases {
         let mut upstream = Upstream::new();
         let weir = Weir::start(driver, config_at(protocol, &upstream.url(base)));
-        assert_eq!(passed(&weir, &mut upstream, path, r#"{"model":"m"}"#).0, target, "{protocol} {base:?}");
+        let body = r#"{"model":"m","stream":false}"#;
+        assert_eq!(passed(&weir, &mut upstream, path, body).0, target, "{protocol} {base:?}");
     }
 }
 

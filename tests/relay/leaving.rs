@@ -109,13 +109,19 @@ fn a_slow_client_holds_the_upstream_back(driver: Driver) {
             let unit = format!("{:x}\r\n{EVENT}\r\n", EVENT.len());
             let mut stream = call.wire.stream();
             stream.set_write_timeout(Some(HANG)).expect("a timeout");
-            stream.write_all(&unit.as_bytes()[cut..]).and_then(|()| stream.write_all(b"0\r\n\r\n")).expect("the rest");
+            let stop = crate::streams::chat_stop();
+            let end = format!("{:x}\r\n{stop}\r\n0\r\n\r\n", stop.len());
+            stream
+                .write_all(&unit.as_bytes()[cut..])
+                .and_then(|()| stream.write_all(end.as_bytes()))
+                .expect("the rest");
             (sent - cut) / unit.len() + 1
         });
         let answer = client.answer();
         assert!(answer.whole);
         let events = tail.join().expect("the rest was sent");
-        assert!(answer.body == EVENT.repeat(events).as_bytes(), "{} bytes of {events} events", answer.body.len());
+        let sent = EVENT.repeat(events) + &crate::streams::chat_stop();
+        assert!(answer.body == sent.as_bytes(), "{} bytes of {events} events", answer.body.len());
     });
 }
 /// Memory of its own that the process holds; pages of the program that are read in meanwhile do not count.
