@@ -9,6 +9,7 @@
 //! Everything here is bytes in, bytes out: no clock, no socket. Which pair meets is `translate`'s matter.
 
 pub mod assemble;
+pub mod custom;
 pub mod dropped;
 pub mod event;
 pub mod grammar;
