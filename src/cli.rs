@@ -4,6 +4,7 @@
 //! are given, so that tests read what a person would. Problems go to stderr, answers to stdout.
 
 mod doctor;
+mod unit;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -48,6 +49,15 @@ enum Command {
     Reload(Config),
     /// Say what the running weir is doing.
     Status(Status),
+    /// Run under systemd.
+    #[command(name = "service", subcommand)]
+    Unit(Unit),
+}
+
+#[derive(Subcommand)]
+enum Unit {
+    /// Write the systemd unit, enable it and start it. Needs root.
+    Install(Config),
 }
 
 #[derive(Args, Clone, Default)]
@@ -149,6 +159,7 @@ pub fn run(cli: Cli, probe: Probe, handed: &Handed, serve: impl FnOnce(Start) ->
         }
         Command::Reload(said) => found(&said).and_then(|path| reload(&path, &mut out)),
         Command::Status(said) => found(&said.config).and_then(|path| status(&path, said.json, &mut out)),
+        Command::Unit(Unit::Install(said)) => install(said, &mut out),
     };
     match code {
         Ok(code) => ExitCode::from(code),
@@ -402,6 +413,15 @@ fn status(path: &Path, json: bool, out: &mut dyn Write) -> Done {
             );
         }
     }
+    written(out.write_all(text.as_bytes()))?;
+    Ok(0)
+}
+
+fn install(said: Config, out: &mut dyn Write) -> Done {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let config = said.config.unwrap_or_else(|| PathBuf::from("/etc/weir/config.json"));
+    let config = std::path::absolute(config).map_err(|error| error.to_string())?;
+    let text = unit::install(Path::new("/"), &program, &config, unit::systemctl)?;
     written(out.write_all(text.as_bytes()))?;
     Ok(0)
 }
