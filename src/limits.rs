@@ -70,6 +70,12 @@ pub const CARRY_KEEP_BYTES: usize = 4_096;
 pub const PATH_SEGMENTS_MAX: usize = 24;
 /// Bytes of the question that a demo answer repeats.
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
+/// Bytes of all that a Responses stream has said, which its last event repeats; more ends it by `response.failed`.
+pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of parts that wait until the part before them is whole, where a dialect tells parts one after another.
+pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Parts that wait so.
+pub const ORDER_PARTS_MAX: usize = 128;
 /// Bytes of a response's id that is kept for an error event; a longer one counts as none.
 pub const RESPONSE_ID_BYTES_MAX: usize = 63;
 

@@ -13,6 +13,7 @@ pub mod ir;
 pub mod models;
 pub mod path;
 pub mod prompt;
+pub mod responses;
 pub mod sniff;
 pub mod tokens;
 
