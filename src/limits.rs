@@ -3,6 +3,10 @@
 
 /// Bytes of one read buffer: a TLS record of plaintext (RFC 8446 §5.1).
 pub const SLAB_BYTES: usize = 16 * 1024;
+/// Bytes of the first read of a request: what agents send of one mostly comes with one call then, and stays in place.
+pub const WIDE_BYTES: usize = 64 * 1024;
+/// Wide buffers that a core keeps; they are lent while a request of more than a slab is under way.
+pub const WIDE_FREE_MAX: usize = 16;
 /// Bytes of a request or response head, default of `limits.head_bytes`.
 pub const HEAD_BYTES_MAX: usize = 65_536;
 /// Field lines in a head.
