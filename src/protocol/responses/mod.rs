@@ -1,5 +1,6 @@
-//! OpenAI Responses on the pivot: so far its stream, written for clients.
+//! OpenAI Responses on the pivot: so far its stream, written for clients, and its errors, read from upstreams.
 
+pub mod error;
 pub mod stream_out;
 
 mod item;
