@@ -383,7 +383,6 @@ impl Exchange {
             id: self.entry.id,
             start_us: self.start_us,
         };
-        let sniffer = Answer::stream(self.note.dialect);
         client.core.take_back(scratch);
         let status = answered.head.status;
         self.entry.reused = reused;
@@ -391,7 +390,7 @@ impl Exchange {
         let core = Rc::clone(&client.core);
         core.tally.streams_open.add(u64::from(stream.is_some()));
         trial.began(&core, self.entry.model_sent.as_str());
-        let passed = pipe::run(client, answered, head, course, sniffer).await;
+        let passed = pipe::run(client, answered, head, course, Answer::stream(self.note.dialect)).await;
         match passed.end {
             End::Whole => trial.served(&core, self.entry.model_sent.as_str()),
             End::Told | End::Broken => trial.failed(&core, self.entry.model_sent.as_str(), Verdict::FAILING.outcome),
