@@ -5,6 +5,7 @@
 
 mod doctor;
 mod explain;
+mod unit;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -52,6 +53,9 @@ enum Command {
     Status(Status),
     /// Say which targets and keys a request would go to, and why; nothing is sent.
     Explain(Explain),
+    /// Run under systemd.
+    #[command(name = "service", subcommand)]
+    Unit(Unit),
 }
 
 #[derive(Args)]
@@ -73,6 +77,12 @@ struct Explain {
     /// File with the body of the request.
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Unit {
+    /// Write the systemd unit, enable it and start it. Needs root.
+    Install(Config),
 }
 
 #[derive(Args, Clone, Default)]
@@ -175,6 +185,7 @@ pub fn run(cli: Cli, probe: Probe, handed: &Handed, serve: impl FnOnce(Start) ->
         Command::Reload(said) => found(&said).and_then(|path| reload(&path, &mut out)),
         Command::Explain(said) => found(&said.config).and_then(|path| explained(&path, &said, &mut out)),
         Command::Status(said) => found(&said.config).and_then(|path| status(&path, said.json, &mut out)),
+        Command::Unit(Unit::Install(said)) => install(said, &mut out),
     };
     match code {
         Ok(code) => ExitCode::from(code),
@@ -450,6 +461,15 @@ fn status(path: &Path, json: bool, out: &mut dyn Write) -> Done {
             );
         }
     }
+    written(out.write_all(text.as_bytes()))?;
+    Ok(0)
+}
+
+fn install(said: Config, out: &mut dyn Write) -> Done {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let config = said.config.unwrap_or_else(|| PathBuf::from("/etc/weir/config.json"));
+    let config = std::path::absolute(config).map_err(|error| error.to_string())?;
+    let text = unit::install(Path::new("/"), &program, &config, unit::systemctl)?;
     written(out.write_all(text.as_bytes()))?;
     Ok(0)
 }

@@ -3,6 +3,10 @@
 
 /// Bytes of one read buffer: a TLS record of plaintext (RFC 8446 §5.1).
 pub const SLAB_BYTES: usize = 16 * 1024;
+/// Bytes of the first read of a request: what agents send of one mostly comes with one call then, and stays in place.
+pub const WIDE_BYTES: usize = 64 * 1024;
+/// Wide buffers that a core keeps; they are lent while a request of more than a slab is under way.
+pub const WIDE_FREE_MAX: usize = 16;
 /// Bytes of a request or response head, default of `limits.head_bytes`.
 pub const HEAD_BYTES_MAX: usize = 65_536;
 /// Field lines in a head.
@@ -66,6 +70,12 @@ pub const CARRY_KEEP_BYTES: usize = 4_096;
 pub const PATH_SEGMENTS_MAX: usize = 24;
 /// Bytes of the question that a demo answer repeats.
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
+/// Bytes of all that a Responses stream has said, which its last event repeats; more ends it by `response.failed`.
+pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of parts that wait until the part before them is whole, where a dialect tells parts one after another.
+pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Parts that wait so.
+pub const ORDER_PARTS_MAX: usize = 128;
 /// Bytes of a response's id that is kept for an error event; a longer one counts as none.
 pub const RESPONSE_ID_BYTES_MAX: usize = 63;
 

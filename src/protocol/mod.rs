@@ -6,6 +6,7 @@
 //! What all of them mean is [`ir`], the pivot of translation.
 
 pub mod address;
+pub mod chat;
 pub mod demo;
 pub mod effort;
 pub mod failure;
@@ -13,6 +14,7 @@ pub mod ir;
 pub mod models;
 pub mod path;
 pub mod prompt;
+pub mod responses;
 pub mod sniff;
 pub mod tokens;
 

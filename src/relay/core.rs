@@ -404,6 +404,7 @@ impl<N: Net> Drop for Guest<N> {
 #[derive(Default)]
 pub(super) struct Slabs {
     free: RefCell<Vec<Vec<u8>>>,
+    wide: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Slabs {
@@ -412,12 +413,31 @@ impl Slabs {
         self.free.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(limits::SLAB_BYTES))
     }
 
+    /// An empty buffer with room for `limits::WIDE_BYTES`.
+    pub(super) fn take_wide(&self) -> Vec<u8> {
+        self.wide.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(limits::WIDE_BYTES))
+    }
+
     /// Takes a buffer back, or frees it where it has grown or enough are there.
-    pub(super) fn give(&self, mut slab: Vec<u8>) {
-        let mut free = self.free.borrow_mut();
-        if slab.capacity() == limits::SLAB_BYTES && free.len() < limits::SLABS_FREE_MAX {
-            slab.clear();
-            free.push(slab);
+    pub(super) fn give(&self, mut buffer: Vec<u8>) {
+        let (free, most) = match buffer.capacity() {
+            limits::SLAB_BYTES => (&self.free, limits::SLABS_FREE_MAX),
+            limits::WIDE_BYTES => (&self.wide, limits::WIDE_FREE_MAX),
+            _ => return,
+        };
+        let mut free = free.borrow_mut();
+        if free.len() < most {
+            buffer.clear();
+            free.push(buffer);
+        }
+    }
+
+    /// Moves what fits into a slab out of a wide buffer, which then serves the next reader.
+    pub(super) fn narrow(&self, buffer: &mut Vec<u8>) {
+        if buffer.capacity() == limits::WIDE_BYTES && buffer.len() <= limits::SLAB_BYTES {
+            let mut slab = self.take();
+            slab.extend_from_slice(buffer);
+            self.give(std::mem::replace(buffer, slab));
         }
     }
 }

@@ -147,7 +147,7 @@ async fn read_head<N: Net>(
         make_room(client, input);
         match client.stream.try_read(input) {
             Ok(0) => return Err(NoHead::End),
-            Ok(_) => {}
+            Ok(_) => client.core.slabs.narrow(input),
             // The last look before an idle connection ends: the wait may be behind what has just come.
             Err(_) if !arrived => return Err(NoHead::End),
             Err(error) if sys::would_block(&error) => {}
@@ -167,10 +167,11 @@ fn append_ahead<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>) {
     }
 }
 
-/// Room for more of a head. The parser refuses a head over its bound before the buffer can grow far past it.
+/// Room for more of a head, and for the body that comes with it. The parser refuses a head over its bound before the
+/// buffer can grow far past it.
 fn make_room<N: Net>(client: &Client<N>, input: &mut Vec<u8>) {
     if input.capacity() == 0 {
-        *input = client.core.slabs.take();
+        *input = client.core.slabs.take_wide();
     } else if input.len() == input.capacity() {
         input.reserve(limits::SLAB_BYTES);
     }

@@ -102,7 +102,7 @@ impl Response {
 }
 
 impl Whole {
-    fn of(kind: &PartKind<'_>) -> Whole {
+    pub(super) fn of(kind: &PartKind<'_>) -> Whole {
         match *kind {
             PartKind::Text => Whole::Text { text: Text::default(), citations: Vec::new(), seal: None },
             PartKind::Refusal => Whole::Refusal(Text::default()),
@@ -127,7 +127,7 @@ impl Whole {
     }
 
     /// How the part opens.
-    fn kind(&self) -> PartKind<'_> {
+    pub(super) fn kind(&self) -> PartKind<'_> {
         match self {
             Whole::Text { .. } => PartKind::Text,
             Whole::Refusal(_) => PartKind::Refusal,
@@ -144,7 +144,7 @@ impl Whole {
     }
 
     /// Tells what the part holds.
-    fn fill(&self, each: &mut impl FnMut(Delta<'_>)) {
+    pub(super) fn fill(&self, each: &mut impl FnMut(Delta<'_>)) {
         match self {
             Whole::Text { text, citations, seal } => {
                 say(text, each);
@@ -173,7 +173,7 @@ impl Whole {
         }
     }
 
-    fn add(&mut self, delta: &Delta<'_>) {
+    pub(super) fn add(&mut self, delta: &Delta<'_>) {
         match (self, delta) {
             (Whole::Text { text, .. } | Whole::Refusal(text) | Whole::Reasoning { text, .. }, Delta::Text(more)) => {
                 text.push(*more);

@@ -8,11 +8,15 @@
 //! Each protocol has one decoder and one encoder for each direction ([`Decode`], [`Encode`]): N + N, no pairs.
 //! Everything here is bytes in, bytes out: no clock, no socket. Which pair meets is `translate`'s matter.
 
+pub mod arrange;
 pub mod assemble;
+pub mod custom;
 pub mod dropped;
 pub mod event;
 pub mod grammar;
+pub mod media;
 pub mod names;
+pub mod order;
 pub mod request;
 pub mod seal;
 pub mod text;

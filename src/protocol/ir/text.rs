@@ -77,6 +77,17 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The text before `at` and the text from there on; `at` must not lie inside an escape.
+    pub(super) fn parted(self, at: usize) -> (Text<'a>, Text<'a>) {
+        match self.0 {
+            Cow::Borrowed(bytes) => (Text(Cow::Borrowed(&bytes[..at])), Text(Cow::Borrowed(&bytes[at..]))),
+            Cow::Owned(mut bytes) => {
+                let behind = bytes.split_off(at);
+                (Text(Cow::Owned(bytes)), Text(Cow::Owned(behind)))
+            }
+        }
+    }
+
     /// The same, free of the body it came in.
     pub fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))

@@ -46,7 +46,7 @@ impl Usage {
 
     /// The `usage` of Chat, Responses and whoever copies them. Some tell the same count under two names, one of
     /// them zero.
-    pub(super) fn openai(object: &[u8]) -> Usage {
+    pub(in crate::protocol) fn openai(object: &[u8]) -> Usage {
         let mut usage = Usage::default();
         let mut total = None;
         for (name, value) in json::members(object) {
