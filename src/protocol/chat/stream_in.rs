@@ -82,12 +82,7 @@ impl StreamDecoder for Stream {
             Place::Ended => return,
             Place::Stopped => sink(Event::End),
             Place::Before | Place::Inside => {
-                self.close_all(sink);
-                sink(Event::Fail(Failure {
-                    fault: Fault::BadGateway,
-                    message: "the upstream ended its stream early".into(),
-                    code: "".into(),
-                }));
+                self.fail("the upstream ended its stream early", sink);
             }
         }
         self.place = Place::Ended;
@@ -125,7 +120,7 @@ impl Stream {
         for choice in choices.iter().flat_map(|choices| choices.elements()) {
             self.choice(choice, sink);
         }
-        if let Some(usage) = usage.or(groq) {
+        if let Some(usage) = usage.or(groq).filter(|_| self.place != Place::Ended) {
             sink(Event::Usage(Usage::openai(usage.bytes())));
         }
         Ok(())
@@ -150,7 +145,7 @@ impl Stream {
         if let Some(delta) = delta {
             self.delta(delta, sink);
         }
-        if let Some(reason) = reason {
+        if let Some(reason) = reason.filter(|_| self.place == Place::Inside) {
             self.stop(stop(reason), sink);
         }
     }
@@ -269,8 +264,10 @@ impl Stream {
         let known = known.filter(|call| name.bytes().is_empty() || id.bytes().is_empty() || *call.id == *id.bytes());
         let at = match known {
             Some(call) => call.at,
-            // Input for a call that never began, or more calls than anybody makes.
-            None if name.bytes().is_empty() || self.calls.len() == ORDER_PARTS_MAX => return,
+            // Input for a call that never began.
+            None if name.bytes().is_empty() || self.place == Place::Ended => return,
+            // An answer without one of its calls must not look whole.
+            None if self.calls.len() == ORDER_PARTS_MAX => return self.fail("the upstream calls too many tools", sink),
             None => {
                 self.close_current(sink);
                 let at = self.number();
@@ -331,6 +328,12 @@ impl Stream {
     fn close_all(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         self.close_current(sink);
         self.calls.drain(..).for_each(|call| sink(Event::Close { at: call.at }));
+    }
+
+    fn fail(&mut self, message: &'static str, sink: &mut impl FnMut(Event<'_>)) {
+        self.close_all(sink);
+        self.place = Place::Ended;
+        sink(Event::Fail(Failure { fault: Fault::BadGateway, message: message.into(), code: "".into() }));
     }
 
     fn stop(&mut self, stop: Stop<'_>, sink: &mut impl FnMut(Event<'_>)) {

@@ -162,3 +162,17 @@ fn a_message_counts_only_where_no_delta_did() {
     assert_eq!(shown(&whole(&[message])), ["t:ab"]);
     assert_eq!(shown(&whole(&[&delta(r#"{"content":"ab"}"#), message])), ["t:ab"]);
 }
+
+#[test]
+fn more_calls_than_the_limit_are_a_failure() {
+    let calls = |count: usize| {
+        let call = |nth| format!(r#"{{"index":{nth},"id":"c{nth}","function":{{"name":"f","arguments":"{{}}"}}}}"#);
+        let calls: Vec<String> = (0..count).map(call).collect();
+        let chunk = delta(&format!(r#"{{"tool_calls":[{}]}}"#, calls.join(",")));
+        read(&stream(&[&chunk, &end("tool_calls"), "[DONE]"]), 4096).0
+    };
+    assert_eq!(calls(ORDER_PARTS_MAX).unwrap().parts.len(), ORDER_PARTS_MAX);
+    for count in [ORDER_PARTS_MAX + 1, ORDER_PARTS_MAX + 9] {
+        assert_eq!(calls(count).unwrap_err().fault, Fault::BadGateway);
+    }
+}
