@@ -52,7 +52,6 @@ pub(super) fn snapshot(
     let access = check.access(&listen);
     let mut lookup = Lookup { catalogue: providers.catalogue, providers: providers.names, ..Lookup::default() };
     lookup.clients = hashes(&lookup, &clients)?;
-    check.tls();
     let snapshot = Snapshot {
         generation: 0,
         file: outside.path.map(Path::to_owned),
@@ -62,6 +61,7 @@ pub(super) fn snapshot(
         clients: clients.into(),
         listen,
         admin,
+        tls: check.identity(),
         cores: check.cores(overrides),
         driver: check.driver(overrides),
         data_dir: check.data_dir(),
@@ -320,15 +320,6 @@ impl Check<'_, '_, '_> {
                     self.absent(&At::ROOT.member("listen"), message);
                 }
                 Access::Open
-            }
-        }
-    }
-
-    fn tls(&mut self) {
-        let at = At::ROOT.member("tls");
-        for (name, file) in self.file.tls.iter().flat_map(|tls| [("cert", &tls.cert), ("key", &tls.key)]) {
-            if file.as_deref() == Some("") {
-                self.problems.error(&at.member(name), "is empty");
             }
         }
     }

@@ -17,7 +17,6 @@ pub struct Member(pub &'static str);
 
 /// All of them.
 pub const NOT_YET: &[NotYet] = &[
-    NotYet { at: Member("tls"), what: "TLS on the relay address" },
     NotYet { at: Member("providers.*.balance"), what: "balances other than round_robin" },
     NotYet { at: Member("providers.*.affinity"), what: "affinity" },
     NotYet { at: Member("providers.*.think_tag"), what: "think tags" },

@@ -9,6 +9,7 @@ use super::problem::At;
 use super::secret_ref;
 use super::snapshot::{Base, Verify};
 use crate::tls::ServerName;
+use crate::tls::party::{Identity, Refused};
 use crate::tls::roots::Trust;
 
 impl Check<'_, '_, '_> {
@@ -46,6 +47,32 @@ impl Check<'_, '_, '_> {
             self.problems.error(at, message);
             Trust::system()
         })
+    }
+
+    /// What the relay shows its own callers, where it speaks TLS to them.
+    pub(super) fn identity(&mut self) -> Option<Identity> {
+        let tls = self.file.tls.as_ref()?;
+        let at = At::ROOT.member("tls");
+        let mut read = |name: &'static str, place: &Option<String>| {
+            let text = match place.as_deref() {
+                // That it is missing has been said already.
+                None => return None,
+                Some("") => Err("is empty".to_owned()),
+                Some(place) => self.text(place),
+            };
+            text.map_err(|message| self.problems.error(&at.member(name), message)).ok()
+        };
+        let (chain, key) = (read("cert", &tls.cert), read("key", &tls.key));
+        let refused = match Identity::new(chain?.as_bytes(), key?.as_bytes()) {
+            Ok(identity) => return Some(identity),
+            Err(refused) => refused,
+        };
+        let (name, place, why) = match refused {
+            Refused::Chain(why) => ("cert", &tls.cert, why),
+            Refused::Key(why) => ("key", &tls.key, why),
+        };
+        self.problems.error(&at.member(name), format!("{} {why}", place.as_deref().unwrap_or_default()));
+        None
     }
 
     /// The text of a file that the configuration names.

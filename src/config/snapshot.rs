@@ -12,7 +12,7 @@ use super::pattern::Pattern;
 use crate::base::secret::Secret;
 use crate::protocol::ir::Quirks;
 use crate::protocol::{Dialect, Protocol};
-use crate::tls::{ServerName, roots::Trust};
+use crate::tls::{ServerName, party::Identity, roots::Trust};
 
 pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
 pub use super::file::{Driver as DriverChoice, Log};
@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub listen: Vec<Listen>,
     /// The admin address.
     pub admin: Admin,
+    /// What is shown to callers over TCP; in the clear where nothing is.
+    pub tls: Option<Identity>,
     /// Threads that serve.
     pub cores: Cores,
     /// How sockets are driven.

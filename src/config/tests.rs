@@ -443,3 +443,20 @@ fn replace(value: &mut serde_json::Value, left: &mut usize, by: &serde_json::Val
         _ => {}
     }
 }
+
+#[test]
+fn a_pair_of_the_relay_is_read_and_tried() {
+    let pair = |cert: &str, key: &str| format!(r#"{{ "tls": {{ "cert": "{cert}", "key": "{key}" }} }}"#);
+    let (cert, key) = ("/etc/weir/cert.pem", "/etc/weir/key.pem");
+    assert!(snapshot(&pair(cert, key)).tls.is_some() && snapshot("{}").tls.is_none());
+    let cases = [
+        (pair("", key), "1 tls.cert: is empty"),
+        (pair(cert, "/none"), "1 tls.key: /none: entity not found"),
+        (pair(key, key), "1 tls.cert: /etc/weir/key.pem holds no certificate"),
+        (pair(cert, cert), "1 tls.key: /etc/weir/cert.pem holds no private key that can be read without a password"),
+        (r#"{ "tls": { "cert": "/etc/weir/cert.pem" } }"#.to_owned(), "1 tls: \"key\" is missing"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(errors(&read(&text)), [expected], "{text}");
+    }
+}

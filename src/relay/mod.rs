@@ -11,6 +11,7 @@ mod core;
 mod demo;
 mod exchange;
 mod failure;
+mod greet;
 mod intake;
 mod local;
 mod open;

@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::core::{Core, Scratch};
+use super::greet::{Greeted, greet};
 use super::wait::Client;
 use super::{exchange, reply};
 use crate::http::head::{self, HeadLimits, Method, Refusal, RequestHead};
@@ -38,6 +39,11 @@ enum NoHead {
 
 /// Serves `stream` to its end. `crowd` is how many connections weir has, this one included.
 pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: Wire<N::Stream>, peer: Peer, crowd: usize) {
+    let stream = match greet(core, stream, peer).await {
+        Some(Greeted::Ready(stream)) => stream,
+        Some(Greeted::Clear(stream)) => return refuse_clear(Client::new(core, stream, peer)).await,
+        None => return,
+    };
     let mut client = Client::new(core, stream, peer);
     if crowd > core.view().snapshot.limits.connections {
         let note = reply::Note {
@@ -60,6 +66,14 @@ pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: Wire<N::Stream>, p
     if last == After::Linger {
         linger(&mut client).await;
     }
+}
+
+/// Tells a caller that speaks HTTP in the clear that this address speaks TLS.
+async fn refuse_clear<N: Net>(mut client: Client<N>) {
+    let note = reply::Note::closing(Dialect::Chat, client.core.next_id(client.core.net.unix_ms()));
+    let message = "plain HTTP was sent to an address that speaks TLS: use https://";
+    let _ = reply::fault(&mut client, &note, Fault::of_status(400), message).await;
+    linger(&mut client).await;
 }
 
 async fn request<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, opening: bool) -> After {

@@ -43,7 +43,12 @@ struct State {
 impl<S: Stream> Wire<S> {
     /// The same connection with `session` over it.
     pub fn secured(self, session: Session) -> Wire<S> {
-        let state = State { session, left: Vec::new(), owed: 0, ended: false, failed: false };
+        self.secured_from(session, Vec::new())
+    }
+
+    /// The same where `left` has been read already.
+    pub fn secured_from(self, session: Session, left: Vec<u8>) -> Wire<S> {
+        let state = State { session, left, owed: 0, ended: false, failed: false };
         Wire::Tls(Box::new(Tls { under: self, state: RefCell::new(state) }))
     }
 
@@ -117,7 +122,12 @@ impl<S: Stream> Tls<S> {
     fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.under.poll_handshake(cx))?;
         let mut state = self.state.borrow_mut();
-        while state.session.is_handshaking() {
+        loop {
+            // The last words of a client's handshake go out with its first request. Those of a server go at once: a
+            // client of TLS 1.2 asks nothing before it has them.
+            if !state.session.is_handshaking() && state.session.is_client() {
+                return Poll::Ready(Ok(()));
+            }
             match state.session.send(|slices| self.under.try_write(slices)) {
                 Ok(()) => {}
                 Err(error) if sys::would_block(&error) => {
@@ -126,16 +136,18 @@ impl<S: Stream> Tls<S> {
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            ready!(self.under.poll_readable(cx));
+            if !state.session.is_handshaking() {
+                return Poll::Ready(Ok(()));
+            }
+            if state.left.is_empty() {
+                ready!(self.under.poll_readable(cx));
+            }
             match state.read(&self.under, &mut Vec::new()) {
                 Err(error) if !sys::would_block(&error) => return Poll::Ready(Err(error)),
                 _ if state.session.has_ended() => return Poll::Ready(Err(cut("ended during the TLS handshake"))),
                 _ => {}
             }
         }
-        // The last words of a client's handshake go out with its first request; a server's with its first answer,
-        // unless they can go now.
-        Poll::Ready(Ok(()))
     }
 }
 

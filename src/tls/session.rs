@@ -50,6 +50,11 @@ impl Session {
         self.connection.is_handshaking()
     }
 
+    /// Whether this is the side that calls.
+    pub fn is_client(&self) -> bool {
+        matches!(self.connection, Connection::Client(_))
+    }
+
     /// Whether an earlier session was taken up again.
     pub fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed)

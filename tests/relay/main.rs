@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod admin;
 mod bad_input;
+mod client_tls;
 mod command_line;
 mod counts;
 mod demo;

@@ -2,8 +2,8 @@
 //!
 //! Every part is an output item of its own. The last events repeat all that was said, so the text of each item is kept
 //! until it is closed, and the closed items until the end: up to `limits::RESPONSES_OUTPUT_BYTES_MAX`, beyond which the
-//! stream ends by `response.failed` and never by an `output` that is cut. The buffers grow by doubling; an event
-//! allocates nothing else. A call's item is added with its first input, for a seal of the call goes before it.
+//! stream ends by `response.failed` and never by an `output` that is cut. The buffers grow by doubling; a text
+//! delta allocates nothing else, an item as it opens and closes does. A call's item is added with its first input, for a seal of the call goes before it.
 //!
 //! Citations and foreign parts of other protocols are not said.
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use serde_json::{Value, json};
-pub use tls::{Authority, Front, Manner};
+pub use tls::{Authority, Front, Manner, Shown};
 pub use upstream::{Call, Upstream};
 pub use wire::{HANG, Length, Message, Wire, text};
 
