@@ -125,7 +125,7 @@ fn a_slow_client_holds_the_upstream_back(driver: Driver) {
     });
 }
 /// Memory of its own that the process holds; pages of the program that are read in meanwhile do not count.
-fn own_bytes(pid: u32) -> usize {
+pub fn own_bytes(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
     let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");

@@ -19,6 +19,7 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod promises;
 mod proxies;
 mod routing;
 mod sandbox;
