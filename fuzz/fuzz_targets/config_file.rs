@@ -30,8 +30,8 @@ fuzz_target!(|data: &[u8]| {
         clients.chain([None]).flat_map(|client| [(client, Dialect::Chat), (client, Dialect::Gemini)])
     {
         for model in route::listed(&snapshot, client, dialect) {
-            let question = route::Question { client, dialect, forced: None, model: model.id };
-            for target in route::targets(&snapshot, &question).expect("what is listed is answered") {
+            let question = route::Question { client, dialect, forced: None, model: model.id, rule: None, scene: None };
+            for target in route::targets(&snapshot, &question).expect("what is listed is answered").targets {
                 let mut order = keys::Order::new();
                 keys::order(&snapshot, target.provider, target.model, &mut 1, &mut order);
                 assert!(order.iter().all(|&key| snapshot.keys[usize::from(key)].provider == target.provider));

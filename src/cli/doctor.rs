@@ -3,7 +3,7 @@
 //! Every finding is one line that begins with `ok`, `warn` or `fail`. Keys are tried only if asked, with a
 //! request that costs nothing (the list of models), and are told by name.
 
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::config::Overrides;
 use crate::config::snapshot::{DriverChoice, Key, Provider};
 use crate::limits;
 use crate::protocol::Protocol;
+use crate::tls;
 
 /// How a finding is to be taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,19 +55,19 @@ pub(super) fn doctor(path: &Path, probe_keys: bool, probe: Probe, out: &mut dyn 
         return Ok(findings.worst);
     };
     findings.say(Mark::Ok, &format!("{} is valid", path.display()))?;
+    if snapshot.providers.iter().any(|provider| provider.base.tls) {
+        findings.say(Mark::Ok, &format!("TLS: {}", tls::roots::system()))?;
+    }
     for (provider, index) in snapshot.providers.iter().zip(0_u16..) {
         let addresses = reach(provider, &mut findings)?;
         for (_, key) in snapshot.keys_of(index).filter(|(_, key)| probe_keys && !key.disabled) {
             let name = format!("provider {} key {}", provider.name, key.name);
-            match (provider.base.tls, addresses.first()) {
-                (true, _) => findings.say(Mark::Warn, &format!("{name}: not tried, TLS is not yet in effect"))?,
-                (false, None) => {}
-                (false, Some(address)) => match request(provider, key, *address) {
-                    Ok(status @ 200..=299) => findings.say(Mark::Ok, &format!("{name}: accepted ({status})"))?,
-                    Ok(status @ (401 | 403)) => findings.say(Mark::Fail, &format!("{name}: refused ({status})"))?,
-                    Ok(status) => findings.say(Mark::Warn, &format!("{name}: the provider answers {status}"))?,
-                    Err(error) => findings.say(Mark::Fail, &format!("{name}: {error}"))?,
-                },
+            let Some(address) = addresses.first() else { continue };
+            match request(provider, key, *address) {
+                Ok(status @ 200..=299) => findings.say(Mark::Ok, &format!("{name}: accepted ({status})"))?,
+                Ok(status @ (401 | 403)) => findings.say(Mark::Fail, &format!("{name}: refused ({status})"))?,
+                Ok(status) => findings.say(Mark::Warn, &format!("{name}: the provider answers {status}"))?,
+                Err(error) => findings.say(Mark::Fail, &format!("{name}: {error}"))?,
             }
         }
     }
@@ -106,18 +107,14 @@ fn reach(provider: &Provider, findings: &mut Findings<'_>) -> Result<Vec<SocketA
             return Ok(Vec::new());
         }
     };
-    let bound = Duration::from_millis(limits::DOCTOR_MS_MAX);
     let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let shown = shown.join(", ");
     let mut last = None;
     for address in &addresses {
-        match TcpStream::connect_timeout(address, bound) {
-            Ok(_stream) if provider.base.tls => {
-                findings.say(Mark::Warn, &format!("provider {name}: {shown} connects; TLS is not yet in effect"))?;
-                return Ok(addresses);
-            }
-            Ok(_stream) => {
-                findings.say(Mark::Ok, &format!("provider {name}: {shown} connects"))?;
+        match link(provider, *address) {
+            Ok(_link) => {
+                let how = if provider.base.tls { "connects, and its certificate holds" } else { "connects" };
+                findings.say(Mark::Ok, &format!("provider {name}: {shown} {how}"))?;
                 return Ok(addresses);
             }
             Err(error) => last = Some(error),
@@ -128,11 +125,36 @@ fn reach(provider: &Provider, findings: &mut Findings<'_>) -> Result<Vec<SocketA
     Ok(Vec::new())
 }
 
-/// Asks for the list of models with a key, and says the status of the answer.
-fn request(provider: &Provider, key: &Key, address: SocketAddr) -> io::Result<u16> {
+/// A connection to a provider.
+trait Link: Read + Write {}
+
+impl<T: Read + Write> Link for T {}
+
+/// Connects as the relay would without a proxy: over TLS where the provider is reached over https.
+fn link(provider: &Provider, address: SocketAddr) -> io::Result<Box<dyn Link>> {
     let bound = Duration::from_millis(limits::DOCTOR_MS_MAX);
     let mut stream = TcpStream::connect_timeout(&address, bound)?;
     stream.set_read_timeout(Some(bound))?;
+    stream.set_write_timeout(Some(bound))?;
+    let Some(verify) = &provider.tls else { return Ok(Box::new(stream)) };
+    let config = tls::party::client(&verify.trust);
+    let mut session = rustls::ClientConnection::new(config, verify.name.clone()).map_err(refused)?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream).map_err(|error| match error.downcast::<rustls::Error>() {
+            Ok(error) => refused(error),
+            Err(error) => error,
+        })?;
+    }
+    Ok(Box::new(rustls::StreamOwned::new(session, stream)))
+}
+
+fn refused(error: rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, tls::reason(&error))
+}
+
+/// Asks for the list of models with a key, and says the status of the answer.
+fn request(provider: &Provider, key: &Key, address: SocketAddr) -> io::Result<u16> {
+    let mut stream = link(provider, address)?;
     let base = &provider.base;
     let version = if base.versioned { "" } else { "/v1" };
     let target = match provider.protocol {
@@ -151,8 +173,11 @@ fn request(provider: &Provider, key: &Key, address: SocketAddr) -> io::Result<u1
     head.extend_from_slice(b"\r\n");
     stream.write_all(&head)?;
     let mut answer = Vec::new();
-    // The status line is enough.
-    stream.take(1_024).read_to_end(&mut answer)?;
+    // The status line is enough, however the connection ends behind it.
+    let read = stream.take(1_024).read_to_end(&mut answer);
+    if answer.is_empty() {
+        read?;
+    }
     let line = answer.split(|&byte| byte == b' ').nth(1);
     let status = line.and_then(crate::base::ascii::decimal).and_then(|status| u16::try_from(status).ok());
     status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
@@ -160,6 +185,8 @@ fn request(provider: &Provider, key: &Key, address: SocketAddr) -> io::Result<u1
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::control::DriverReport;
 
@@ -235,5 +262,33 @@ mod tests {
         assert!(text.contains("fail provider p: ") && text.contains("ok   driver io_uring"), "{text}");
         let (code, text) = seen("{", false);
         assert_eq!(code, 1, "{text}");
+    }
+
+    #[test]
+    fn a_certificate_is_looked_at() {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let (chain, secret) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let identity = tls::party::Identity::new(chain.as_bytes(), secret.as_bytes()).expect("they fit");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let serving = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().expect("a look");
+                let mut session = rustls::ServerConnection::new(Arc::clone(&identity.0)).expect("a session");
+                while session.is_handshaking() && session.complete_io(&mut stream).is_ok() {}
+            }
+        });
+        let ca = std::env::temp_dir().join(format!("weir-doctor-{}.pem", std::process::id()));
+        std::fs::write(&ca, &chain).expect("a file");
+        let at = format!("\"protocol\": \"chat\", \"base_url\": \"https://localhost:{port}\"");
+        let (code, text) =
+            seen(&format!(r#"{{ "providers": {{ "p": {{ {at}, "tls": {{ "ca": "{}" }} }} }} }}"#, ca.display()), false);
+        assert!(text.contains("connects, and its certificate holds"), "{text}");
+        assert_ne!(code, 1, "{text}");
+        let (code, text) = seen(&format!(r#"{{ "providers": {{ "p": {{ {at} }} }} }}"#), false);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("fail provider p: "), "{text}");
+        serving.join().expect("no panic");
+        std::fs::remove_file(&ca).expect("it was there");
     }
 }

@@ -207,10 +207,23 @@ fn a_proxy_that_stands_still_goes_to_the_next_key(driver: Driver) {
     serve(&mut direct, &mut client);
 }
 
+/// The two addresses of `localhost` with one port: the first is held by a socket that does not listen, so that
+/// nobody else does. Nothing where the machine has no IPv6.
+fn two_addresses() -> Option<(socket2::Socket, TcpListener, u16)> {
+    for _ in 0..100 {
+        let listener = TcpListener::bind("[::1]:0").ok()?;
+        let port = listener.local_addr().expect("address").port();
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        if socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).is_ok() {
+            return Some((socket, listener, port));
+        }
+    }
+    panic!("no port is free on both addresses");
+}
+
 fn another_address_is_tried_at_once(driver: Driver) {
     // `localhost` is 127.0.0.1 and ::1; here only the second has somebody.
-    let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
-    let port = listener.local_addr().expect("address").port();
+    let Some((_nobody, listener, port)) = two_addresses() else { return };
     let mut upstream = Upstream::on(listener);
     let weir = Weir::start(driver, config_at("chat", &format!("http://localhost:{port}/v1")));
     weir.client().still_serves(&mut upstream);
@@ -218,10 +231,7 @@ fn another_address_is_tried_at_once(driver: Driver) {
 
 fn a_slow_address_is_passed_by(driver: Driver) {
     // A queue that is full swallows what comes: the connection neither stands nor fails.
-    let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
-    let port = listener.local_addr().expect("address").port();
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).expect("bind");
+    let Some((socket, listener, port)) = two_addresses() else { return };
     socket.listen(0).expect("listen");
     let full: Vec<_> = (0..4)
         .map(|_| {

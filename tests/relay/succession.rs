@@ -71,6 +71,7 @@ fn answer_all(mut stream: TcpStream) {
     let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
     loop {
         match stream.read(&mut piece) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Ok(0) | Err(_) => return,
             Ok(n) => seen.extend_from_slice(&piece[..n]),
         }
@@ -132,6 +133,8 @@ fn exchange(mut stream: TcpStream) -> Result<Option<TcpStream>, (usize, String)>
         match stream.read(&mut piece) {
             Ok(0) => return Err((seen.len(), "the end".to_owned())),
             Ok(n) => seen.extend_from_slice(&piece[..n]),
+            // As in `told`: this is no end of the connection.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err((seen.len(), error.to_string())),
         }
         let text = String::from_utf8_lossy(&seen).to_ascii_lowercase();
