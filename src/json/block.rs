@@ -106,7 +106,7 @@ macro_rules! reader {
         /// See [`super::end`].
         #[target_feature(enable = $features)]
         pub(in crate::json) fn end(text: &[u8], at: usize, last: bool) -> Option<Inside> {
-            let mut carry = Carry { escaped: 0, open: 0, half: std::arch::x86_64::_mm256_setzero_si256() };
+            let mut carry = Carry::none();
             let mut noted = [Noted { rest: 0, places: 0 }; NOTED_MAX];
             let mut count = 0;
             let mut rest = text.get(at..)?;
@@ -157,12 +157,12 @@ macro_rules! reader {
             let escaped = escaped(block.equal(b'\\'), &mut carry.escaped);
             let closing = quotes & !escaped;
             if block.unusual() || carry.open != 0 {
-                let bad = block.controls() | bad_sequences(block.halves(), carry);
+                let bad = block.controls() | bad_sequences(block, carry);
                 if bad & through_first(closing) != 0 {
                     return None;
                 }
             }
-            carry.half = block.last_half();
+            carry.leave(block);
             Some((closing, escaped & !quotes & !block.letters()))
         }
     };
@@ -172,6 +172,8 @@ macro_rules! reader {
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod utf8;
 
 /// Bytes of a block.
 const BLOCK: usize = 64;

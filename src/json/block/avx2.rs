@@ -1,4 +1,4 @@
-//! Blocks by AVX2, in two halves, and the order of UTF-8 in them, which AVX-512 has looked at here too.
+//! Blocks by AVX2, in two halves.
 
 #![allow(unsafe_code)]
 
@@ -9,23 +9,39 @@ use std::arch::x86_64::{
     _mm256_subs_epu8, _mm256_xor_si256,
 };
 
+use super::utf8::{CONTINUED, LEAD_HIGH, LEAD_LOW, NEXT_HIGH};
 use super::{BLOCK, Inside, LETTERS, NOTED_MAX, Noted, are_units, escaped, open, through_first};
 
 reader!("avx2,bmi1");
 
 /// What a block leaves to the one behind it.
-pub(super) struct Carry {
+struct Carry {
     /// Bit 0: the first byte is escaped.
-    pub(super) escaped: u64,
+    escaped: u64,
     /// Not 0 if a sequence of UTF-8 may be unfinished.
-    pub(super) open: u32,
+    open: u32,
     /// The last half of the block.
-    pub(super) half: __m256i,
+    half: __m256i,
+}
+
+impl Carry {
+    /// In front of the first block.
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1")]
+    fn none() -> Carry {
+        Carry { escaped: 0, open: 0, half: _mm256_setzero_si256() }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1")]
+    fn leave(&mut self, block: Block) {
+        self.half = block.1;
+    }
 }
 
 /// 64 bytes in two halves.
 #[derive(Clone, Copy)]
-pub(super) struct Block(pub(super) __m256i, pub(super) __m256i);
+struct Block(__m256i, __m256i);
 
 impl Block {
     #[inline]
@@ -80,22 +96,12 @@ impl Block {
         };
         Block(is(self.0), is(self.1)).bits()
     }
-
-    #[inline]
-    fn halves(self) -> Block {
-        self
-    }
-
-    #[inline]
-    fn last_half(self) -> __m256i {
-        self.1
-    }
 }
 
 /// Where UTF-8 goes wrong: at the latest byte by which it shows.
 #[inline]
 #[target_feature(enable = "avx2,bmi1")]
-pub(super) fn bad_sequences(block: Block, carry: &mut Carry) -> u64 {
+fn bad_sequences(block: Block, carry: &mut Carry) -> u64 {
     carry.open = _mm256_movemask_epi8(block.1) as u32 >> 29;
     let low = malformed(block.0, carry.half);
     let high = malformed(block.1, block.0);
@@ -138,44 +144,4 @@ fn malformed(bytes: __m256i, before: __m256i) -> __m256i {
 fn table(entries: &[u8; 16]) -> __m256i {
     // SAFETY: `entries` is 16 readable bytes; the load needs no alignment.
     _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(entries.as_ptr().cast()) })
-}
-
-/// A continuation behind a continuation.
-const CONTINUED: u8 = 0x80;
-const LEADS: u16 = 0xf000;
-const CONTINUATIONS: u16 = 0x0f00;
-const ANY: u16 = 0xffff;
-
-/// The ways in which two bytes in a row are no UTF-8 (Unicode table 3-7), each as three sets of nibbles: the
-/// high one of the first byte, its low one, the high one of the second byte.
-const WRONG: [(u16, u16, u16); 8] = [
-    (LEADS, ANY, !CONTINUATIONS),                     // a lead without continuation
-    (0x00ff, ANY, CONTINUATIONS),                     // a continuation behind ASCII
-    (1 << 0xc, 0b11, CONTINUATIONS),                  // c0, c1: overlong
-    (1 << 0xe, 1, 1 << 8 | 1 << 9),                   // e0 80..9f: overlong
-    (1 << 0xe, 1 << 0xd, 1 << 0xa | 1 << 0xb),        // ed a0..bf: surrogates
-    (1 << 0xf, 0xfff0, 1 << 9 | 1 << 0xa | 1 << 0xb), // f4 90..bf and above: beyond U+10FFFF
-    (1 << 0xf, 0xffe1, 1 << 8),                       // f0 80..8f: overlong; f5 80.. and above: beyond U+10FFFF
-    (CONTINUATIONS, ANY, CONTINUATIONS),              // `CONTINUED`
-];
-
-const LEAD_HIGH: [u8; 16] = nibbles(0);
-const LEAD_LOW: [u8; 16] = nibbles(1);
-const NEXT_HIGH: [u8; 16] = nibbles(2);
-
-/// For each nibble the ways of `WRONG` that it takes part in, in its column `of`.
-const fn nibbles(of: usize) -> [u8; 16] {
-    let mut table = [0; 16];
-    let mut nibble = 0;
-    while nibble < 16 {
-        let mut way = 0;
-        while way < 8 {
-            let (lead_high, lead_low, next_high) = WRONG[way];
-            let set = [lead_high, lead_low, next_high][of];
-            table[nibble] |= ((set >> nibble & 1) as u8) << way;
-            way += 1;
-        }
-        nibble += 1;
-    }
-    table
 }

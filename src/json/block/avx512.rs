@@ -3,15 +3,41 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_loadu_si128, _mm512_broadcast_i32x4, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
-    _mm512_cmplt_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_set1_epi8,
-    _mm512_shuffle_epi8,
+    __m512i, _mm_loadu_si128, _mm512_alignr_epi8, _mm512_alignr_epi64, _mm512_and_si512, _mm512_broadcast_i32x4,
+    _mm512_cmpeq_epi8_mask, _mm512_cmplt_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_cmpneq_epi8_mask,
+    _mm512_loadu_si512, _mm512_movepi8_mask, _mm512_or_si512, _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_srli_epi16,
+    _mm512_subs_epu8,
 };
 
-use super::avx2::{self, Carry, bad_sequences};
+use super::utf8::{CONTINUED, LEAD_HIGH, LEAD_LOW, NEXT_HIGH};
 use super::{BLOCK, Inside, LETTERS, NOTED_MAX, Noted, are_units, escaped, open, through_first};
 
-reader!("avx512f,avx512bw,avx2,bmi1");
+reader!("avx512f,avx512bw,bmi1");
+
+/// What a block leaves to the one behind it.
+struct Carry {
+    /// Bit 0: the first byte is escaped.
+    escaped: u64,
+    /// Not 0 if a sequence of UTF-8 may be unfinished.
+    open: u32,
+    /// The block.
+    block: Block,
+}
+
+impl Carry {
+    /// In front of the first block.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn none() -> Carry {
+        Carry { escaped: 0, open: 0, block: Block(_mm512_set1_epi8(0)) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn leave(&mut self, block: Block) {
+        self.block = block;
+    }
+}
 
 /// 64 bytes.
 #[derive(Clone, Copy)]
@@ -48,20 +74,39 @@ impl Block {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn letters(self) -> u64 {
-        // SAFETY: the table is 16 readable bytes; the load needs no alignment.
-        let known = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(LETTERS.as_ptr().cast()) });
-        _mm512_cmpeq_epi8_mask(self.0, _mm512_shuffle_epi8(known, self.0)) | self.equal(b'r')
+        _mm512_cmpeq_epi8_mask(self.0, _mm512_shuffle_epi8(table(LETTERS), self.0)) | self.equal(b'r')
     }
+}
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx2")]
-    fn halves(self) -> avx2::Block {
-        avx2::Block(_mm512_castsi512_si256(self.0), self.last_half())
-    }
+/// Where UTF-8 goes wrong: at the latest byte by which it shows. See `avx2::malformed`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn bad_sequences(block: Block, carry: &mut Carry) -> u64 {
+    let bytes = block.0;
+    let across = _mm512_alignr_epi64::<6>(bytes, carry.block.0);
+    let one = _mm512_alignr_epi8::<15>(bytes, across);
+    let two = _mm512_alignr_epi8::<14>(bytes, across);
+    let three = _mm512_alignr_epi8::<13>(bytes, across);
+    let nibble = _mm512_set1_epi8(0x0f);
+    let pair = _mm512_and_si512(
+        _mm512_and_si512(
+            _mm512_shuffle_epi8(table(&LEAD_HIGH), _mm512_and_si512(_mm512_srli_epi16::<4>(one), nibble)),
+            _mm512_shuffle_epi8(table(&LEAD_LOW), _mm512_and_si512(one, nibble)),
+        ),
+        _mm512_shuffle_epi8(table(&NEXT_HIGH), _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble)),
+    );
+    // 0xe0 and 0xf0, the least bytes that lead three and four, become 0x80.
+    let third = _mm512_subs_epu8(two, _mm512_set1_epi8(0x60));
+    let fourth = _mm512_subs_epu8(three, _mm512_set1_epi8(0x70));
+    let due = _mm512_and_si512(_mm512_or_si512(third, fourth), _mm512_set1_epi8(CONTINUED as i8));
+    carry.open = (_mm512_movepi8_mask(bytes) >> (BLOCK - 3)) as u32;
+    _mm512_cmpneq_epi8_mask(pair, due)
+}
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx2")]
-    fn last_half(self) -> __m256i {
-        _mm512_extracti64x4_epi64::<1>(self.0)
-    }
+/// `entries` in all lanes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn table(entries: &[u8; 16]) -> __m512i {
+    // SAFETY: `entries` is 16 readable bytes; the load needs no alignment.
+    _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(entries.as_ptr().cast()) })
 }
