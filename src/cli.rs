@@ -448,17 +448,10 @@ fn status(path: &Path, json: bool, out: &mut dyn Write) -> Done {
             answer["requests"],
         );
         for provider in list(&answer["providers"]) {
-            let keys: Vec<String> = list(&provider["keys"])
-                .iter()
-                .map(|key| format!("{} {}", word(&key["name"]), health(key)))
-                .collect();
-            let _ = writeln!(
-                text,
-                "provider {}: {}, keys: {}",
-                word(&provider["name"]),
-                health(provider),
-                keys.join(", ")
-            );
+            let keys: Vec<String> =
+                list(&provider["keys"]).iter().map(|key| format!("{} {}", word(&key["name"]), health(key))).collect();
+            let _ =
+                writeln!(text, "provider {}: {}, keys: {}", word(&provider["name"]), health(provider), keys.join(", "));
         }
     }
     written(out.write_all(text.as_bytes()))?;

@@ -224,7 +224,11 @@ mod tests {
         assert_eq!(one[1].told["health"], "ok");
         assert_eq!(all_rest(&one), None, "other models are served");
         let over = told(5_001);
-        assert_eq!((&over[0].told["health"], &over[0].told["models"]), (&json!("ok"), &json!([])), "a rest that is over");
+        assert_eq!(
+            (&over[0].told["health"], &over[0].told["models"]),
+            (&json!("ok"), &json!([])),
+            "a rest that is over"
+        );
         fail(&board, &snapshot, 0, "m", Cause::Rejected, None);
         let whole = told(0);
         assert_eq!((&whole[0].told["health"], &whole[0].told["cause"]), (&json!("cooling"), &json!("rejected")));

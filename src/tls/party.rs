@@ -99,7 +99,8 @@ mod tests {
         assert!(matches!(refused("", &key), Refused::Chain(_)));
         assert!(matches!(refused(&key, &key), Refused::Chain(_)));
         assert!(matches!(refused(&chain, &chain), Refused::Key(_)));
-        let shown = |own: &str, key: &str| format!("{:?}", Identity::new(own.as_bytes(), key.as_bytes()).expect("sound"));
+        let shown =
+            |own: &str, key: &str| format!("{:?}", Identity::new(own.as_bytes(), key.as_bytes()).expect("sound"));
         assert_eq!(shown(&chain, &key), shown(&chain, &key));
         assert_ne!(shown(&chain, &key), shown(&other.cert.pem(), &wrong));
         assert_eq!(shown(&chain, &key).len(), "Identity(0123456789abcdef)".len());
