@@ -14,6 +14,8 @@ pub mod custom;
 pub mod dropped;
 pub mod event;
 pub mod grammar;
+#[cfg(test)]
+pub(in crate::protocol) mod laws;
 pub mod media;
 pub mod names;
 pub mod order;
