@@ -183,6 +183,8 @@ pub struct Media<'a> {
     pub detail: Option<Text<'a>>,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// What a medium is.
@@ -230,6 +232,8 @@ pub struct ToolCall<'a> {
     pub seal: Option<Seal<'a>>,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// What kind of tool a call is for.
@@ -270,6 +274,8 @@ pub struct ToolResult<'a> {
     pub failed: bool,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// A tool that may be called.
@@ -394,6 +400,8 @@ pub struct Reasoning<'a> {
     pub summary: Option<Text<'a>>,
     /// Responses' `include` of `reasoning.encrypted_content`.
     pub encrypted: bool,
+    /// The whole as its origin wrote it, where that says more than `thinking` does: Anthropic's `thinking`.
+    pub raw: Option<Json<'a>>,
 }
 
 /// How much is thought.
