@@ -34,15 +34,7 @@ pub(super) fn shown<'a>(text: &Text<'a>) -> Option<Part<'a>> {
     let media_type = media_type?;
     let kind = media::kind(&media_type.decode());
     let (name, detail, cache) = (None, None, None);
-    Some(Part::Media(Media {
-        kind,
-        source,
-        media_type: Some(media_type),
-        name,
-        detail,
-        cache,
-        carry: Vec::new(),
-    }))
+    Some(Part::Media(Media { kind, source, media_type: Some(media_type), name, detail, cache, carry: Vec::new() }))
 }
 
 #[cfg(test)]
@@ -57,7 +49,9 @@ mod tests {
         assert_eq!(out, b"![image](data:image/png;base64,iVBO+/==)");
         let Some(Part::Media(media)) = shown(&Text::joined(out)) else { panic!("it is a medium") };
         assert_eq!((media.kind, media.source), (MediaKind::Image, Source::Base64(Text::plain("iVBO+/=="))));
-        for other in ["![image](data:image/png;base64,x) and more", "![image](https://x)", "[sound](", "", "![image](data:,)x"] {
+        for other in
+            ["![image](data:image/png;base64,x) and more", "![image](https://x)", "[sound](", "", "![image](data:,)x"]
+        {
             assert_eq!(shown(&Text::plain(other)), None, "{other}");
         }
     }

@@ -3,12 +3,15 @@
 //! Blocks follow each other strictly, sides take turns, and the model's thinking is sealed: most of what is done here
 //! serves these three. What the API adds beside them (server tools, containers, context edits) is carried as written.
 
+pub mod request_in;
 pub mod response_out;
 pub mod stream_out;
 
+mod block_in;
 mod id;
 mod input;
 mod media;
+mod tool_in;
 mod usage;
 
 pub use stream_out::Encoder;

@@ -84,7 +84,8 @@ impl Blocks<'_> {
     }
 
     fn text(&mut self, text: &Text<'_>, citations: &[(Dialect, Json<'_>)]) {
-        let mut own = citations.iter().filter(|(origin, _)| *origin == Dialect::Anthropic).map(|(_, raw)| raw).peekable();
+        let mut own =
+            citations.iter().filter(|(origin, _)| *origin == Dialect::Anthropic).map(|(_, raw)| raw).peekable();
         if text.is_empty() && own.peek().is_none() {
             return;
         }

@@ -95,12 +95,13 @@ fn a_foreign_block_that_was_streamed_is_put_together() {
     let parse = |text: &'static str| Raw::parse(text.as_bytes()).unwrap();
     let raw = parse(r#"{"type":"server_tool_use","id":"s","name":"web_search","input":{}}"#);
     let kind = PartKind::Foreign { origin: Dialect::Anthropic, raw };
-    let deltas = [r#"{"type":"input_json_delta","partial_json":"{\"q\":"}"#, r#"{"type":"input_json_delta","partial_json":"1}"}"#];
+    let deltas = [
+        r#"{"type":"input_json_delta","partial_json":"{\"q\":"}"#,
+        r#"{"type":"input_json_delta","partial_json":"1}"}"#,
+    ];
     let deltas = deltas.map(|delta| Delta::Foreign(parse(delta)));
-    let compaction = PartKind::Foreign {
-        origin: Dialect::Anthropic,
-        raw: parse(r#"{"type":"compaction","content":null}"#),
-    };
+    let compaction =
+        PartKind::Foreign { origin: Dialect::Anthropic, raw: parse(r#"{"type":"compaction","content":null}"#) };
     let more = [r#"{"type":"compaction_delta","content":"a"}"#, r#"{"type":"compaction_delta","content":"b"}"#];
     let more = more.map(|delta| Delta::Foreign(parse(delta)));
     assert_eq!(

@@ -9,12 +9,12 @@
 //! said. Nothing is allocated per event once the buffers have grown.
 
 use super::{id, media, usage};
-use crate::json::{Escaped, Raw, Writer, text};
+use crate::json::{Escaped, Writer, text};
 use crate::protocol::Dialect;
 use crate::protocol::failure;
 use crate::protocol::ir::order::Sequencer;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{CallKind, Delta, Event, Failure, Opening, PartKind, Seal, Stop, StreamEncoder};
+use crate::protocol::ir::{CallKind, Delta, Event, Failure, Opening, PartKind, Seal, StreamEncoder};
 use crate::protocol::sniff::Usage;
 use crate::sse;
 

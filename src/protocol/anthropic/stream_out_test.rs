@@ -1,7 +1,8 @@
 use super::*;
 use crate::base::span::Span;
+use crate::json::Raw;
 use crate::protocol::failure::Fault;
-use crate::protocol::ir::Text;
+use crate::protocol::ir::{Stop, Text};
 use crate::sse::{Framing, Splitter};
 
 fn said(text: &str) -> Escaped<'_> {
@@ -179,8 +180,7 @@ fn conversion_13_and_50_a_stream_has_one_end_and_a_failed_one_none() {
     assert_eq!(ended.matches("event: message_stop").count(), 1);
     assert!(!ended.contains("[DONE]"));
     let failure = Failure { fault: Fault::Overloaded, message: "no \"room\"".into(), code: "".into() };
-    let failed =
-        told(&[start(), open(0, PartKind::Text), text(0, "a"), Event::Fail(failure.clone()), END[1].clone()]);
+    let failed = told(&[start(), open(0, PartKind::Text), text(0, "a"), Event::Fail(failure.clone()), END[1].clone()]);
     assert_eq!(failed, r#"message_start +0"text","" 0"a" error"#);
     let alone = String::from_utf8(stream(&[Event::Fail(failure)])).unwrap();
     assert_eq!(
@@ -227,7 +227,15 @@ fn conversion_18_a_calls_seal_goes_before_the_call() {
 
 #[test]
 fn conversion_26_no_empty_block_is_told() {
-    let told = whole(&[open(0, PartKind::Text), text(0, ""), close(0), thought(1), close(1), open(2, PartKind::Media), close(2)]);
+    let told = whole(&[
+        open(0, PartKind::Text),
+        text(0, ""),
+        close(0),
+        thought(1),
+        close(1),
+        open(2, PartKind::Media),
+        close(2),
+    ]);
     assert_eq!(told, r#""end_turn",null"#);
 }
 
@@ -246,7 +254,9 @@ fn conversion_64_reasoning_of_another_vendor_is_kept_for_him() {
 
 #[test]
 fn what_only_anthropic_knows_is_told_as_it_was() {
-    let raw = Raw::parse(b"{\"type\":\"server_tool_use\",\n\"id\":\"srvtoolu_1\",\"name\":\"web_search\",\"input\":{}}").unwrap();
+    let raw =
+        Raw::parse(b"{\"type\":\"server_tool_use\",\n\"id\":\"srvtoolu_1\",\"name\":\"web_search\",\"input\":{}}")
+            .unwrap();
     let delta = Raw::parse(b"{\"type\":\"input_json_delta\",\"partial_json\":\"{}\"}").unwrap();
     let other = Raw::parse(b"{\"type\":\"web_search_call\"}").unwrap();
     let citation = Raw::parse(b"{\"cited_text\":\"x\"}").unwrap();
@@ -271,12 +281,8 @@ fn what_only_anthropic_knows_is_told_as_it_was() {
 #[test]
 fn images_are_shown_and_free_text_is_wrapped() {
     let media = Delta::Media { media_type: said("image/png"), base64: said("iVBO") };
-    let free = PartKind::ToolCall {
-        id: said("c"),
-        name: said("patch"),
-        namespace: Escaped::EMPTY,
-        kind: CallKind::Custom,
-    };
+    let free =
+        PartKind::ToolCall { id: said("c"), name: said("patch"), namespace: Escaped::EMPTY, kind: CallKind::Custom };
     let told = whole(&[
         open(0, PartKind::Media),
         Event::Fill { at: 0, delta: media },
@@ -290,4 +296,9 @@ fn images_are_shown_and_free_text_is_wrapped() {
         told,
         r#"+0"text","" 0"![image](data:image/png;base64,iVBO)" -0 +1"tool_use","c","patch",{} 1"{\"input\":\"" 1"a\\n\\\"b" 1"c" 1"\"}" -1 "tool_use",null"#
     );
+}
+
+#[test]
+fn any_answer_is_written_in_whole_frames_with_one_end() {
+    crate::protocol::ir::laws::stream_out::<Encoder>(Framing::Sse, |frame| frame.event == b"message_stop");
 }

@@ -34,8 +34,13 @@ mod tests {
 
     #[test]
     fn conversion_03_and_57_cached_tokens_are_taken_out_and_never_below_zero() {
-        let usage =
-            Usage { input: Some(100), output: Some(7), cache_read: Some(60), cache_write: Some(30), reasoning: Some(5) };
+        let usage = Usage {
+            input: Some(100),
+            output: Some(7),
+            cache_read: Some(60),
+            cache_write: Some(30),
+            reasoning: Some(5),
+        };
         assert_eq!(
             written(usage, Some(1)),
             r#"{"input_tokens":10,"cache_creation_input_tokens":30,"cache_read_input_tokens":60,"output_tokens":7,"output_tokens_details":{"thinking_tokens":5}}"#

@@ -414,8 +414,6 @@ pub struct Reasoning<'a> {
     pub summary: Option<Text<'a>>,
     /// Responses' `include` of `reasoning.encrypted_content`.
     pub encrypted: bool,
-    /// The whole as its origin wrote it, where that says more than `thinking` does: Anthropic's `thinking`.
-    pub raw: Option<Json<'a>>,
 }
 
 /// How much is thought.
