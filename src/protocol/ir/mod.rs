@@ -20,6 +20,7 @@ pub mod order;
 pub mod request;
 pub mod seal;
 pub mod text;
+pub mod thinking;
 
 use super::Dialect;
 use super::failure::Fault;
@@ -30,11 +31,12 @@ pub use dropped::{Action, Dropped};
 pub use event::{Delta, Event, PartKind, Stop};
 pub use names::Names;
 pub use request::{
-    CallKind, Effort, Function, Input, Instruction, Media, MediaKind, Part, Reasoning, Request, Role, Sampling, Shape,
-    Source, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, WebSearch,
+    CallKind, Function, Input, Instruction, Media, MediaKind, Part, Reasoning, Request, Role, Sampling, Shape, Source,
+    Tool, ToolCall, ToolChoice, ToolResult, Turn, WebSearch,
 };
 pub use seal::Seal;
 pub use text::{Json, Text};
+pub use thinking::{Effort, Thinking};
 
 use std::borrow::Cow;
 
