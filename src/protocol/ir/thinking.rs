@@ -4,6 +4,8 @@
 //! the nearest form that the target takes ([`Thinking::word`], [`Thinking::tokens`], [`anthropic_budget`], [`gemini`]).
 //! Which model refuses to be told at all is looked for in its name; a name that says nothing is taken at its word.
 
+use std::fmt;
+
 /// How much is thought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Thinking {
@@ -99,6 +101,18 @@ impl Thinking {
             Thinking::Effort(effort) => Some(effort.budget()),
             Thinking::Budget(tokens) => Some(tokens),
             Thinking::Unsaid | Thinking::Auto => None,
+        }
+    }
+}
+
+impl fmt::Display for Thinking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Thinking::Unsaid => f.write_str("default"),
+            Thinking::Off => f.write_str("none"),
+            Thinking::Auto => f.write_str("auto"),
+            Thinking::Effort(effort) => f.write_str(effort.name()),
+            Thinking::Budget(tokens) => write!(f, "{tokens} tokens"),
         }
     }
 }
