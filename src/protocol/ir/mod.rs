@@ -143,6 +143,8 @@ pub struct Opening {
     /// Members of the request that the answer repeats (Responses: `instructions`, `tools`, `tool_choice`, …), as
     /// written JSON members `"name":value,…` without braces; empty for none.
     pub echo: Vec<u8>,
+    /// The request has Responses' tool `local_shell`, so that a call of it is told in that tool's own form.
+    pub local_shell: bool,
     /// How events are framed for the client; Gemini has two forms.
     pub framing: Option<sse::Framing>,
     /// The answer is to Ollama's `/api/generate` and not `/api/chat`, or to Chat's old `/v1/completions`.

@@ -27,7 +27,9 @@ pub struct Request<'a> {
     pub turns: Vec<Turn<'a>>,
     /// Tools that may be called.
     pub tools: Vec<Tool<'a>>,
-    /// Which of them must be.
+    /// Groups that tools belong to (Responses' namespaces), each with what it is for.
+    pub namespaces: Vec<(Text<'a>, Text<'a>)>,
+    /// Which of the tools must be.
     pub tool_choice: Option<ToolChoice<'a>>,
     /// Whether several may be called at once.
     pub parallel_tools: Option<bool>,
@@ -72,6 +74,7 @@ impl<'a> Request<'a> {
             instructions: Vec::new(),
             turns: Vec::new(),
             tools: Vec::new(),
+            namespaces: Vec::new(),
             tool_choice: None,
             parallel_tools: None,
             sampling: Sampling::default(),
@@ -282,10 +285,14 @@ pub enum Tool<'a> {
     Custom {
         /// Its name.
         name: Text<'a>,
+        /// The group it belongs to (Responses' namespaces).
+        namespace: Option<Text<'a>>,
         /// What it does.
         description: Option<Text<'a>>,
         /// The grammar of its text, as written.
         format: Option<Json<'a>>,
+        /// Members that are none of the above, of the request's origin.
+        carry: Vec<(Text<'a>, Json<'a>)>,
     },
     /// A search that the vendor carries out.
     WebSearch(WebSearch<'a>),
