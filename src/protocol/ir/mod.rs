@@ -18,6 +18,7 @@ pub mod media;
 pub mod names;
 pub mod order;
 pub mod request;
+pub mod schema;
 pub mod seal;
 pub mod text;
 pub mod thinking;
