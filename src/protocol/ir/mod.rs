@@ -14,6 +14,8 @@ pub mod custom;
 pub mod dropped;
 pub mod event;
 pub mod grammar;
+#[cfg(test)]
+pub(in crate::protocol) mod laws;
 pub mod media;
 pub mod names;
 pub mod order;
@@ -147,6 +149,8 @@ pub struct Opening {
     pub framing: Option<sse::Framing>,
     /// The answer is to Ollama's `/api/generate` and not `/api/chat`, or to Chat's old `/v1/completions`.
     pub plain_completion: bool,
+    /// The client gave its tools by Chat's old `functions` ([`Request::old_functions`]).
+    pub old_functions: bool,
 }
 
 /// How one protocol is read.

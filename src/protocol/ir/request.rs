@@ -60,6 +60,11 @@ pub struct Request<'a> {
     pub modalities: Vec<Text<'a>>,
     /// Members of the body that are none of the above: name and value, in order.
     pub carry: Vec<(Text<'a>, Json<'a>)>,
+    /// Members that say in the origin's own words what is said above: its encoder repeats them, and to the others
+    /// they are no loss.
+    pub repeat: Vec<(Text<'a>, Json<'a>)>,
+    /// Tools were given by Chat's old `functions`, so calls are told by `function_call`.
+    pub old_functions: bool,
 }
 
 impl<'a> Request<'a> {
@@ -90,6 +95,8 @@ impl<'a> Request<'a> {
             previous: None,
             modalities: Vec::new(),
             carry: Vec::new(),
+            repeat: Vec::new(),
+            old_functions: false,
         }
     }
 }
