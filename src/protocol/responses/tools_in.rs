@@ -32,6 +32,7 @@ pub(super) fn tools<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(),
     Ok(())
 }
 
+#[cfg(test)]
 /// Whether `function`, of a request that was said in Responses, stands for the tool `local_shell`.
 pub(super) fn is_local_shell(function: &Function<'_>) -> bool {
     function.name.eq_str(LOCAL_SHELL) && function.description.as_ref().is_some_and(|is| is.eq_str(LOCAL_SHELL_IS))
