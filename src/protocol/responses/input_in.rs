@@ -9,7 +9,7 @@
 
 use super::compact;
 use super::item::inside;
-use super::request_in::{bad, object, text};
+use super::request_in::{bad, carried, object, text};
 use crate::json::{Escaped, Raw};
 use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
@@ -123,6 +123,7 @@ impl<'a> Reader<'_, 'a> {
             b"function_call" => self.call(at, item, CallKind::Function),
             b"custom_tool_call" => self.call(at, item, CallKind::Custom),
             b"local_shell_call" if item.action.is_some_and(Raw::is_object) => self.call(at, item, CallKind::Function),
+            b"local_shell_call" => Err(bad(format!("input.{at}.action"), "must be an object")),
             b"function_call_output" | b"local_shell_call_output" => self.result(at, item, CallKind::Function),
             b"custom_tool_call_output" => self.result(at, item, CallKind::Custom),
             b"" if item.id.is_none() => Err(bad(format!("input.{at}.type"), "is missing")),
@@ -183,21 +184,16 @@ impl<'a> Reader<'_, 'a> {
             let path = format!("input.{at}.{name}");
             text(&path, value.ok_or_else(|| bad(path.clone(), "is missing"))?)
         };
-        let (shell_kind, name, input) = match (item.action, kind) {
-            (Some(action), CallKind::Function) => {
-                ("local_shell_call", Text::constant(LOCAL_SHELL), Input::Json(action.into()))
-            }
-            (_, CallKind::Custom) => {
-                ("custom_tool_call", said("name", item.name)?, Input::Free(said("input", item.input)?))
-            }
-            _ => ("function_call", said("name", item.name)?, Input::Text(said("arguments", item.arguments)?)),
+        let (name, input) = match (item.action, kind) {
+            (Some(action), CallKind::Function) => (Text::constant(LOCAL_SHELL), Input::Json(action.into())),
+            (_, CallKind::Custom) => (said("name", item.name)?, Input::Free(said("input", item.input)?)),
+            _ => (said("name", item.name)?, Input::Text(said("arguments", item.arguments)?)),
         };
         let id = said("call_id", item.call_id.or(item.id))?;
         let namespace = item.namespace.map(|space| said("namespace", Some(space))).transpose()?;
-        let seal = self.seal.take();
-        let parts = self.turn(Role::Assistant, false);
-        parts.extend(shell(shell_kind, &item.rest));
-        parts.push(Part::ToolCall(ToolCall { id, name, namespace, kind, input, seal, cache: None }));
+        let (seal, carry) = (self.seal.take(), carried(item.rest));
+        let call = ToolCall { id, name, namespace, kind, input, seal, cache: None, carry };
+        self.turn(Role::Assistant, false).push(Part::ToolCall(call));
         Ok(())
     }
 
@@ -212,14 +208,9 @@ impl<'a> Reader<'_, 'a> {
         let mut content = Vec::new();
         let path = format!("input.{at}.output");
         contents(&path, item.output.ok_or_else(|| bad(path.clone(), "is missing"))?, &mut content)?;
-        let id = id.unwrap_or_default();
-        let shell = shell(
-            if kind == CallKind::Custom { "custom_tool_call_output" } else { "function_call_output" },
-            &item.rest,
-        );
-        let parts = self.turn(Role::User, false);
-        parts.extend(shell);
-        parts.push(Part::ToolResult(ToolResult { id, name, kind, content, json: None, failed: false, cache: None }));
+        let (id, carry) = (id.unwrap_or_default(), carried(item.rest));
+        let result = ToolResult { id, name, kind, content, json: None, failed: false, cache: None, carry };
+        self.turn(Role::User, false).push(Part::ToolResult(result));
         Ok(())
     }
 
@@ -365,8 +356,8 @@ fn part<'a>(path: &str, at: usize, raw: Raw<'a>, parts: &mut Vec<Part<'a>>) -> R
             Part::Text { text: said("text", content.text)?, cache: None, citations }
         }
         "refusal" => Part::Refusal(said("refusal", content.refusal)?),
-        "input_image" => Part::Media(image(&content, &said)?),
-        "input_file" => Part::Media(file(&content, &said)?),
+        "input_image" => Part::Media(Media { carry: carried(content.rest.clone()), ..image(&content, &said)? }),
+        "input_file" => Part::Media(Media { carry: carried(content.rest.clone()), ..file(&content, &said)? }),
         "input_audio" => {
             let audio = content.input_audio.ok_or_else(|| bad(place("input_audio"), "is missing"))?;
             let data = said("input_audio.data", audio.find("data"))?;
@@ -378,7 +369,9 @@ fn part<'a>(path: &str, at: usize, raw: Raw<'a>, parts: &mut Vec<Part<'a>>) -> R
             return Ok(());
         }
     };
-    parts.extend(shell(&kind, &content.rest));
+    if !matches!(read, Part::Media(_)) {
+        parts.extend(shell(&kind, &content.rest));
+    }
     parts.push(read);
     Ok(())
 }
@@ -412,5 +405,5 @@ fn file<'a>(content: &Content<'a>, said: Said<'_, 'a>) -> Result<Media<'a>, BadR
 }
 
 fn medium<'a>(kind: MediaKind, source: Source<'a>, media_type: Option<Text<'a>>) -> Media<'a> {
-    Media { kind, source, media_type, name: None, detail: None, cache: None }
+    Media { kind, source, media_type, name: None, detail: None, cache: None, carry: Vec::new() }
 }

@@ -203,6 +203,10 @@ pub(super) fn object(member: &str, value: Raw<'_>) -> Result<(), BadRequest> {
     }
 }
 
+pub(super) fn carried<'a>(rest: Vec<(Escaped<'a>, Raw<'a>)>) -> Vec<(Text<'a>, Json<'a>)> {
+    rest.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
 fn whole(member: &'static str, value: Raw<'_>) -> Result<u64, BadRequest> {
     value.as_u64().ok_or_else(|| bad(member, "must be a whole number"))
 }

@@ -10,7 +10,7 @@ use crate::sse::{FrameKind, Framing, Splitter};
 
 fn call(name: &str, kind: CallKind, input: Input<'static>, seal: Option<Seal<'static>>) -> Whole {
     let (id, name) = (Text::plain("c1"), Text::plain(name));
-    Whole::ToolCall(ToolCall { id, name, namespace: None, kind, input, seal, cache: None })
+    Whole::ToolCall(ToolCall { id, name, namespace: None, kind, input, seal, cache: None, carry: Vec::new() })
 }
 
 fn text(text: &str) -> Whole {

@@ -5,7 +5,7 @@
 //! the vendor itself carries out stay as they are and are foreign to everybody else.
 
 use super::input_in::LOCAL_SHELL;
-use super::request_in::{bad, flag, object, text};
+use super::request_in::{bad, carried, flag, object, text};
 use crate::json::{Escaped, Raw};
 use crate::protocol::Dialect;
 use crate::protocol::ir::{BadRequest, CallKind, Function, Json, Request, Text, Tool, ToolChoice, WebSearch};
@@ -32,7 +32,6 @@ pub(super) fn tools<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(),
     Ok(())
 }
 
-#[cfg(test)]
 /// Whether `function`, of a request that was said in Responses, stands for the tool `local_shell`.
 pub(super) fn is_local_shell(function: &Function<'_>) -> bool {
     function.name.eq_str(LOCAL_SHELL) && function.description.as_ref().is_some_and(|is| is.eq_str(LOCAL_SHELL_IS))
@@ -131,10 +130,6 @@ impl<'a> Members<'a> {
             _ => Ok(Tool::Foreign { origin: Dialect::Responses, raw: raw.into() }),
         }
     }
-}
-
-fn carried<'a>(rest: Vec<(Escaped<'a>, Raw<'a>)>) -> Vec<(Text<'a>, Json<'a>)> {
-    rest.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 fn local_shell() -> Function<'static> {
