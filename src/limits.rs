@@ -76,6 +76,8 @@ pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts that wait so.
 pub const ORDER_PARTS_MAX: usize = 128;
+/// Bytes of the probabilities of tokens that are kept until a translated answer ends; of more none are told.
+pub const LOGPROBS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a response's id that is kept for an error event; a longer one counts as none.
 pub const RESPONSE_ID_BYTES_MAX: usize = 63;
 
