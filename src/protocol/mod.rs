@@ -10,6 +10,7 @@ pub mod chat;
 pub mod demo;
 pub mod effort;
 pub mod failure;
+pub mod gemini;
 pub mod ir;
 pub mod models;
 pub mod path;
