@@ -67,7 +67,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text behind its first `at` bytes, which must not end inside an escape.
-    pub(super) fn behind(self, at: usize) -> Text<'a> {
+    pub(in crate::protocol) fn behind(self, at: usize) -> Text<'a> {
         match self.0 {
             Cow::Borrowed(bytes) => Text(Cow::Borrowed(&bytes[at..])),
             Cow::Owned(mut bytes) => {
