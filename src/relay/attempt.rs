@@ -39,6 +39,8 @@ pub(super) struct Destination<'a> {
     pub(super) answer_ms: u32,
     /// Whether a stream was asked for.
     pub(super) streamed: bool,
+    /// Whether the answer is a model's, which holds something whatever it says.
+    pub(super) generates: bool,
     /// What the answer speaks.
     pub(super) dialect: Dialect,
     /// Whether the answer is to carry another name of the model: it is held until its end, for its length changes.
@@ -57,6 +59,10 @@ pub(super) struct Answered<S> {
     pub(super) ended: bool,
     /// Whether the lane may carry another exchange once the body has ended.
     pub(super) reusable: bool,
+    /// Whether a content coding is on the body: nobody here can read it.
+    pub(super) encoded: bool,
+    /// Whether it is whole and says nothing: good enough where nobody else can be asked.
+    pub(super) hollow: bool,
     /// How the body is cut into events, where it is a stream of them.
     pub(super) stream: Option<sse::Framing>,
 }
@@ -129,14 +135,26 @@ async fn on_lane<N: Net>(
             let decoder = Decoder::new(head.framing);
             let is_success = (200..300).contains(&head.status);
             let kind = fields.value(&buffer, Name::ContentType).unwrap_or_default();
-            let stream = if is_success { stream_framing(kind, to.streamed, to.dialect) } else { None };
+            let encoded = is_encoded(&buffer, fields);
+            let stream = if is_success && !encoded { stream_framing(kind, to.streamed, to.dialect) } else { None };
             let is_json = kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"));
             let hold_bytes = match to.renamed && is_json && stream.is_none() {
                 true => limits::RENAMED_BYTES_MAX,
                 false => limits::HOLD_BYTES_MAX,
             };
-            let mut answered = Answered { lane, buffer, head, decoder, payload, ended: false, reusable, stream };
-            match hold(client, &mut answered, to.dialect, hold_bytes).await {
+            let mut answered = Answered {
+                lane,
+                buffer,
+                head,
+                decoder,
+                payload,
+                ended: false,
+                reusable,
+                encoded,
+                hollow: false,
+                stream,
+            };
+            match hold(client, &mut answered, to, hold_bytes).await {
                 Ok(()) => return Ok(answered),
                 Err(why) => {
                     buffer = answered.buffer;
@@ -250,6 +268,11 @@ async fn read_head<N: Net>(
     }
 }
 
+/// Whether a content coding is on the body, though none was asked for.
+fn is_encoded(head: &[u8], fields: &Fields) -> bool {
+    fields.value(head, Name::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+}
+
 /// How a streamed answer is split; nothing where it is not one.
 fn stream_framing(content_type: &[u8], asked: bool, dialect: Dialect) -> Option<sse::Framing> {
     let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
@@ -261,6 +284,19 @@ fn stream_framing(content_type: &[u8], asked: bool, dialect: Dialect) -> Option<
         Dialect::Gemini if asked => Some(sse::Framing::Array),
         _ => None,
     }
+}
+
+/// What is said of an answer that holds nothing.
+pub(super) const EMPTY: &str = "its answer was empty";
+
+/// How much of an answer a whole body is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fullness {
+    /// No bytes at all.
+    Empty,
+    /// An object without members, a page, or the like.
+    Hollow,
+    Full,
 }
 
 /// What an answer that is held has shown.
@@ -277,9 +313,10 @@ enum Shown {
 async fn hold<N: Net>(
     client: &mut Client<N>,
     answered: &mut Answered<N::Stream>,
-    dialect: Dialect,
+    to: &Destination<'_>,
     bytes_max: usize,
 ) -> Result<(), NoAnswer> {
+    let dialect = to.dialect;
     loop {
         decode(answered)?;
         let payload = &answered.buffer[answered.payload.clone()];
@@ -289,13 +326,18 @@ async fn hold<N: Net>(
             None if answered.head.status == 200 && sniff::error_in_ok(dialect, payload) => {
                 Shown::Error(Failure::said(payload))
             }
-            None => Shown::Answer,
+            None => {
+                let fullness = fullness(answered, to, payload);
+                answered.hollow = fullness == Fullness::Hollow;
+                if fullness == Fullness::Empty { Shown::Error(Failure::broken(EMPTY)) } else { Shown::Answer }
+            }
         };
         match shown {
             Shown::Answer => return Ok(()),
             Shown::Error(failure) => return Err(failure.into()),
             // A lone object where events were asked for is a whole answer of its own kind.
             Shown::Nothing if answered.ended && answered.stream != Some(sse::Framing::Sse) && !payload.is_empty() => {
+                answered.hollow = fullness(answered, to, payload) == Fullness::Hollow;
                 return Ok(());
             }
             Shown::Nothing if answered.ended => {
@@ -316,6 +358,19 @@ async fn hold<N: Net>(
             Ok(_) => {}
             Err(error) => return Err(Failure::broken(format!("reading the answer failed: {error}")).into()),
         }
+    }
+}
+
+/// How much of an answer the whole `payload` is.
+fn fullness<S>(answered: &Answered<S>, to: &Destination<'_>, payload: &[u8]) -> Fullness {
+    let is_success = (200..300).contains(&answered.head.status);
+    if !is_success || !to.generates || answered.encoded {
+        return Fullness::Full;
+    }
+    match (payload.is_empty(), sniff::is_empty(to.dialect, payload)) {
+        (true, _) => Fullness::Empty,
+        (false, true) => Fullness::Hollow,
+        (false, false) => Fullness::Full,
     }
 }
 

@@ -350,7 +350,7 @@ fn named<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
 }
 
 /// Whether a value is more than an empty one.
-fn says(value: Raw<'_>) -> bool {
+pub(super) fn says(value: Raw<'_>) -> bool {
     !matches!(value.bytes(), b"null" | b"\"\"" | b"[]" | b"{}" | b"false")
 }
 
