@@ -2,8 +2,9 @@
 
 use memchr::memmem;
 
-use super::attempt::{Answered, EMPTY};
+use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
+use super::hold::EMPTY;
 use super::wait::Client;
 use crate::http::field::Fields;
 use crate::http::head::Name;
