@@ -209,7 +209,7 @@ impl Trip<'_, '_, '_> {
         let (request, view) = (self.request, self.request.view);
         let snapshot = &*view.snapshot;
         let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
-        'targets: for target in &self.chosen.targets {
+        'targets: for (at, target) in self.chosen.targets.iter().enumerate() {
             if !protocol::serves(target.protocol, request.called.endpoint) {
                 continue;
             }
@@ -223,7 +223,7 @@ impl Trip<'_, '_, '_> {
             keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
             cursor.set(turn);
             let model = Model::new(target.model);
-            for &key in &order {
+            for (turn, &key) in order.iter().enumerate() {
                 if entry.attempts == snapshot.retry.attempts_max {
                     return Round::Stop;
                 }
@@ -231,7 +231,10 @@ impl Trip<'_, '_, '_> {
                 entry.attempts += 1;
                 entry.key = key;
                 let began_us = client.core.net.now_us();
+                let is_last = at + 1 == self.chosen.targets.len() && turn + 1 == order.len()
+                    || entry.attempts == snapshot.retry.attempts_max;
                 let failure = match attempt(client, request, self.chosen, target, key, scratch).await {
+                    Tried::Answer(answered) if answered.hollow && !is_last => rejected::hollow(client, answered),
                     Tried::Answer(answered) => {
                         let found = self.found(answered, trial, target, began_us);
                         return Round::Over(Reached::Answer(Box::new(found)));
@@ -394,6 +397,7 @@ async fn attempt<N: Net>(
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
+        generates: request.called.endpoint.generates(),
         dialect: request.called.dialect,
         renamed: target.mapped,
     };
