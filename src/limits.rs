@@ -72,6 +72,8 @@ pub const PATH_SEGMENTS_MAX: usize = 24;
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
 /// Bytes of all that a Responses stream has said, which its last event repeats; more ends it by `response.failed`.
 pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a request's members that a Responses answer repeats; a member that would go beyond is not repeated.
+pub const RESPONSES_ECHO_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of parts that wait until the part before them is whole, where a dialect tells parts one after another.
 pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts that wait so.

@@ -127,7 +127,7 @@ async fn on_lane<N: Net>(
 ) -> Result<Answered<N::Stream>, Trouble> {
     let sent = send(client, &lane, to, outgoing).await?;
     client.due_in(to.answer_ms);
-    let until_ms = client.core.now_ms() + u64::from(to.answer_ms);
+    let until_ms = client.core.alarms.now_ms() + u64::from(to.answer_ms);
     let mut buffer = client.core.slabs.take();
     let outcome = match read_head(client, &lane, &mut buffer, fields).await {
         Ok(head) => {

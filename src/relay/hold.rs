@@ -27,7 +27,7 @@ pub(super) struct Wanted {
     pub(super) generates: bool,
     /// As much is held.
     pub(super) hold_bytes: usize,
-    /// When its first token is due, on the core's clock.
+    /// When its first token is due, on the clock of the core's alarms.
     pub(super) until_ms: u64,
 }
 
@@ -118,7 +118,7 @@ async fn think<N: Net>(
     wanted: &Wanted,
 ) -> Result<(), NoAnswer> {
     let due_in = |client: &Client<N>, most_ms: u64| {
-        let left = wanted.until_ms.saturating_sub(client.core.now_ms());
+        let left = wanted.until_ms.saturating_sub(client.core.alarms.now_ms());
         client.due_in(u32::try_from(left.min(most_ms)).unwrap_or(u32::MAX));
         left
     };

@@ -209,7 +209,7 @@ impl Trip<'_, '_, '_> {
         let (request, view) = (self.request, self.request.view);
         let snapshot = &*view.snapshot;
         let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
-        'targets: for (at, target) in self.chosen.targets.iter().enumerate() {
+        'targets: for target in &self.chosen.targets {
             if !protocol::serves(target.protocol, request.called.endpoint) {
                 continue;
             }
@@ -223,18 +223,18 @@ impl Trip<'_, '_, '_> {
             keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
             cursor.set(turn);
             let model = Model::new(target.model);
-            for (turn, &key) in order.iter().enumerate() {
+            for &key in &order {
                 if entry.attempts == snapshot.retry.attempts_max {
                     return Round::Stop;
                 }
                 let Ok(mut trial) = Trial::begin(view, key, model, client.core.net.unix_ms()) else { continue };
                 entry.attempts += 1;
                 entry.key = key;
-                let began_us = client.core.net.now_us();
-                let is_last = at + 1 == self.chosen.targets.len() && turn + 1 == order.len()
-                    || entry.attempts == snapshot.retry.attempts_max;
+                let began_us = if self.measures() { client.core.net.now_us() } else { 0 };
                 let failure = match attempt(client, request, self.chosen, target, key, scratch).await {
-                    Tried::Answer(answered) if answered.hollow && !is_last => rejected::hollow(client, answered),
+                    Tried::Answer(answered) if answered.hollow && self.has_others(entry) => {
+                        rejected::hollow(client, answered)
+                    }
                     Tried::Answer(answered) => {
                         let found = self.found(answered, trial, target, began_us);
                         return Round::Over(Reached::Answer(Box::new(found)));
@@ -255,9 +255,24 @@ impl Trip<'_, '_, '_> {
         Round::Exhausted
     }
 
+    /// Whether somebody is left to ask.
+    fn has_others(&self, entry: &Entry) -> bool {
+        let (request, snapshot) = (self.request, &self.request.view.snapshot);
+        let serves = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
+        let keys =
+            |target: &Target<'_>| snapshot.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).count();
+        let all: usize = self.chosen.targets.iter().filter(serves).map(keys).sum();
+        usize::from(entry.attempts) < all && entry.attempts < snapshot.retry.attempts_max
+    }
+
+    /// Whether the speed of answers is of interest.
+    fn measures(&self) -> bool {
+        measured(&self.request.view.snapshot, self.chosen)
+    }
+
     fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
         let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let measured = measured(snapshot, self.chosen).then(|| {
+        let measured = self.measures().then(|| {
             let provider = &snapshot.providers[usize::from(target.provider)].name;
             (Paces::key(provider, target.model, request.streamed), began_us)
         });
@@ -407,7 +422,7 @@ async fn attempt<N: Net>(
             let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
             Tried::Failed(Failure { body, ..failure })
         }
-        Ok(answered) => match rejected::verdict(&answered, answer, client.core.net.unix_ms()) {
+        Ok(answered) => match rejected::verdict(&answered, answer, || client.core.net.unix_ms()) {
             None => Tried::Answer(answered),
             Some(verdict) => Tried::Failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
         },
