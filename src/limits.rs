@@ -76,6 +76,8 @@ pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts that wait so.
 pub const ORDER_PARTS_MAX: usize = 128;
+/// Bytes of a call's input that is kept until it is whole, where a dialect tells calls whole; more fails the answer.
+pub const CALL_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a response's id that is kept for an error event; a longer one counts as none.
 pub const RESPONSE_ID_BYTES_MAX: usize = 63;
 

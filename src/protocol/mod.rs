@@ -12,6 +12,7 @@ pub mod effort;
 pub mod failure;
 pub mod ir;
 pub mod models;
+pub mod ollama;
 pub mod path;
 pub mod prompt;
 pub mod responses;
