@@ -105,6 +105,7 @@ fn result<'a>(message: &Message<'a>, content: Vec<Part<'a>>) -> Turn<'a> {
         json: None,
         failed: false,
         cache: None,
+        carry: Vec::new(),
     };
     Turn { role: Role::User, name: None, parts: vec![Part::ToolResult(result)] }
 }
@@ -121,12 +122,14 @@ fn images<'a>(nth: usize, images: Option<Raw<'a>>, parts: &mut Vec<Part<'a>>) ->
 fn calls<'a>(nth: usize, calls: Option<Raw<'a>>, parts: &mut Vec<Part<'a>>) -> Result<(), BadRequest> {
     for (at, call) in calls.iter().flat_map(|calls| calls.elements()).enumerate() {
         let path = || format!("messages.{nth}.tool_calls.{at}.function");
-        let (mut id, mut function) = (Text::default(), None);
+        let (mut id, mut function, mut carry) = (Text::default(), None, Vec::new());
         for (name, value) in call.members() {
             match (name.bytes(), value.as_str()) {
                 (b"id", Some(text)) => id = Text::from(text),
                 (b"function", _) if value.is_object() => function = Some(value),
-                _ => {}
+                // OpenAI's form, which says nothing here.
+                (b"type", Some(text)) if text.eq_str("function") => {}
+                _ => carry.push((Text::from(name), Json::from(value))),
             }
         }
         let Some(function) = function else { return Err(bad(path(), "is missing")) };
@@ -155,6 +158,7 @@ fn calls<'a>(nth: usize, calls: Option<Raw<'a>>, parts: &mut Vec<Part<'a>>) -> R
             input,
             seal: None,
             cache: None,
+            carry,
         }));
     }
     Ok(())
@@ -168,7 +172,7 @@ pub(super) fn picture(data: Escaped<'_>) -> Part<'_> {
     };
     let media_type = said.unwrap_or_else(|| Text::constant(type_of(data.bytes())));
     let (kind, media_type) = (MediaKind::Image, Some(media_type));
-    Part::Media(Media { kind, source, media_type, name: None, detail: None, cache: None })
+    Part::Media(Media { kind, source, media_type, name: None, detail: None, cache: None, carry: Vec::new() })
 }
 
 /// The media type of a picture by the first bytes of it, in base64.

@@ -7,7 +7,7 @@
 use super::object::{inside, object};
 use crate::json::{Raw, Writer, text};
 use crate::protocol::ir::{
-    BadRequest, CallKind, Dropped, Media, MediaKind, Names, Part, Quirks, Request, Role, Source, Text, ToolCall,
+    BadRequest, CallKind, Dropped, Json, Media, MediaKind, Names, Part, Quirks, Request, Role, Source, Text, ToolCall,
     ToolResult,
 };
 
@@ -118,9 +118,14 @@ impl<'r> Messages<'_, '_, 'r> {
                 }
                 json.key("name").escaped(name.escaped()).key("arguments");
                 match Raw::parse(&input) {
-                    Ok(input) => json.raw(input).end().end(),
-                    Err(_) => json.begin_object().end().end().end(),
+                    Ok(input) => json.raw(input),
+                    Err(_) => json.begin_object().end(),
                 };
+                json.end();
+                for (name, value) in call.carry.iter().filter(|_| self.own) {
+                    json.key(&name.decode()).raw(value.raw());
+                }
+                json.end();
                 self.calls.push(call);
             }
             json.end();
@@ -141,6 +146,7 @@ impl<'r> Messages<'_, '_, 'r> {
         }
         result.content.iter().try_for_each(|part| self.add(part, &mut message))?;
         self.mark(result.cache.is_some());
+        self.lost(&result.carry);
         let by_id = |call: &&&ToolCall<'_>| !result.id.is_empty() && call.id == result.id;
         let call = self.calls.iter().rev().find(by_id).copied();
         let name = match (call, &result.name) {
@@ -181,6 +187,7 @@ impl<'r> Messages<'_, '_, 'r> {
             Part::Media(media) => self.media(media, message)?,
             Part::ToolCall(call) => {
                 self.mark(call.cache.is_some());
+                self.lost(&call.carry);
                 message.calls.push(call);
             }
             // Among a result's content, or in a turn of the assistant: no place for it.
@@ -195,6 +202,7 @@ impl<'r> Messages<'_, '_, 'r> {
 
     fn media(&mut self, media: &'r Media<'r>, message: &mut Message<'r>) -> Result<(), BadRequest> {
         self.mark(media.cache.is_some());
+        self.lost(&media.carry);
         if media.detail.is_some() {
             self.dropped.drop("messages.image.detail");
         }
@@ -216,6 +224,13 @@ impl<'r> Messages<'_, '_, 'r> {
             (MediaKind::Video, _) => "Ollama sees no video",
         };
         Err(BadRequest { member: "messages".into(), message: unsaid.into() })
+    }
+
+    /// Members of a part that only its origin knows.
+    fn lost(&mut self, carry: &[(Text<'_>, Json<'_>)]) {
+        for (name, _) in carry.iter().filter(|_| !self.own) {
+            self.dropped.drop(format!("messages.{}", name.decode()));
+        }
     }
 
     /// Ollama keeps what it has read by itself.

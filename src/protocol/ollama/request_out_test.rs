@@ -37,17 +37,17 @@ fn text(text: &'static str) -> Part<'static> {
 
 fn call(id: &'static str, name: &'static str, input: Input<'static>) -> ToolCall<'static> {
     let (id, name) = (Text::constant(id), Text::plain(name));
-    ToolCall { id, name, namespace: None, kind: CallKind::Function, input, seal: None, cache: None }
+    ToolCall { id, name, namespace: None, kind: CallKind::Function, input, seal: None, cache: None, carry: Vec::new() }
 }
 
 fn result(id: &'static str, content: Vec<Part<'static>>) -> ToolResult<'static> {
     let (id, kind) = (Text::constant(id), CallKind::Function);
-    ToolResult { id, name: None, kind, content, json: None, failed: false, cache: None }
+    ToolResult { id, name: None, kind, content, json: None, failed: false, cache: None, carry: Vec::new() }
 }
 
 fn image(source: Source<'static>) -> Part<'static> {
     let (kind, media_type) = (MediaKind::Image, Some(Text::constant("image/png")));
-    Part::Media(Media { kind, source, media_type, name: None, detail: None, cache: None })
+    Part::Media(Media { kind, source, media_type, name: None, detail: None, cache: None, carry: Vec::new() })
 }
 
 fn function(name: &'static str) -> Tool<'static> {
@@ -265,8 +265,9 @@ fn what_only_generate_knows_is_reported() {
 
 #[test]
 fn pictures_elsewhere_sound_and_documents_cannot_be_said() {
-    let media =
-        |kind, source| Part::Media(Media { kind, source, media_type: None, name: None, detail: None, cache: None });
+    let media = |kind, source| {
+        Part::Media(Media { kind, source, media_type: None, name: None, detail: None, cache: None, carry: Vec::new() })
+    };
     let to = Destination { model: "m", stream: false, quirks: &Quirks::default() };
     let data = || Source::Base64(Text::constant("AAAA"));
     for part in [
