@@ -25,4 +25,5 @@ mod routing;
 mod sandbox;
 mod streams;
 mod succession;
+mod translation;
 mod upstream_tls;
