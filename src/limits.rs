@@ -84,6 +84,14 @@ pub const ECHO_BYTES_MAX: usize = 1_024;
 pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts that wait so.
 pub const ORDER_PARTS_MAX: usize = 128;
+/// Places inside each other of a JSON Schema that is made fit for a vendor; deeper ones are objects of any kind.
+pub const SCHEMA_DEPTH_MAX: usize = 32;
+/// Bytes of such a schema, its references inlined.
+pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+/// Objects that say something of one place in it.
+pub const SCHEMA_SOURCES_MAX: usize = 64;
+/// Bytes that are looked at for all schemas of a request, each as often as it is looked at.
+pub const SCHEMA_WORK_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a response's id that is kept for an error event; a longer one counts as none.
 pub const RESPONSE_ID_BYTES_MAX: usize = 63;
 

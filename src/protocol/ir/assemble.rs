@@ -118,6 +118,7 @@ impl Whole {
                 },
                 seal: None,
                 cache: None,
+                carry: Vec::new(),
             }),
             PartKind::Media => Whole::Media { media_type: Text::default(), base64: Text::default() },
             PartKind::Foreign { origin, raw } => {

@@ -20,8 +20,10 @@ pub mod media;
 pub mod names;
 pub mod order;
 pub mod request;
+pub mod schema;
 pub mod seal;
 pub mod text;
+pub mod thinking;
 
 use super::Dialect;
 use super::failure::Fault;
@@ -32,11 +34,12 @@ pub use dropped::{Action, Dropped};
 pub use event::{Delta, Event, PartKind, Stop};
 pub use names::Names;
 pub use request::{
-    CallKind, Effort, Function, Input, Instruction, Media, MediaKind, Part, Reasoning, Request, Role, Sampling, Shape,
-    Source, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, WebSearch,
+    CallKind, Function, Input, Instruction, Media, MediaKind, Part, Reasoning, Request, Role, Sampling, Shape, Source,
+    Tool, ToolCall, ToolChoice, ToolResult, Turn, WebSearch,
 };
 pub use seal::Seal;
 pub use text::{Json, Text};
+pub use thinking::{Effort, Thinking};
 
 use std::borrow::Cow;
 

@@ -28,7 +28,7 @@ impl Usage {
 
     /// Takes over what `later` says of the same answer. Counts are cumulative, so the last one holds; but none
     /// falls back to zero: that is a vendor who fills in a member he does not know.
-    pub(super) fn update(&mut self, later: Usage) {
+    pub(in crate::protocol) fn update(&mut self, later: Usage) {
         let pairs = [
             (&mut self.input, later.input),
             (&mut self.output, later.output),
@@ -111,7 +111,7 @@ impl Usage {
     }
 
     /// Gemini's `usageMetadata`: candidates exclude thoughts, the prompt excludes the results of its own tools.
-    pub(super) fn gemini(object: &[u8]) -> Usage {
+    pub(in crate::protocol) fn gemini(object: &[u8]) -> Usage {
         let (mut usage, mut tools) = (Usage::default(), None);
         for (name, value) in json::members(object) {
             match name.bytes() {
