@@ -341,8 +341,8 @@ fn a_malformed_event_is_left_out(driver: Driver) {
         let heard = hear_stream(client, &asking.answer().body);
         assert_eq!((&*heard.text, heard.ends), (&*PIECES.concat(), 1), "{client} {upstream}");
         let metrics = eventually(|| {
-            let text = weir.admin("GET", "/metrics").text();
-            match text.lines().find(|line| line.starts_with("weir_events_skipped_total")) {
+            let answer = weir.admin("GET", "/metrics");
+            match answer.text().lines().find(|line| line.starts_with("weir_events_skipped_total")) {
                 Some(line) if line.ends_with(" 1") => Ok(line.to_owned()),
                 other => Err(format!("{other:?}")),
             }

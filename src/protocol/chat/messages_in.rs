@@ -69,7 +69,7 @@ fn message<'a>(raw: Raw<'a>, request: &mut Request<'a>, free: &mut Vec<Text<'a>>
             said(&message, &mut content)?;
             let kind = if free.contains(&message.id) { CallKind::Custom } else { CallKind::Function };
             let (id, name, cache) = (message.id, message.name, None);
-            let result = ToolResult { id, name, kind, content, json: None, failed: false, cache };
+            let result = ToolResult { id, name, kind, content, json: None, failed: false, cache, carry: Vec::new() };
             Turn { role: Role::User, name: None, parts: vec![Part::ToolResult(result)] }
         }
         _ => return Err(expected("role", "system, developer, user, assistant or tool")),
@@ -196,7 +196,7 @@ fn body<'a>(raw: Raw<'a>, id: Text<'a>, kind: CallKind, member: &'static str) ->
         CallKind::Custom => Input::Free(Text::default()),
     };
     let input = input.unwrap_or(none);
-    Ok(ToolCall { id, name: known, namespace: None, kind, input, seal: None, cache: None })
+    Ok(ToolCall { id, name: known, namespace: None, kind, input, seal: None, cache: None, carry: Vec::new() })
 }
 
 /// Reads a message's `content`.
@@ -237,7 +237,7 @@ fn part(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
 }
 
 fn medium(kind: MediaKind, source: Source<'_>) -> Media<'_> {
-    Media { kind, source, media_type: None, name: None, detail: None, cache: None }
+    Media { kind, source, media_type: None, name: None, detail: None, cache: None, carry: Vec::new() }
 }
 
 /// A medium behind a URL, which may be its bytes.

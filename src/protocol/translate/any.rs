@@ -1,29 +1,79 @@
 //! Which protocol's decoder and encoder it is: one `match` for a request, an answer, a frame, an event.
 //!
-//! The table at the end is the only list of protocols that translation knows; one more is one line.
+//! The two tables at the end are the only lists of protocols that translation knows; one more is a line in each. A
+//! client's protocol reads requests and writes answers, a provider's writes requests and reads answers.
 
 use super::super::ir::{
-    BadRequest, BadUpstream, Decode, Destination, Encode, Event, Failure, Opening, Outgoing, Request, Response,
-    StreamDecoder, StreamEncoder,
+    BadRequest, BadUpstream, Destination, Event, Failure, Opening, Outgoing, Request, Response, StreamDecoder,
+    StreamEncoder,
 };
-use super::super::{Dialect, scaffold};
+use super::super::{Dialect, anthropic, chat};
 use crate::sse::Frame;
 
-/// What is asked of a dialect that the table does not have: `is_spoken` comes before.
+/// What is asked of a dialect that a table does not have: `is_heard` and `is_asked` come before.
 const UNSPOKEN: &str = "only dialects that are spoken are asked for";
 
-macro_rules! table {
-    ($($dialect:ident: $protocol:ty),* $(,)?) => {
-        /// The decoder of one stream.
-        #[derive(Debug)]
-        pub(super) enum AnyDecoder {
-            $($dialect(<$protocol as Decode>::Stream)),*
-        }
-
+macro_rules! clients {
+    ($($dialect:ident: $request:expr, $response:path, $stream:ty;)*) => {
         /// The encoder of one stream.
         #[derive(Debug)]
         pub(super) enum AnyEncoder {
-            $($dialect(<$protocol as Encode>::Stream)),*
+            $($dialect($stream)),*
+        }
+
+        impl AnyEncoder {
+            pub(super) fn new(dialect: Dialect, opening: Opening) -> AnyEncoder {
+                match dialect {
+                    $(Dialect::$dialect => AnyEncoder::$dialect(StreamEncoder::new(opening)),)*
+                    #[allow(unreachable_patterns)]
+                    _ => unreachable!("{UNSPOKEN}"),
+                }
+            }
+
+            /// Writes what `event` adds.
+            pub(super) fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+                match self {
+                    $(AnyEncoder::$dialect(encoder) => encoder.event(event, out)),*
+                }
+            }
+        }
+
+        /// Whether clients of `dialect` are understood and answered.
+        pub(super) fn is_heard(dialect: Dialect) -> bool {
+            matches!(dialect, $(Dialect::$dialect)|*)
+        }
+
+        /// Reads a client's request; see [`Decode::request`](super::super::ir::Decode::request).
+        pub fn decode_request<'a>(
+            dialect: Dialect,
+            body: &'a [u8],
+            path_model: Option<&'a str>,
+            stream: bool,
+        ) -> Result<Request<'a>, BadRequest> {
+            match dialect {
+                $(Dialect::$dialect => $request(body, path_model, stream),)*
+                #[allow(unreachable_patterns)]
+                _ => unreachable!("{UNSPOKEN}"),
+            }
+        }
+
+        /// Writes a whole answer for a client.
+        pub(super) fn encode_response(dialect: Dialect, response: &Response, opening: &Opening, out: &mut Vec<u8>) {
+            match dialect {
+                $(Dialect::$dialect => $response(response, opening, out),)*
+                #[allow(unreachable_patterns)]
+                _ => unreachable!("{UNSPOKEN}"),
+            }
+        }
+    };
+}
+
+macro_rules! providers {
+    ($($dialect:ident: $request:path, $response:path, $failure:path, $stream:ty;)*) => {
+        /// The decoder of one stream.
+        #[derive(Debug)]
+        pub(super) enum AnyDecoder {
+            $($dialect($stream)),*
         }
 
         impl AnyDecoder {
@@ -54,43 +104,12 @@ macro_rules! table {
             }
         }
 
-        impl AnyEncoder {
-            pub(super) fn new(dialect: Dialect, opening: Opening) -> AnyEncoder {
-                match dialect {
-                    $(Dialect::$dialect => AnyEncoder::$dialect(StreamEncoder::new(opening)),)*
-                    #[allow(unreachable_patterns)]
-                    _ => unreachable!("{UNSPOKEN}"),
-                }
-            }
-
-            /// Writes what `event` adds.
-            pub(super) fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-                match self {
-                    $(AnyEncoder::$dialect(encoder) => encoder.event(event, out)),*
-                }
-            }
-        }
-
-        /// Whether requests and answers of `dialect` can be both read and written.
-        pub fn is_spoken(dialect: Dialect) -> bool {
+        /// Whether providers of `dialect` are asked and understood.
+        pub(super) fn is_asked(dialect: Dialect) -> bool {
             matches!(dialect, $(Dialect::$dialect)|*)
         }
 
-        /// Reads a client's request; see [`Decode::request`].
-        pub fn decode_request<'a>(
-            dialect: Dialect,
-            body: &'a [u8],
-            path_model: Option<&'a str>,
-            stream: bool,
-        ) -> Result<Request<'a>, BadRequest> {
-            match dialect {
-                $(Dialect::$dialect => <$protocol as Decode>::request(body, path_model, stream),)*
-                #[allow(unreachable_patterns)]
-                _ => unreachable!("{UNSPOKEN}"),
-            }
-        }
-
-        /// Writes a request for an upstream.
+        /// Writes a request for a provider.
         pub fn encode_request(
             dialect: Dialect,
             request: &Request<'_>,
@@ -98,38 +117,29 @@ macro_rules! table {
             out: &mut Outgoing,
         ) -> Result<(), BadRequest> {
             match dialect {
-                $(Dialect::$dialect => <$protocol as Encode>::request(request, to, out),)*
+                $(Dialect::$dialect => $request(request, to, out),)*
                 #[allow(unreachable_patterns)]
                 _ => unreachable!("{UNSPOKEN}"),
             }
         }
 
-        /// Reads a whole answer of an upstream.
+        /// Reads a whole answer of a provider.
         pub(super) fn decode_response(
             dialect: Dialect,
             body: &[u8],
             sink: &mut impl FnMut(Event<'_>),
         ) -> Result<(), BadUpstream> {
             match dialect {
-                $(Dialect::$dialect => <$protocol as Decode>::response(body, sink),)*
+                $(Dialect::$dialect => $response(body, sink),)*
                 #[allow(unreachable_patterns)]
                 _ => unreachable!("{UNSPOKEN}"),
             }
         }
 
-        /// Writes a whole answer for a client.
-        pub(super) fn encode_response(dialect: Dialect, response: &Response, opening: &Opening, out: &mut Vec<u8>) {
-            match dialect {
-                $(Dialect::$dialect => <$protocol as Encode>::response(response, opening, out),)*
-                #[allow(unreachable_patterns)]
-                _ => unreachable!("{UNSPOKEN}"),
-            }
-        }
-
-        /// Reads an upstream's error body.
+        /// Reads a provider's error body.
         pub fn failure(dialect: Dialect, status: u16, body: &[u8]) -> Failure<'_> {
             match dialect {
-                $(Dialect::$dialect => <$protocol as Decode>::failure(status, body),)*
+                $(Dialect::$dialect => $failure(status, body),)*
                 #[allow(unreachable_patterns)]
                 _ => unreachable!("{UNSPOKEN}"),
             }
@@ -137,7 +147,11 @@ macro_rules! table {
     };
 }
 
-table! {
-    Chat: scaffold::Chat,
-    Responses: scaffold::Responses,
+clients! {
+    Chat: |body, model, _| chat::request_in::request(body, model), chat::response_out::response, chat::Encoder;
+    Anthropic: |body, _, _| anthropic::request_in::request(body), anthropic::response_out::response, anthropic::Encoder;
+}
+
+providers! {
+    Chat: chat::request_out::request, chat::response_in::response, chat::failure, chat::Stream;
 }

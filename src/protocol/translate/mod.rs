@@ -17,7 +17,7 @@ mod whole;
 #[cfg(test)]
 mod pairs_test;
 
-pub use any::{decode_request, encode_request, failure, is_spoken};
+pub use any::{decode_request, encode_request, failure};
 pub use echo::echo;
 pub use stage::{End, Seen};
 pub use stream::Stream;
@@ -59,7 +59,7 @@ pub fn bridge(endpoint: Endpoint, protocol: Protocol) -> Option<Dialect> {
         Protocol::Ollama => Dialect::Ollama,
         Protocol::Demo => return None,
     };
-    (is_translated(endpoint) && is_spoken(endpoint.dialect()) && is_spoken(upstream)).then_some(upstream)
+    (is_translated(endpoint) && any::is_heard(endpoint.dialect()) && any::is_asked(upstream)).then_some(upstream)
 }
 
 /// Whether what is asked for has a meaning that other protocols can say.

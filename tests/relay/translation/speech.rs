@@ -2,8 +2,9 @@
 
 use crate::support::*;
 
-/// Protocols between which requests and answers are translated.
-pub const SPOKEN: [&str; 2] = ["chat", "responses"];
+/// Protocols of clients that are understood, and of providers that can be asked.
+pub const CLIENTS: [&str; 2] = ["chat", "anthropic"];
+pub const PROVIDERS: [&str; 1] = ["chat"];
 
 /// The text that answers say, in the two pieces in which streams say it.
 pub const PIECES: [&str; 2] = ["Hello \"w", "orld\"\n\u{1F600}"];
@@ -11,7 +12,8 @@ pub const PIECES: [&str; 2] = ["Hello \"w", "orld\"\n\u{1F600}"];
 pub const TOKENS: (u64, u64) = (11, 7);
 
 pub fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SPOKEN.iter().flat_map(|client| SPOKEN.iter().map(move |upstream| (*client, *upstream))).filter(|(c, u)| c != u)
+    let all = CLIENTS.iter().flat_map(|client| PROVIDERS.iter().map(move |upstream| (*client, *upstream)));
+    all.filter(|(client, upstream)| client != upstream)
 }
 
 /// What a provider answers.
