@@ -87,7 +87,7 @@ impl Usage {
     }
 
     /// Anthropic's `usage` as it stands, where `input` is what no cache had: see [`Usage::with_cache`].
-    pub(super) fn anthropic(object: &[u8]) -> Usage {
+    pub(in crate::protocol) fn anthropic(object: &[u8]) -> Usage {
         let mut usage = Usage::default();
         for (name, value) in json::members(object) {
             match name.bytes() {
@@ -105,7 +105,7 @@ impl Usage {
     }
 
     /// With the cached tokens added to `input`.
-    pub(super) fn with_cache(self) -> Usage {
+    pub(in crate::protocol) fn with_cache(self) -> Usage {
         let cached = self.cache_read.unwrap_or(0).saturating_add(self.cache_write.unwrap_or(0));
         Usage { input: self.input.map(|input| input.saturating_add(cached)), ..self }
     }
