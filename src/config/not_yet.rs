@@ -19,7 +19,6 @@ pub struct Member(pub &'static str);
 pub const NOT_YET: &[NotYet] = &[
     NotYet { at: Member("providers.*.balance"), what: "balances other than round_robin" },
     NotYet { at: Member("providers.*.affinity"), what: "affinity" },
-    NotYet { at: Member("providers.*.think_tag"), what: "think tags" },
     NotYet { at: Member("providers.*.keys.weight"), what: "weights of keys" },
     NotYet { at: Member("providers.*.keys.max_concurrent"), what: "concurrency bounds of keys" },
     NotYet { at: Member("providers.*.keys.queue"), what: "queues of keys" },

@@ -218,7 +218,7 @@ fn every_rule_is_told_apart() {
         (with(r#""keys": [{"key": "a", "models": ["x-1"], "exclude_models": ["x-*"]}]"#), &["warning providers.p.keys[0].models[0] can never match"]),
         (with(r#""headers": {"Host": "x", "a@b": "y", "X-Ok": "env:Z"}"#), &["error providers.p.headers.Host cannot be set", "error providers.p.headers[\"a@b\"] no name"]),
         (with(r#""prefix": "p"}, "q": {"protocol": "demo""#), &["warning providers.p.prefix provider's name"]),
-        (with(r#""prefix": "a/b", "think_tag": "<t>""#), &["error providers.p.prefix no prefix", "error providers.p.think_tag no name", "warning providers.p.think_tag not yet"]),
+        (with(r#""prefix": "a/b", "think_tag": "<t>""#), &["error providers.p.prefix no prefix", "error providers.p.think_tag no name"]),
         (with(r#""prefix": "x"}, "q": {"protocol": "demo", "prefix": "X""#), &["warning providers.q.prefix prefix of provider \"p\""]),
         (with(r#""payload": [{}, {"filter": ["a..b"]}, {"override_raw": {"a": "{"}}, {"default": {"x": {"y": [1, "z", null]}}}]"#),
             &["error providers.p.payload[0] changes nothing", "error providers.p.payload[1].filter[0] no path", "error providers.p.payload[2].override_raw.a no JSON"]),

@@ -422,13 +422,13 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
 }
 
 /// What a target is asked.
-struct Ask<'t, 'a, 'c, N: Net> {
-    request: &'t Prepared<'a>,
-    pivot: &'t Pivot<'a>,
+pub(super) struct Ask<'t, 'a, 'c, N: Net> {
+    pub(super) request: &'t Prepared<'a>,
+    pub(super) pivot: &'t Pivot<'a>,
     /// The request in the target's protocol, where that is another than the client's.
     said: Option<&'t Said<N>>,
     chosen: &'t Chosen<'c>,
-    target: &'t Target<'c>,
+    pub(super) target: &'t Target<'c>,
 }
 
 async fn attempt<N: Net>(
@@ -438,7 +438,7 @@ async fn attempt<N: Net>(
     scratch: &mut Scratch,
     entry: &Entry,
 ) -> Tried<N::Stream> {
-    let Ask { request, pivot, said, chosen, target } = *ask;
+    let Ask { request, said, chosen, target, .. } = *ask;
     let snapshot = &request.view.snapshot;
     let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
@@ -490,13 +490,11 @@ async fn attempt<N: Net>(
             failed(Failure { body, ..failure })
         }
         Ok(answered) => match rejected::verdict(&answered, answer, client.core.net.unix_ms()) {
-            None => {
-                match said.map(|said| translate::turned(request, pivot, said, target, key, &answered, answer, entry)) {
-                    None => Tried::Answer(answered, None),
-                    Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
-                    Some(Err(failure)) => Tried::Failed(failure),
-                }
-            }
+            None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
+                None => Tried::Answer(answered, None),
+                Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
+                Some(Err(failure)) => Tried::Failed(failure),
+            },
             Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
         },
     }

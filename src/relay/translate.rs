@@ -11,7 +11,7 @@ use super::attempt::Answered;
 use super::core::{Core, Reserved};
 use super::failure::{Failure, told_status};
 use super::outgoing;
-use super::reach::Prepared;
+use super::reach::{Ask, Prepared};
 use crate::codec::inflate::{self, Coding};
 use crate::config::snapshot::{Key, Provider};
 use crate::http::field::Fields;
@@ -61,11 +61,13 @@ pub(super) enum Unsaid {
     Crowded,
 }
 
-/// What the target is spoken to in, where the request is to be translated for it.
+/// What the target is spoken to in, where the request is to be translated for it: it speaks another protocol than the
+/// client, or marks thoughts in a way that the client's protocol does not know.
 pub(super) fn bridge(request: &Prepared<'_>, target: &Target<'_>) -> Option<Dialect> {
     let endpoint = request.called.endpoint;
     let serves = crate::protocol::serves(target.protocol, endpoint);
-    (!serves).then(|| translate::bridge(endpoint, target.protocol)).flatten()
+    let marks = request.view.snapshot.providers[usize::from(target.provider)].think_tag.is_some();
+    (!serves || marks).then(|| translate::bridge(endpoint, target.protocol)).flatten()
 }
 
 /// The request as `target` is asked.
@@ -174,15 +176,14 @@ pub(super) fn failed(request: &Prepared<'_>, upstream: Dialect, failure: Failure
 /// The way back for an answer that has begun. A whole answer is read here, where one that is none can still be
 /// followed by another attempt.
 pub(super) fn turned<N: Net, S>(
-    request: &Prepared<'_>,
-    pivot: &Pivot<'_>,
+    ask: &Ask<'_, '_, '_, N>,
     said: &Said<N>,
-    target: &Target<'_>,
     key: &Key,
     answered: &Answered<S>,
     fields: &Fields,
     entry: &Entry,
 ) -> Result<Turned, Failure> {
+    let Ask { request, pivot, target, .. } = *ask;
     let provider = &request.view.snapshot.providers[usize::from(target.provider)];
     let mut answering = Answering {
         client: request.called.dialect,

@@ -555,7 +555,7 @@ fn bodies_are_shaped_in_the_targets_protocol(driver: Driver) {
 }
 
 fn thoughts_in_tags_become_reasoning(driver: Driver) {
-    for (client, upstream) in pairs().filter(|(_, upstream)| *upstream == "chat") {
+    for (client, upstream) in pairs().filter(|(_, upstream)| *upstream == "chat").chain([("chat", "chat")]) {
         let (weir, mut provider) = relay_to(driver, upstream, |config| {
             config["providers"]["up"]["think_tag"] = json!("think");
         });
