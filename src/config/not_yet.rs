@@ -23,7 +23,6 @@ pub const NOT_YET: &[NotYet] = &[
     NotYet { at: Member("providers.*.keys.max_concurrent"), what: "concurrency bounds of keys" },
     NotYet { at: Member("providers.*.keys.queue"), what: "queues of keys" },
     NotYet { at: Member("providers.*.keys.queue_ms"), what: "queues of keys" },
-    NotYet { at: Member("timeouts.ping_ms"), what: "pings" },
     NotYet { at: Member("usage.keep_days"), what: "stored usage" },
     NotYet { at: Member("traces.*"), what: "traces" },
 ];

@@ -295,7 +295,7 @@ fn members_without_effect_are_told_unless_they_say_the_default() {
         "routes": {"r": {"spread": "ordered", "scenes": {}, "long_context_tokens": 60000}}, "providers": {"p": {"protocol": "ollama",
         "base_url": "http://localhost:1", "models": ["m"], "balance": "round_robin", "affinity": "ids", "keys": [{"key": "k", "weight": 1, "queue": 0}]}}}"#;
     assert_eq!(warnings(&read(default)), [""; 0]);
-    let other = default.replace("\"ping_ms\": 15000", "\"ping_ms\": 1").replace("1800000", "1");
+    let other = default.replace("\"weight\": 1", "\"weight\": 2").replace("1800000", "1");
     let warned = warnings(&read(&other));
     assert_eq!(warned.len(), 1, "{warned:#?}");
     assert!(warned.iter().all(|warning| warning.ends_with("are not yet in effect")));

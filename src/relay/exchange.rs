@@ -384,6 +384,7 @@ impl Exchange {
             hide_usage,
             name,
             idle_ms: provider.timeouts.stream_idle_ms,
+            ping_ms: self.view.snapshot.timeouts.ping_ms,
             stall_ms: self.note.stall_ms,
             id: self.entry.id,
             start_us: self.start_us,
