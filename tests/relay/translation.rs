@@ -162,7 +162,7 @@ fn requests_go_where_the_protocol_has_them(driver: Driver) {
             let body = call.request.json();
             match upstream {
                 "gemini" => assert_eq!(body["systemInstruction"]["parts"][0]["text"], "Be brief."),
-                _ => assert_eq!((body["model"].as_str(), &body["stream"] == &json!(true)), (Some("up-1"), stream)),
+                _ => assert_eq!((body["model"].as_str(), body["stream"] == true), (Some("up-1"), stream)),
             }
             assert!(call.request.text().contains("Be brief.") && call.request.text().contains("get_weather"));
             call.json(400, speech::error(upstream, "no"));

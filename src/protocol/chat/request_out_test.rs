@@ -16,18 +16,35 @@ fn turn(role: Role, parts: Vec<Part<'static>>) -> Turn<'static> {
 fn call(id: &'static str, name: &'static str, input: Input<'static>) -> Part<'static> {
     let kind = if matches!(input, Input::Free(_)) { CallKind::Custom } else { CallKind::Function };
     let (id, name) = (Text::constant(id), Text::constant(name));
-    Part::ToolCall(ToolCall { id, name, namespace: None, kind, input, seal: None, cache: None })
+    Part::ToolCall(ToolCall { id, name, namespace: None, kind, input, seal: None, cache: None, carry: Vec::new() })
 }
 
 fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
     let (id, kind) = (Text::constant(id), CallKind::Function);
-    Part::ToolResult(ToolResult { id, name: None, kind, content, json: None, failed: false, cache: None })
+    Part::ToolResult(ToolResult {
+        id,
+        name: None,
+        kind,
+        content,
+        json: None,
+        failed: false,
+        cache: None,
+        carry: Vec::new(),
+    })
 }
 
 fn image() -> Part<'static> {
     let source = Source::Base64(Text::constant("iVBO"));
     let media_type = Some(Text::constant("image/png"));
-    Part::Media(Media { kind: MediaKind::Image, source, media_type, name: None, detail: None, cache: None })
+    Part::Media(Media {
+        kind: MediaKind::Image,
+        source,
+        media_type,
+        name: None,
+        detail: None,
+        cache: None,
+        carry: Vec::new(),
+    })
 }
 
 fn thought(text: &'static str, seal: Option<Seal<'static>>) -> Part<'static> {
@@ -388,7 +405,7 @@ fn media_are_said_as_chat_knows_them() {
     let media = |kind, source, media_type: &'static str, name: Option<&'static str>| {
         let media_type = Some(Text::constant(media_type));
         let name = name.map(Text::constant);
-        Part::Media(Media { kind, source, media_type, name, detail: None, cache: None })
+        Part::Media(Media { kind, source, media_type, name, detail: None, cache: None, carry: Vec::new() })
     };
     let base64 = || Source::Base64(Text::constant("AAAA"));
     let mut request = anthropic();

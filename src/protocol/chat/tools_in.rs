@@ -41,12 +41,8 @@ fn tool(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
         return custom(raw.find("custom").unwrap_or(raw));
     }
     let nested = raw.find("function");
-    let flat = nested.is_none() && raw.find("name").is_some();
-    match kind {
-        Some(kind) if !kind.eq_str("function") && !(flat && kind.eq_str("custom")) => {
-            return Ok(Tool::Foreign { origin: Dialect::Chat, raw: Json::from(raw) });
-        }
-        _ => {}
+    if kind.is_some_and(|kind| !kind.eq_str("function")) {
+        return Ok(Tool::Foreign { origin: Dialect::Chat, raw: Json::from(raw) });
     }
     let mut function = empty();
     if let Some(inner) = nested {
