@@ -78,8 +78,8 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const TOKEN_BYTES_ABOUT: u64 = 4;
 /// Tokens that count for an image where a guess has to do.
 pub const IMAGE_TOKENS_ABOUT: u64 = 1_600;
-/// Bytes of members of a request that a Responses answer repeats; those beyond are left out.
-pub const ECHO_BYTES_MAX: usize = 1_024;
+/// Bytes of a request's members that a Responses answer repeats; a member that would go beyond is not repeated.
+pub const RESPONSES_ECHO_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of parts that wait until the part before them is whole, where a dialect tells parts one after another.
 pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts that wait so.

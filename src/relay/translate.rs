@@ -17,13 +17,12 @@ use crate::config::snapshot::{Key, Provider};
 use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::http::write;
-use crate::json::Raw;
 use crate::limits;
 use crate::plan::retry::Verdict;
 use crate::plan::route::Target;
 use crate::protocol::address::{self, Upstream};
 use crate::protocol::failure::{self, Fault};
-use crate::protocol::ir::{BadRequest, Destination, Names, Opening, Outgoing, Part, Request, Response, Source, Tool};
+use crate::protocol::ir::{BadRequest, Destination, Names, Opening, Outgoing, Part, Request, Response, Source};
 use crate::protocol::path::Endpoint;
 use crate::protocol::translate::{self, Answering, Seen};
 use crate::protocol::{Dialect, Protocol};
@@ -87,7 +86,9 @@ pub(super) fn say<'a, N: Net>(
     let provider = &request.view.snapshot.providers[usize::from(target.provider)];
     let to = Destination { model: target.model, stream: request.streamed, quirks: &provider.quirks };
     let mut out = Outgoing::default();
-    translate::encode_request(upstream, asked, &to, &mut out).map_err(|bad| Unsaid::Unsayable(unsayable(&bad)))?;
+    translate::refuse(asked, upstream)
+        .and_then(|()| translate::encode_request(upstream, asked, &to, &mut out))
+        .map_err(|bad| Unsaid::Unsayable(unsayable(&bad)))?;
     let body = shape(&out.body).unwrap_or(out.body);
     let mut fields = Vec::new();
     if !out.dropped.is_empty() {
@@ -232,28 +233,19 @@ fn opening(request: &Prepared<'_>, pivot: &Pivot<'_>, target: &Target<'_>, entry
     let called = request.called;
     let asked = pivot.as_ref().and_then(|pivot| pivot.as_ref().ok());
     let query = request.head.query.map_or(&b""[..], |span| span.of(request.input));
-    Opening {
+    let mut opening = Opening {
         id: entry.id.as_str().to_owned(),
         model: if target.mapped { request.model.to_string() } else { String::new() },
         created_unix_s: entry.unix_ms / 1_000,
         include_usage: asked.is_some_and(|asked| asked.include_usage == Some(true)),
         input_tokens: asked.map_or(0, |asked| tokens_about(asked, request.body.len())),
-        echo: translate::echo(called.dialect, request.body),
         framing: Some(translate::framing(called.dialect, query)),
         plain_completion: called.endpoint == Endpoint::OllamaGenerate,
         old_functions: asked.is_some_and(|asked| asked.old_functions),
-        local_shell: asked.is_some_and(has_local_shell),
-    }
-}
-
-/// Whether the request has Responses' own shell, whose calls have a form of their own.
-fn has_local_shell(asked: &Request<'_>) -> bool {
-    asked.tools.iter().any(|tool| match tool {
-        Tool::Foreign { origin: Dialect::Responses, raw } => {
-            raw.raw().find("type").and_then(Raw::as_str).is_some_and(|kind| kind.eq_str("local_shell"))
-        }
-        _ => false,
-    })
+        ..Opening::default()
+    };
+    translate::open(called.dialect, request.body, &mut opening);
+    opening
 }
 
 /// A guess at the prompt's tokens that costs nothing: four bytes are one, and an image is what vendors count for one.

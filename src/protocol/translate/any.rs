@@ -7,7 +7,7 @@ use super::super::ir::{
     BadRequest, BadUpstream, Destination, Event, Failure, Opening, Outgoing, Request, Response, StreamDecoder,
     StreamEncoder,
 };
-use super::super::{Dialect, anthropic, chat};
+use super::super::{Dialect, anthropic, chat, responses};
 use crate::sse::Frame;
 
 /// What is asked of a dialect that a table does not have: `is_heard` and `is_asked` come before.
@@ -149,6 +149,7 @@ macro_rules! providers {
 
 clients! {
     Chat: |body, model, _| chat::request_in::request(body, model), chat::response_out::response, chat::Encoder;
+    Responses: responses::request_in::request, responses::response_out::response, responses::Encoder;
     Anthropic: |body, _, _| anthropic::request_in::request(body), anthropic::response_out::response, anthropic::Encoder;
 }
 

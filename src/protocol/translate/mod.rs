@@ -8,24 +8,19 @@
 //! Bytes in, bytes out; the relay has the sockets, and decides which targets there are.
 
 mod any;
-mod echo;
 mod stage;
 mod stream;
 mod tags;
 mod whole;
 
-#[cfg(test)]
-mod pairs_test;
-
 pub use any::{decode_request, encode_request, failure};
-pub use echo::echo;
 pub use stage::{End, Seen};
 pub use stream::Stream;
 pub use whole::{Collector, read, write};
 
-use super::ir::{Names, Opening};
+use super::ir::{BadRequest, Names, Opening, Request};
 use super::path::{Call, Endpoint};
-use super::{Dialect, Protocol};
+use super::{Dialect, Protocol, responses};
 use crate::base::secret::Secret;
 use crate::sse::Framing;
 
@@ -88,6 +83,23 @@ pub fn call(dialect: Dialect, stream: bool) -> (Call<'static>, &'static [u8]) {
         (Dialect::Ollama, _) => (Endpoint::OllamaChat, b"", b""),
     };
     (Call { endpoint, dialect, provider: None, model: None, tail }, query)
+}
+
+/// Whether a request can be said to a provider of `upstream` at all, whatever its words: what the vendor keeps is with
+/// that vendor alone.
+pub fn refuse(request: &Request<'_>, upstream: Dialect) -> Result<(), BadRequest> {
+    match (request.origin, upstream) {
+        (Dialect::Responses, Dialect::Responses) => Ok(()),
+        (Dialect::Responses, _) => responses::refuse_stored(request),
+        _ => Ok(()),
+    }
+}
+
+/// Takes from `body`, a client's request, what its answer repeats.
+pub fn open(dialect: Dialect, body: &[u8], opening: &mut Opening) {
+    if dialect == Dialect::Responses {
+        responses::open(body, opening);
+    }
 }
 
 /// The media type of an answer in `dialect`: whole, or a stream in this framing.

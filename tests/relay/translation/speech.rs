@@ -3,7 +3,7 @@
 use crate::support::*;
 
 /// Protocols of clients that are understood, and of providers that can be asked.
-pub const CLIENTS: [&str; 2] = ["chat", "anthropic"];
+pub const CLIENTS: [&str; 3] = ["chat", "responses", "anthropic"];
 pub const PROVIDERS: [&str; 1] = ["chat"];
 
 /// The text that answers say, in the two pieces in which streams say it.
