@@ -3,13 +3,16 @@
 //! Deltas belong to a call by their `index`; where that is missing or always the same, by the id. The input comes in
 //! pieces, but some upstreams tell all of it so far each time, and some tell it as JSON inside of JSON (conversion.md
 //! 9): a piece that begins with all that was told before says only what is behind that, and a text in quotes is taken
-//! out of them.
+//! out of them. Where an object may begin inside the object, a piece that looks so is one, unless this upstream is known
+//! to repeat.
 
 use smallvec::SmallVec;
 
 use crate::base::span::Span;
 use crate::json::{Escaped, Raw};
-use crate::protocol::ir::{CallKind, Delta, Event};
+use crate::protocol::Dialect;
+use crate::protocol::ir::seal::SealKind;
+use crate::protocol::ir::{CallKind, Delta, Event, Seal, Text};
 
 /// What one delta says of a call.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub(super) struct Said<'a> {
     pub(super) kind: CallKind,
     input: Option<Raw<'a>>,
     /// Google's signature of the call.
-    pub(super) seal: Option<Escaped<'a>>,
+    seal: Option<Escaped<'a>>,
 }
 
 impl<'a> Said<'a> {
@@ -95,6 +98,8 @@ pub(super) struct Call {
     /// Bytes of input that were told; all of it where it came as one value.
     told: usize,
     whole: bool,
+    /// Whether a piece has repeated what was told.
+    repeating: bool,
     first: [u8; MARK_BYTES],
     last: [u8; MARK_BYTES],
 }
@@ -130,7 +135,17 @@ impl Calls {
         let index = said.index.unwrap_or_else(|| self.0.last().map_or(0, |call| call.index.saturating_add(1)));
         let id = SmallVec::from_slice(said.id.bytes());
         let marks = [0; MARK_BYTES];
-        self.0.push(Call { index, at, id, kind: said.kind, told: 0, whole: false, first: marks, last: marks });
+        self.0.push(Call {
+            index,
+            at,
+            id,
+            kind: said.kind,
+            told: 0,
+            whole: false,
+            repeating: false,
+            first: marks,
+            last: marks,
+        });
         let last = self.0.len() - 1;
         &mut self.0[last]
     }
@@ -142,8 +157,16 @@ impl Calls {
 }
 
 impl Call {
-    /// Tells what the delta adds to the input.
-    pub(super) fn input(&mut self, said: &Said<'_>, sink: &mut impl FnMut(Event<'_>)) {
+    /// Tells what the delta adds: a signature before all input, and input.
+    pub(super) fn add(&mut self, said: &Said<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        if let Some(data) = said.seal.filter(|_| self.told == 0 && !self.whole) {
+            let seal = Seal::read(Dialect::Chat, SealKind::Call, Text::from(data));
+            sink(Event::Fill { at: self.at, delta: Delta::Seal(seal) });
+        }
+        self.input(said, sink);
+    }
+
+    fn input(&mut self, said: &Said<'_>, sink: &mut impl FnMut(Event<'_>)) {
         let at = self.at;
         let Some(input) = said.input.filter(|_| !self.whole) else { return };
         let Some(text) = input.as_str() else {
@@ -165,14 +188,18 @@ impl Call {
         }
         let bytes = text.bytes();
         let told = if self.repeats(bytes) { self.told } else { 0 };
+        self.repeating |= told > 0;
         let more = &bytes[told..];
         self.mark(more);
         tell(at, Escaped::at(more, Span::new(0, more.len())), sink);
     }
 
-    /// Whether `piece` begins with all that was told: an object begins once.
+    /// Whether `piece` begins with all that was told: an object begins once, or where a value may.
     fn repeats(&self, piece: &[u8]) -> bool {
         let ends = self.told.min(MARK_BYTES);
+        if !self.repeating && matches!(self.last[MARK_BYTES - 1], b':' | b'[' | b',' | b' ') {
+            return false;
+        }
         self.told > 0
             && piece.len() >= self.told
             && piece[0] == b'{'

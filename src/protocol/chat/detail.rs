@@ -12,25 +12,28 @@ use crate::protocol::ir::{Seal, Text};
 /// What an entry says.
 #[derive(Debug)]
 pub(super) struct Detail<'a> {
-    /// What of it may be read; empty if nothing.
-    pub(super) text: Escaped<'a>,
+    /// What of it may be read, where it says so itself.
+    pub(super) text: Option<Escaped<'a>>,
     /// Whether the text is a summary.
     pub(super) summary: bool,
     /// What only its vendor can read.
     pub(super) seal: Option<Seal<'a>>,
+    /// Its place: pieces of one entry have the same.
+    pub(super) index: Option<u64>,
 }
 
 /// Reads one entry.
 pub(super) fn read(entry: Raw<'_>) -> Detail<'_> {
-    let mut detail = Detail { text: Escaped::EMPTY, summary: false, seal: None };
+    let mut detail = Detail { text: None, summary: false, seal: None, index: None };
     let (mut sealed, mut vendor) = (None, false);
     for (name, value) in entry.members() {
         match (name.bytes(), value.as_str()) {
-            (b"text", Some(text)) => detail.text = text,
-            (b"summary", Some(text)) => (detail.text, detail.summary) = (text, true),
+            (b"text", Some(text)) => detail.text = Some(text),
+            (b"summary", Some(text)) => (detail.text, detail.summary) = (Some(text), true),
             (b"signature", Some(data)) => sealed = Some((SealKind::Signature, data)),
             (b"data", Some(data)) => sealed = Some((SealKind::Encrypted, data)),
             (b"format" | b"id", Some(_)) => vendor = true,
+            (b"index", None) => detail.index = value.as_u64(),
             _ => {}
         }
     }
@@ -61,17 +64,29 @@ fn whole(entry: Raw<'_>) -> Text<'static> {
     Text::joined(escaped)
 }
 
-/// Writes a part of reasoning as entries from number `index` on; how many there are.
-pub(super) fn write(text: Escaped<'_>, summary: bool, seal: &Seal<'_>, index: u64, json: &mut Writer<'_>) -> u64 {
-    let own = (seal.origin == Dialect::Chat).then(|| seal.data.decode()).filter(|data| data.starts_with('{'));
-    let own = own.as_deref().and_then(|object| Raw::parse(object.as_bytes()).ok());
-    let said = if summary { "summary" } else { "text" };
+/// Writes a part of reasoning as entries from number `index` on; how many there are. The text is left out where it
+/// stands in `reasoning_content` for this part alone.
+pub(super) fn write(
+    text: Option<Escaped<'_>>,
+    summary: bool,
+    seal: Option<&Seal<'_>>,
+    index: u64,
+    json: &mut Writer<'_>,
+) -> u64 {
+    let words = if summary { ("reasoning.summary", "summary") } else { ("reasoning.text", "text") };
+    let own = seal.filter(|seal| seal.origin == Dialect::Chat).map(|seal| seal.data.decode());
+    let own = own.as_deref().filter(|data| data.starts_with('{'));
+    let own = own.and_then(|object| Raw::parse(object.as_bytes()).ok());
+    let Some(seal) = seal else {
+        json.begin_object().key("type").string(words.0).key(words.1).escaped(text.unwrap_or(Escaped::EMPTY));
+        json.key("index").u64(index).end();
+        return 1;
+    };
     let mut entries = 0;
     // An encrypted entry has no text of its own, so what may be read is an entry before it.
-    let beside = seal.kind == SealKind::Encrypted && !text.bytes().is_empty();
-    if beside {
-        json.begin_object().key("type").string(if summary { "reasoning.summary" } else { "reasoning.text" });
-        json.key(said).escaped(text);
+    let beside = text.filter(|text| seal.kind == SealKind::Encrypted && !text.bytes().is_empty());
+    if let Some(text) = beside {
+        json.begin_object().key("type").string(words.0).key(words.1).escaped(text);
         if let Some(format) = own.and_then(|own| own.find("format")) {
             json.key("format").raw(format);
         }
@@ -91,8 +106,8 @@ pub(super) fn write(text: Escaped<'_>, summary: bool, seal: &Seal<'_>, index: u6
             json.key("type").string(kind).key(member).escaped(Text::joined(data).escaped());
         }
     }
-    if !beside && !text.bytes().is_empty() {
-        json.key(said).escaped(text);
+    if let Some(text) = text.filter(|_| seal.kind != SealKind::Encrypted) {
+        json.key(words.1).escaped(text);
     }
     json.key("index").u64(index + entries).end();
     entries + 1
@@ -107,7 +122,7 @@ mod tests {
         let mut out = Vec::new();
         let mut json = Writer::new(&mut out);
         json.begin_array();
-        write(read.text, read.summary, &read.seal.expect("a seal"), 0, &mut json);
+        write(read.text, read.summary, read.seal.as_ref(), 0, &mut json);
         json.end();
         String::from_utf8(out).unwrap()
     }
@@ -117,6 +132,7 @@ mod tests {
         for entry in [
             r#"{"type":"reasoning.text","signature":"sig","text":"hm","index":0}"#,
             r#"{"type":"reasoning.encrypted","data":"AA==","index":0}"#,
+            r#"{"type":"reasoning.text","text":"hm","index":0}"#,
             r#"{"type":"reasoning.text","signature":"sig","format":"anthropic-claude-v1","id":null,"text":"h\"m","index":0}"#,
             r#"{"type":"reasoning.encrypted","data":"x","id":"rs_1","format":"openai-responses-v1","index":0}"#,
         ] {
@@ -134,6 +150,6 @@ mod tests {
     #[test]
     fn an_entry_without_a_seal_is_text() {
         let read = read(Raw::parse(br#"{"type":"reasoning.summary","summary":"s","format":"f"}"#).unwrap());
-        assert!(read.summary && read.seal.is_none() && read.text.eq_str("s"));
+        assert!(read.summary && read.seal.is_none() && read.text.is_some_and(|text| text.eq_str("s")));
     }
 }

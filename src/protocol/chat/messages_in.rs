@@ -4,7 +4,7 @@
 //! assistant's message beside what the pivot knows (`audio`, `annotations`) is one part of Chat's own, an object
 //! without a `type`. A result is a turn of the user.
 
-use super::reasoning_in::thoughts;
+use super::reasoning_in::{Thought, thoughts};
 use super::request_in::{expected, object, text, within};
 use crate::json::{Escaped, Raw, Writer};
 use crate::protocol::Dialect;
@@ -118,8 +118,18 @@ fn said<'a>(message: &Message<'a>, out: &mut Vec<Part<'a>>) -> Result<(), BadReq
 
 fn assistant<'a>(message: Message<'a>, free: &mut Vec<Text<'a>>) -> Result<Turn<'a>, BadRequest> {
     let mut out = Vec::new();
-    thoughts(message.details, message.thought.clone(), &mut out);
-    said(&message, &mut out)?;
+    let mut thought = Vec::new();
+    thoughts(message.details, message.thought.clone(), &mut thought);
+    out.extend(thought.into_iter().map(|Thought { text, summary, seal, .. }| Part::Reasoning {
+        text: text.unwrap_or_default(),
+        seal,
+        id: None,
+        summary,
+    }));
+    // An empty text beside calls or thoughts says nothing (conversion.md 26).
+    if !message.content.and_then(Raw::as_str).is_some_and(|text| text.bytes().is_empty()) {
+        said(&message, &mut out)?;
+    }
     if let Some(refusal) = message.refusal.filter(|refusal| !refusal.is_empty()) {
         out.push(Part::Refusal(refusal));
     }

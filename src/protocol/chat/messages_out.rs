@@ -484,7 +484,7 @@ impl Messages<'_, '_> {
         self.json.key("reasoning_details").begin_array();
         let mut index = 0;
         for (text, summary, seal) in sealed {
-            index += detail::write(text.escaped(), *summary, seal, index, self.json);
+            index += detail::write(Some(text.escaped()), *summary, Some(seal), index, self.json);
         }
         self.json.end();
     }

@@ -25,6 +25,10 @@ mod tools_in;
 mod tools_out;
 mod usage_out;
 
+#[cfg(test)]
+#[path = "laws_test.rs"]
+mod laws;
+
 use super::Dialect;
 use super::ir::{
     BadRequest, BadUpstream, Decode, Destination, Encode, Event, Failure, Opening, Outgoing, Request, Response,

@@ -8,7 +8,7 @@ use super::request_in::{expected, text};
 use crate::json::Raw;
 use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{BadRequest, Effort, Part, Reasoning, Text, Thinking};
+use crate::protocol::ir::{BadRequest, Effort, Reasoning, Seal, Text, Thinking};
 
 /// Reads one member of the body; false if it says nothing of reasoning that is known.
 pub(super) fn member<'a>(name: &[u8], value: Raw<'a>, out: &mut Reasoning<'a>) -> Result<bool, BadRequest> {
@@ -127,59 +127,75 @@ fn set(out: &mut Reasoning<'_>, thinking: Thinking) {
 }
 
 /// The thoughts of a message: its `reasoning_details` if it has some, and its `reasoning_content`.
-pub(super) fn thoughts<'a>(details: Option<Raw<'a>>, said: Text<'a>, out: &mut Vec<Part<'a>>) {
-    let mut parts: Vec<Thought<'a>> = Vec::new();
+pub(super) fn thoughts<'a>(details: Option<Raw<'a>>, said: Text<'a>, out: &mut Vec<Thought<'a>>) {
     for entry in details.iter().flat_map(|details| details.elements()) {
-        let Detail { text, summary, seal } = detail::read(entry);
-        let goes_on = |last: &Thought<'_>| last.seal.is_none() && (text.bytes().is_empty() || last.summary == summary);
-        if !parts.last().is_some_and(goes_on) {
-            parts.push(Thought { text: Text::default(), seal: None, summary });
+        let Detail { text, summary, seal, index } = detail::read(entry);
+        // Pieces of one entry as a stream tells them, or what is encrypted behind what may be read of it.
+        let goes_on = |last: &Thought<'_>| {
+            last.seal.is_none() && (text.is_none() || (last.summary == summary && last.index == index))
+        };
+        if !out.last().is_some_and(goes_on) {
+            out.push(Thought { text: None, summary, seal: None, index });
         }
-        let Some(last) = parts.last_mut() else { continue };
-        if last.text.is_empty() {
-            last.text = Text::from(text);
-            last.summary = summary;
-        } else {
-            last.text.push(text);
+        let Some(last) = out.last_mut() else { continue };
+        if let Some(more) = text {
+            match &mut last.text {
+                Some(text) => text.push(more),
+                None => (last.text, last.summary) = (Some(Text::from(more)), summary),
+            }
         }
         last.seal = seal;
     }
-    if !said.is_empty() && parts.iter().all(|part| part.text.is_empty()) {
-        give(said, &mut parts);
+    if !said.is_empty() {
+        give(said, out);
     }
-    out.extend(
-        parts.into_iter().filter(|part| part.seal.is_some() || !part.text.is_empty()).map(|part| Part::Reasoning {
-            text: part.text,
-            seal: part.seal,
-            id: None,
-            summary: part.summary,
-        }),
-    );
+    out.retain(|one| one.seal.is_some() || one.text.as_ref().is_some_and(|text| !text.is_empty()));
 }
 
-struct Thought<'a> {
-    text: Text<'a>,
-    seal: Option<crate::protocol::ir::Seal<'a>>,
-    summary: bool,
+/// A part of what was thought.
+#[derive(Debug)]
+pub(super) struct Thought<'a> {
+    /// What of it may be read, where it is known.
+    pub(super) text: Option<Text<'a>>,
+    pub(super) summary: bool,
+    pub(super) seal: Option<Seal<'a>>,
+    index: Option<u64>,
 }
 
-/// Gives the text that stands apart to the part whose it is. Where several might be meant, none is: a signature below
-/// another text is refused by its vendor.
+/// Gives the text of `reasoning_content` to the one part that has none of its own. Other parts repeat theirs behind it.
+/// Where it is not plain whose it is nobody gets it: a signature below another text is refused by its vendor.
 fn give<'a>(said: Text<'a>, parts: &mut Vec<Thought<'a>>) {
-    let signed = |part: &Thought<'_>| part.seal.as_ref().is_some_and(|seal| seal.kind == SealKind::Signature);
-    let whose = match parts.iter().filter(|part| signed(part)).count() {
-        0 if parts.len() == 1 => Some(0),
-        1 => parts.iter().position(signed),
+    let texts = || parts.iter().filter_map(|part| part.text.as_ref());
+    let repeated: usize = texts().map(|text| text.bytes().len()).sum();
+    let rest = said.bytes().len().checked_sub(repeated);
+    let tail = texts().flat_map(|text| text.bytes());
+    let Some(rest) = rest.filter(|rest| said.bytes()[*rest..].iter().eq(tail)) else {
+        // The same said otherwise, escaped in other ways perhaps: what stands in the parts holds.
+        return parts.retain(|part| part.text.is_some() || !is_signed(part));
+    };
+    if rest == 0 {
+        return;
+    }
+    let (said, _) = said.parted(rest);
+    let silent = |part: &Thought<'_>| part.text.is_none();
+    let signed = parts.iter().filter(|part| silent(part) && is_signed(part)).count();
+    let whose = match (signed, parts.iter().filter(|part| silent(part)).count()) {
+        (1, _) => parts.iter().position(|part| silent(part) && is_signed(part)),
+        (0, 1) => parts.iter().position(silent),
         _ => None,
     };
     match whose.and_then(|whose| parts.get_mut(whose)) {
         Some(part) => {
             part.summary = part.seal.as_ref().is_some_and(|seal| seal.origin == Dialect::Responses);
-            part.text = said;
+            part.text = Some(said);
         }
         None => {
-            parts.retain(|part| !signed(part));
-            parts.insert(0, Thought { text: said, seal: None, summary: false });
+            parts.retain(|part| !silent(part) || !is_signed(part));
+            parts.insert(0, Thought { text: Some(said), summary: false, seal: None, index: None });
         }
     }
+}
+
+fn is_signed(part: &Thought<'_>) -> bool {
+    part.seal.as_ref().is_some_and(|seal| seal.kind == SealKind::Signature)
 }

@@ -19,6 +19,18 @@ const STOP_WORDS_MAX: usize = 4;
 /// Bytes of `user` that OpenAI takes.
 const USER_BYTES_MAX: usize = 64;
 
+/// Members by which Chat's clients say how much is to be thought.
+const WORDS_OF_REASONING: [&str; 8] = [
+    "reasoning_effort",
+    "reasoning",
+    "thinking",
+    "enable_thinking",
+    "thinking_budget",
+    "anthropic",
+    "google",
+    "extra_body",
+];
+
 /// Writes the body of `request` for `to`.
 pub fn request(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing) -> Result<(), BadRequest> {
     if request.previous.is_some() {
@@ -184,8 +196,7 @@ impl Body<'_, '_> {
     fn reasoning(&mut self, request: &Request<'_>) {
         let reasoning = &request.reasoning;
         if self.own {
-            // It said so itself, in one of many ways: see `carry`.
-            return;
+            return self.own_reasoning(request);
         }
         if reasoning.summary.is_some() {
             self.dropped.drop("reasoning.summary");
@@ -205,6 +216,27 @@ impl Body<'_, '_> {
             self.dropped.approximate("reasoning");
         }
         self.json.key("reasoning_effort").string(told.name());
+    }
+
+    /// As it was said, which `carry` repeats; else in the words of OpenAI, and for what those lack in OpenRouter's.
+    fn own_reasoning(&mut self, request: &Request<'_>) {
+        if request.repeat.iter().any(|(name, _)| WORDS_OF_REASONING.iter().any(|word| name.eq_str(word))) {
+            return;
+        }
+        let effort = match request.reasoning.thinking {
+            Thinking::Unsaid => return,
+            Thinking::Off => "none",
+            Thinking::Effort(effort) => effort.name(),
+            Thinking::Auto => {
+                self.json.key("reasoning").begin_object().key("enabled").bool(true).end();
+                return;
+            }
+            Thinking::Budget(tokens) => {
+                self.json.key("reasoning").begin_object().key("max_tokens").u64(u64::from(tokens)).end();
+                return;
+            }
+        };
+        self.json.key("reasoning_effort").string(effort);
     }
 
     fn no_reasoning(&mut self) {
@@ -253,7 +285,10 @@ impl Body<'_, '_> {
         }
         if let Some(user) = &request.user {
             let plain = user.decode();
+            // It was told by `safety_identifier`, which is repeated.
+            let told = self.own && request.repeat.iter().any(|(name, _)| name.eq_str("safety_identifier"));
             match self.own || plain.len() <= USER_BYTES_MAX {
+                _ if told => {}
                 true => _ = self.json.key("user").escaped(user.escaped()),
                 false => {
                     self.json.key("user").string(&digest(&plain));

@@ -88,18 +88,21 @@ fn message<'r>(response: &'r Response, opening: &Opening, out: &mut Vec<u8>) -> 
     logprobs
 }
 
+/// What only vendors can read, as a stream tells it: the first thought has its text in `reasoning_content`, those behind
+/// it say theirs again, for it would be told apart by nobody.
 fn details(response: &Response, json: &mut Writer<'_>) {
-    let mut index = 0;
-    // The text stands in `reasoning_content`; beside one seal it need not be said twice, beside several it must.
-    let sealed = |part: &&Whole| matches!(part, Whole::Reasoning { seal: Some(_), .. });
-    let several = response.parts.iter().filter(sealed).count() > 1;
+    let (mut index, mut before) = (0, false);
     for part in &response.parts {
-        let Whole::Reasoning { text, seal: Some(seal), summary } = part else { continue };
+        let Whole::Reasoning { text, seal, summary } = part else { continue };
+        let again = (before || text.is_empty()).then(|| text.escaped());
+        before |= !text.is_empty();
+        if seal.is_none() && again.is_none_or(|text| text.bytes().is_empty()) {
+            continue;
+        }
         if index == 0 {
             json.key("reasoning_details").begin_array();
         }
-        let text = if several { text.escaped() } else { Escaped::EMPTY };
-        index += detail::write(text, *summary, seal, index, json);
+        index += detail::write(again, *summary, seal.as_ref(), index, json);
     }
     if index > 0 {
         json.end();

@@ -10,13 +10,14 @@ use smallvec::SmallVec;
 use super::calls_in::{Calls, Said};
 use super::detail::{self, Detail};
 use super::error;
+use super::reasoning_in::{self, Thought};
 use crate::base::span::Span;
 use crate::json::{self, Escaped, Raw, Writer};
 use crate::limits::{LOGPROBS_BYTES_MAX, ORDER_PARTS_MAX};
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{BadUpstream, Delta, Event, Failure, PartKind, Seal, Source, Stop, StreamDecoder};
+use crate::protocol::ir::{BadUpstream, Delta, Event, Failure, PartKind, Source, Stop, StreamDecoder};
 use crate::protocol::ir::{Text, media};
 use crate::protocol::sniff::Usage;
 use crate::sse::{Frame, FrameKind, Framing};
@@ -30,6 +31,11 @@ pub struct Stream {
     current: Option<(u32, Kind)>,
     calls: Calls,
     called: bool,
+    /// Whether thoughts are told by `reasoning_content`, so that `reasoning_details` only repeat their text.
+    thought: bool,
+    /// Whether the part that is being told has its seal, and how much it told where it is a thought.
+    sealed: bool,
+    thought_bytes: usize,
     /// Whether the sound has been named.
     named: bool,
     weighed: Weighed,
@@ -170,22 +176,21 @@ impl Stream {
 
     /// What is added to the answer; `whole` where it is all of it.
     fn delta(&mut self, delta: Raw<'_>, whole: bool, sink: &mut impl FnMut(Event<'_>)) {
-        let (mut content, mut calls, mut details, mut notes, mut told) = (None, None, None, None, false);
-        let (mut kind, mut unknown) = (Kind::Text, SmallVec::<[_; 2]>::new());
+        let (mut content, mut calls, mut details, mut notes) = (None, None, None, None);
+        let (mut refusal, mut images, mut audio) = (None, None, None);
+        let (mut thought, mut kind, mut unknown) = (Escaped::EMPTY, Kind::Text, SmallVec::<[_; 2]>::new());
         for (name, value) in delta.members() {
             match name.bytes() {
                 // Both names of one text, with some vendors at once.
-                b"reasoning_content" | b"reasoning" => {
-                    if let Some(text) = value.as_str().filter(|text| !told && !text.bytes().is_empty()) {
-                        told = true;
-                        self.say(Kind::Reasoning, text, sink);
-                    }
+                b"reasoning_content" | b"reasoning" if thought.bytes().is_empty() => {
+                    thought = value.as_str().unwrap_or(thought);
                 }
+                b"reasoning_content" | b"reasoning" => {}
                 b"reasoning_details" => details = Some(value),
                 b"content" => content = Some(value),
-                b"refusal" => self.say_any(Kind::Refusal, value, sink),
-                b"images" => value.elements().for_each(|image| self.image(image, sink)),
-                b"audio" if value.is_object() => self.audio(value, whole, sink),
+                b"refusal" => refusal = value.as_str(),
+                b"images" => images = Some(value),
+                b"audio" if value.is_object() => audio = Some(value),
                 b"annotations" => notes = Some(value),
                 b"tool_calls" => calls = Some(value),
                 b"function_call" if value.is_object() => self.call(&Said::old(value), sink),
@@ -201,11 +206,21 @@ impl Stream {
                 _ => {}
             }
         }
-        details.iter().flat_map(|details| details.elements()).for_each(|detail| self.detail(detail, told, sink));
+        match whole {
+            true => self.thoughts(details, thought, sink),
+            false => {
+                self.thought |= !thought.bytes().is_empty();
+                self.say(Kind::Reasoning, thought, sink);
+                details.iter().flat_map(|details| details.elements()).for_each(|detail| self.detail(detail, sink));
+            }
+        }
         if let Some(content) = content {
             self.content(kind, content, sink);
         }
         notes.iter().flat_map(|notes| notes.elements()).for_each(|note| self.note(note, sink));
+        refusal.into_iter().for_each(|refusal| self.say(Kind::Refusal, refusal, sink));
+        audio.into_iter().for_each(|audio| self.audio(audio, whole, sink));
+        images.iter().flat_map(|images| images.elements()).for_each(|image| self.image(image, sink));
         calls.iter().flat_map(|calls| calls.elements()).for_each(|call| self.call(&Said::of(call), sink));
         if !unknown.is_empty() && self.place == Place::Inside {
             self.foreign(unknown.iter().copied(), sink);
@@ -234,15 +249,37 @@ impl Stream {
         }
     }
 
-    /// OpenRouter's form of reasoning; its text only where no other member told it.
-    fn detail(&mut self, entry: Raw<'_>, told: bool, sink: &mut impl FnMut(Event<'_>)) {
+    /// OpenRouter's form of reasoning; its text only where no other member tells it.
+    fn detail(&mut self, entry: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
         let Detail { text, seal, .. } = detail::read(entry);
-        if !told {
+        if let Some(text) = text.filter(|_| !self.thought) {
             self.say(Kind::Reasoning, text, sink);
         }
-        if let Some(seal) = seal {
+        // Each seal closes a part of its own.
+        if seal.is_some() && self.sealed {
+            self.close_current(sink);
+        }
+        // A signature of other text than what this part told is none of it.
+        let fits = |text: Escaped<'_>| !self.thought || text.bytes().len() == self.thought_bytes;
+        if let Some(seal) = seal.filter(|seal| seal.kind != SealKind::Signature || text.is_none_or(fits)) {
             let at = self.opened(Kind::Reasoning, sink);
+            self.sealed = true;
             sink(Event::Fill { at, delta: Delta::Seal(seal) });
+        }
+    }
+
+    /// The thoughts of a whole message.
+    fn thoughts<'a>(&mut self, details: Option<Raw<'a>>, said: Escaped<'a>, sink: &mut impl FnMut(Event<'_>)) {
+        let mut parts = Vec::new();
+        reasoning_in::thoughts(details, Text::from(said), &mut parts);
+        for Thought { text, summary, seal, .. } in parts {
+            let at = self.number();
+            sink(Event::Open { at, kind: PartKind::Reasoning { summary } });
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                sink(Event::Fill { at, delta: Delta::Text(text.escaped()) });
+            }
+            seal.into_iter().for_each(|seal| sink(Event::Fill { at, delta: Delta::Seal(seal) }));
+            sink(Event::Close { at });
         }
     }
 
@@ -324,13 +361,9 @@ impl Stream {
             self.called = true;
             let (id, name, kind) = (said.id, said.name, said.kind);
             sink(Event::Open { at, kind: PartKind::ToolCall { id, name, namespace: Escaped::EMPTY, kind } });
-            if let Some(data) = said.seal {
-                let seal = Seal::read(Dialect::Chat, SealKind::Call, Text::from(data));
-                sink(Event::Fill { at, delta: Delta::Seal(seal) });
-            }
-            return self.calls.begin(at, said).input(said, sink);
+            return self.calls.begin(at, said).add(said, sink);
         };
-        self.calls.at(place).input(said, sink);
+        self.calls.at(place).add(said, sink);
     }
 
     fn say_any(&mut self, kind: Kind, value: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
@@ -341,7 +374,13 @@ impl Stream {
 
     fn say(&mut self, kind: Kind, text: Escaped<'_>, sink: &mut impl FnMut(Event<'_>)) {
         if !text.bytes().is_empty() {
+            if self.sealed {
+                self.close_current(sink);
+            }
             let at = self.opened(kind, sink);
+            if kind == Kind::Reasoning {
+                self.thought_bytes += text.bytes().len();
+            }
             sink(Event::Fill { at, delta: Delta::Text(text) });
         }
     }
@@ -372,6 +411,7 @@ impl Stream {
     }
 
     fn close_current(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        (self.sealed, self.thought_bytes) = (false, 0);
         if let Some((at, _)) = self.current.take() {
             sink(Event::Close { at });
         }

@@ -13,6 +13,7 @@ use super::{citation, detail, usage_out};
 use crate::base::span::Span;
 use crate::json::path::Step;
 use crate::json::{self, Escaped, Raw, Writer, text};
+use crate::limits::ORDER_BYTES_MAX;
 use crate::protocol::Dialect;
 use crate::protocol::failure;
 use crate::protocol::ir::{CallKind, Delta, Event, Failure, Opening, PartKind, Seal, Stop, StreamEncoder};
@@ -29,15 +30,16 @@ pub struct Encoder {
     /// What it ends with behind them.
     tail: &'static [u8],
     parts: Vec<Part>,
-    /// Parts of reasoning, citations and images so far.
-    thoughts: u64,
+    /// What was thought in parts before the current one, and what in it, as far as that has to be said again.
+    thought: Thought,
+    /// Entries of reasoning, citations and images so far.
+    entries: u64,
     notes: u64,
     images: u64,
     calls: u64,
     refused: bool,
-    /// The beginning of a call that waits for the event behind it, and its part.
-    waiting: Option<u32>,
-    begun: Vec<u8>,
+    /// First deltas of calls that wait for what comes next of their calls, in order, each with its part.
+    waiting: Vec<(u32, Vec<u8>)>,
     usage: Usage,
 }
 
@@ -46,6 +48,17 @@ enum Place {
     Before,
     Inside,
     Ended,
+}
+
+/// The text of thoughts stands in one `reasoning_content`, where nobody tells them apart: those behind the first say
+/// theirs again beside their seal.
+#[derive(Debug, Default)]
+struct Thought {
+    /// Whether an earlier part had text.
+    before: bool,
+    /// Whether this one has.
+    begun: bool,
+    again: Vec<u8>,
 }
 
 /// A part that is open.
@@ -85,27 +98,24 @@ impl StreamEncoder for Encoder {
             head: Vec::new(),
             tail,
             parts: Vec::new(),
-            thoughts: 0,
+            thought: Thought::default(),
+            entries: 0,
             notes: 0,
             images: 0,
             calls: 0,
             refused: false,
-            waiting: None,
-            begun: Vec::new(),
+            waiting: Vec::new(),
             usage: Usage::default(),
         }
     }
 
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let goes_on = matches!(event, Event::Fill { at, delta: Delta::Seal(_) } if self.waiting == Some(*at));
-        if self.waiting.is_some() && !goes_on && !matches!(event, Event::Ping | Event::Usage(_)) {
-            self.release(out);
-        }
         match (self.place, event) {
             (Place::Ended, _) => {}
             (_, Event::Ping) => sse::write::comment(b"ping", out),
             (Place::Before, Event::Start { model, .. }) => self.start(*model, out),
             (_, Event::Fail(failure)) => {
+                self.release(None, out);
                 self.place = Place::Ended;
                 fail(failure, out);
             }
@@ -115,6 +125,7 @@ impl StreamEncoder for Encoder {
             (_, Event::Close { at }) => self.close(*at, out),
             (_, Event::Usage(usage)) => self.usage = *usage,
             (_, Event::Stop(stop)) => {
+                self.release(None, out);
                 let reason = reason(*stop, self.calls > 0, self.refused, &self.opening);
                 out.extend_from_slice(&self.head);
                 out.extend_from_slice(if self.opening.plain_completion { b"\"text\":\"\"" } else { b"\"delta\":{}" });
@@ -181,7 +192,7 @@ impl Encoder {
         self.parts.push(Part { at, kind });
     }
 
-    /// The first delta of a call, kept until the event behind it has come.
+    /// The first delta of a call, kept until more of the call has come.
     fn begin(&mut self, at: u32, id: Escaped<'_>, name: Escaped<'_>, kind: CallKind) -> Kind {
         let index = self.calls;
         self.calls += 1;
@@ -191,9 +202,7 @@ impl Encoder {
             return Kind::Unsaid;
         }
         let custom = kind == CallKind::Custom && !old;
-        self.waiting = Some(at);
-        let out = &mut self.begun;
-        out.clear();
+        let out = &mut Vec::with_capacity(160);
         if old {
             out.extend_from_slice(b"\"function_call\":{");
         } else {
@@ -217,18 +226,25 @@ impl Encoder {
         out.extend_from_slice(b"\"name\":\"");
         out.extend_from_slice(name.bytes());
         out.extend_from_slice(if custom { b"\",\"input\":\"\"}" } else { b"\",\"arguments\":\"\"}" });
+        self.waiting.push((at, std::mem::take(out)));
         Kind::Call { index, custom, filled: false }
     }
 
-    /// Writes the first delta of a call.
-    fn release(&mut self, out: &mut Vec<u8>) {
-        self.waiting = None;
-        self.chunk(out, |out| {
-            out.extend_from_slice(&self.begun);
-            if !self.opening.old_functions {
-                out.extend_from_slice(b"}]");
-            }
-        });
+    /// Writes the first deltas that wait, up to that of part `at` or all of them: calls begin in their order.
+    fn release(&mut self, at: Option<u32>, out: &mut Vec<u8>) {
+        let last = match at {
+            Some(at) => self.waiting.iter().position(|(waiting, _)| *waiting == at).map_or(0, |last| last + 1),
+            None => self.waiting.len(),
+        };
+        for (_, begun) in &self.waiting[..last] {
+            self.chunk(out, |out| {
+                out.extend_from_slice(begun);
+                if !self.opening.old_functions {
+                    out.extend_from_slice(b"}]");
+                }
+            });
+        }
+        self.waiting.drain(..last);
     }
 
     fn fill(&mut self, at: u32, delta: &Delta<'_>, out: &mut Vec<u8>) {
@@ -246,18 +262,26 @@ impl Encoder {
                 self.refused = true;
                 self.text(b"\"refusal\":\"", *more, b"\"", out);
             }
-            (Kind::Reasoning { .. }, Delta::Text(more)) => self.text(b"\"reasoning_content\":\"", *more, b"\"", out),
-            (Kind::Reasoning { summary }, Delta::Seal(seal)) => self.sealed(summary, seal, out),
-            (Kind::Call { .. }, Delta::Seal(seal)) if self.waiting == Some(at) && !self.opening.old_functions => {
-                self.begun.extend_from_slice(b",\"extra_content\":{\"google\":{\"thought_signature\":\"");
-                seal.write(Dialect::Chat, &mut self.begun);
-                self.begun.extend_from_slice(b"\"}}");
+            (Kind::Reasoning { .. }, Delta::Text(more)) => {
+                let thought = &mut self.thought;
+                thought.begun |= !more.bytes().is_empty();
+                // Beyond the limit the text is not said again, and a signature of it says nothing any more.
+                if thought.before && thought.again.len() <= ORDER_BYTES_MAX {
+                    thought.again.extend_from_slice(more.bytes());
+                }
+                self.text(b"\"reasoning_content\":\"", *more, b"\"", out);
+            }
+            (Kind::Reasoning { summary }, Delta::Seal(seal)) => self.entry(summary, Some(seal), out),
+            (Kind::Call { index, .. }, Delta::Seal(seal)) if !self.opening.old_functions => {
+                self.call_seal(at, index, seal, out);
             }
             (Kind::Call { index, custom, .. }, Delta::Input(more)) => {
+                self.release(Some(at), out);
                 self.parts[place].kind = Kind::Call { index, custom, filled: true };
                 self.input(index, custom, *more, out);
             }
             (Kind::Call { index, custom, .. }, Delta::Json(raw)) => {
+                self.release(Some(at), out);
                 self.parts[place].kind = Kind::Call { index, custom, filled: true };
                 let mut whole = Vec::with_capacity(raw.bytes().len() + 16);
                 text::escape(&String::from_utf8_lossy(raw.bytes()), &mut whole);
@@ -268,6 +292,24 @@ impl Encoder {
             }
             (Kind::Media, Delta::Media { media_type, base64 }) => self.media(*media_type, *base64, out),
             _ => {}
+        }
+    }
+
+    /// The signature of a call: in its first delta, unless a later call has begun meanwhile.
+    fn call_seal(&mut self, at: u32, index: u64, seal: &Seal<'_>, out: &mut Vec<u8>) {
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(b",\"extra_content\":{\"google\":{\"thought_signature\":\"");
+            seal.write(Dialect::Chat, out);
+            out.extend_from_slice(b"\"}}");
+        };
+        match self.waiting.iter_mut().find(|(waiting, _)| *waiting == at) {
+            Some((_, begun)) => write(begun),
+            None => self.chunk(out, |out| {
+                out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+                number(index, out);
+                write(out);
+                out.extend_from_slice(b"}]");
+            }),
         }
     }
 
@@ -290,16 +332,24 @@ impl Encoder {
         });
     }
 
-    fn sealed(&mut self, summary: bool, seal: &Seal<'_>, out: &mut Vec<u8>) {
-        let index = self.thoughts;
-        self.thoughts += 1;
-        self.chunk(out, |out| {
-            out.extend_from_slice(b"\"reasoning_details\":[");
-            let at = out.len();
-            detail::write(Escaped::EMPTY, summary, seal, index, &mut Writer::new(out));
-            one_line(&mut out[at..]);
-            out.push(b']');
-        });
+    /// An entry of `reasoning_details`: of a seal, or of text that has to be said again.
+    fn entry(&mut self, summary: bool, seal: Option<&Seal<'_>>, out: &mut Vec<u8>) {
+        let mut again = std::mem::take(&mut self.thought.again);
+        if again.len() <= ORDER_BYTES_MAX {
+            let again_or_none = self.thought.before || !self.thought.begun;
+            let text = again_or_none.then(|| Escaped::at(&again, Span::new(0, again.len())));
+            let mut written = 0;
+            self.chunk(out, |out| {
+                out.extend_from_slice(b"\"reasoning_details\":[");
+                let at = out.len();
+                written = detail::write(text, summary, seal, self.entries, &mut Writer::new(out));
+                one_line(&mut out[at..]);
+                out.push(b']');
+            });
+            self.entries += written;
+        }
+        again.clear();
+        self.thought.again = again;
     }
 
     fn note(&mut self, origin: Dialect, raw: Raw<'_>, out: &mut Vec<u8>) {
@@ -354,9 +404,19 @@ impl Encoder {
 
     fn close(&mut self, at: u32, out: &mut Vec<u8>) {
         let Some(place) = self.parts.iter().rposition(|part| part.at == at) else { return };
-        // A call without arguments has empty ones (conversion.md 65).
-        if let Kind::Call { index, custom: false, filled: false } = self.parts.swap_remove(place).kind {
-            self.input(index, false, Escaped::at(b"{}", Span::new(0, 2)), out);
+        self.release(Some(at), out);
+        match self.parts.swap_remove(place).kind {
+            // A call without arguments has empty ones (conversion.md 65).
+            Kind::Call { index, custom: false, filled: false } => {
+                self.input(index, false, Escaped::at(b"{}", Span::new(0, 2)), out);
+            }
+            Kind::Reasoning { summary } => {
+                if !self.thought.again.is_empty() {
+                    self.entry(summary, None, out);
+                }
+                self.thought.before |= std::mem::take(&mut self.thought.begun);
+            }
+            _ => {}
         }
     }
 
