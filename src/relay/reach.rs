@@ -281,7 +281,7 @@ impl Trip<'_, '_, '_> {
                 let Ok(mut trial) = Trial::begin(view, key, model, client.core.net.unix_ms()) else { continue };
                 entry.attempts += 1;
                 entry.key = key;
-                let began_us = client.core.net.now_us();
+                let began_us = if self.measures() { client.core.net.now_us() } else { 0 };
                 let asked = Ask { request, pivot: &self.pivot, said: said.as_ref(), chosen: self.chosen, target };
                 let failure = match attempt(client, &asked, key, scratch, entry).await {
                     Tried::Answer(answered, turned) => {
@@ -302,6 +302,11 @@ impl Trip<'_, '_, '_> {
             }
         }
         Round::Exhausted
+    }
+
+    /// Whether the speed of answers is of interest.
+    fn measures(&self) -> bool {
+        measured(&self.request.view.snapshot, self.chosen)
     }
 
     /// The request as `target` is asked in the protocol of `upstream`.
@@ -327,7 +332,7 @@ impl Trip<'_, '_, '_> {
         began_us: u64,
     ) -> Found<S> {
         let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let measured = measured(snapshot, self.chosen).then(|| {
+        let measured = self.measures().then(|| {
             let provider = &snapshot.providers[usize::from(target.provider)].name;
             (Paces::key(provider, target.model, request.streamed), began_us)
         });
@@ -489,7 +494,7 @@ async fn attempt<N: Net>(
             let body = body.map(|body| masked(&body, key.secret.expose()));
             failed(Failure { body, ..failure })
         }
-        Ok(answered) => match rejected::verdict(&answered, answer, client.core.net.unix_ms()) {
+        Ok(answered) => match rejected::verdict(&answered, answer, || client.core.net.unix_ms()) {
             None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
                 None => Tried::Answer(answered, None),
                 Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
