@@ -26,7 +26,6 @@ use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
-use crate::plan::retry::Verdict;
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
@@ -184,10 +183,9 @@ impl Exchange {
         scratch: Box<Scratch>,
     ) -> After {
         match reached {
-            Reached::Answer(mut answer) => match answer.turned.take() {
-                Some(turned) => self.turn(client, *answer, turned, version, scratch).await,
-                None => self.commit(client, *answer, version, scratch).await,
-            },
+            Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
+            // Boxed for the same reason: what a translated answer needs is no part of the others.
+            Reached::Turned(answer, turned) => Box::pin(self.turn(client, *answer, turned, version, scratch)).await,
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
                 self.demo(client, demo, version).await
@@ -345,8 +343,7 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name, .. } =
-            found;
+        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name } = found;
         if let Some(name) = &name
             && answered.stream.is_none()
             && answered.ended
@@ -397,11 +394,7 @@ impl Exchange {
         core.tally.streams_open.add(u64::from(stream.is_some()));
         trial.began(&core, self.entry.model_sent.as_str());
         let passed = pipe::run(client, answered, head, course, Answer::stream(self.note.dialect)).await;
-        match passed.end {
-            End::Whole => trial.served(&core, self.entry.model_sent.as_str()),
-            End::Told | End::Broken => trial.failed(&core, self.entry.model_sent.as_str(), Verdict::FAILING.outcome),
-            End::Gone => {}
-        }
+        trial.ended(&core, self.entry.model_sent.as_str(), passed.end);
         core.tally.streams_open.sub(u64::from(stream.is_some()));
         if let Some((key, began_us)) = measured {
             // An answer that is not a stream has its first token with its first byte.

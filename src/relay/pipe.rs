@@ -200,7 +200,8 @@ impl<N: Net> Pipe<'_, N> {
                 Wake::Due if wait_ms == left_ms => return Read::Late,
                 Wake::Due => {
                     left_ms -= wait_ms;
-                    if self.ping().await.is_err() {
+                    // Boxed: rare, and no reason for every stream to have room for it.
+                    if Box::pin(self.ping()).await.is_err() {
                         return Read::Gone;
                     }
                     wait_ms = self.wait_ms(left_ms);

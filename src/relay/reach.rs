@@ -55,6 +55,8 @@ pub(super) struct Prepared<'a> {
 pub(super) enum Reached<S> {
     /// An upstream's answer has begun.
     Answer(Box<Found<S>>),
+    /// The same of a request that was translated.
+    Turned(Box<Found<S>>, Box<Turned>),
     /// The target is the demo provider.
     Demo(Demo),
     /// The request cannot be served, whatever upstream.
@@ -86,8 +88,6 @@ pub(super) struct Found<S> {
     pub(super) measured: Option<(u64, u64)>,
     /// The name that the answer carries in place of the upstream's, as a JSON string.
     pub(super) name: Option<Box<[u8]>>,
-    /// The way back, where the request was translated.
-    pub(super) turned: Option<Box<Turned>>,
 }
 
 /// A request for the demo provider.
@@ -285,8 +285,11 @@ impl Trip<'_, '_, '_> {
                 let asked = Ask { request, pivot: &self.pivot, said: said.as_ref(), chosen: self.chosen, target };
                 let failure = match attempt(client, &asked, key, scratch, entry).await {
                     Tried::Answer(answered, turned) => {
-                        let found = self.found(answered, turned, trial, target, began_us);
-                        return Round::Over(Reached::Answer(Box::new(found)));
+                        let found = Box::new(self.found(answered, trial, target, began_us));
+                        return Round::Over(match turned {
+                            None => Reached::Answer(found),
+                            Some(turned) => Reached::Turned(found, turned),
+                        });
                     }
                     Tried::Gone => return Round::Over(Reached::Gone),
                     Tried::Failed(failure) => failure,
@@ -323,14 +326,7 @@ impl Trip<'_, '_, '_> {
         })
     }
 
-    fn found<S>(
-        &self,
-        answered: Answered<S>,
-        turned: Option<Box<Turned>>,
-        trial: Trial,
-        target: &Target<'_>,
-        began_us: u64,
-    ) -> Found<S> {
+    fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
         let (request, snapshot) = (self.request, &self.request.view.snapshot);
         let measured = self.measures().then(|| {
             let provider = &snapshot.providers[usize::from(target.provider)].name;
@@ -343,7 +339,6 @@ impl Trip<'_, '_, '_> {
             says_end: request.called.endpoint.generates(),
             measured,
             name: target.mapped.then(|| quoted(&request.model)),
-            turned,
             answered,
             trial,
         }

@@ -24,7 +24,6 @@ use crate::http::body::{Decoder, State};
 use crate::http::head::{Name, Version};
 use crate::http::write::{self, chunk_head};
 use crate::limits;
-use crate::plan::retry::Verdict;
 use crate::protocol::failure::Fault;
 use crate::protocol::ir::Response;
 use crate::protocol::translate::{self, Answering, Collector, Seen, Stream};
@@ -81,11 +80,7 @@ impl Exchange {
             true => self.turn_stream(client, answered, turned, version, provider).await,
             false => self.turn_whole(client, answered, turned, provider).await,
         };
-        match end {
-            End::Whole => trial.served(&core, self.entry.model_sent.as_str()),
-            End::Told | End::Broken => trial.failed(&core, self.entry.model_sent.as_str(), Verdict::FAILING.outcome),
-            End::Gone => {}
-        }
+        trial.ended(&core, self.entry.model_sent.as_str(), end);
         if let Some((key, began_us)) = measured {
             // An answer that says nothing, or is no stream, has its first token with its first byte.
             let first_us = self.entry.first_token_us.min(micros(core.net.now_us() - self.start_us));
