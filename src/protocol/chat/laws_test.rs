@@ -1,9 +1,9 @@
 use super::*;
-use crate::protocol::ir::assemble::Whole;
+use crate::protocol::ir::assemble::{Assembler, Whole};
 use crate::protocol::ir::laws::{self, said::Answer};
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{Json, Part, Role, Seal, Stop, Text, Turn};
-use crate::sse::Framing;
+use crate::protocol::ir::{Json, Part, Role, Seal, Stop, StreamDecoder, Text, Turn};
+use crate::sse::{Framing, Splitter};
 
 macro_rules! golden {
     ($name:literal) => {
@@ -47,6 +47,41 @@ fn answers_keep_the_laws() {
     for (stream, response) in STREAMS.iter().zip(RESPONSES) {
         laws::tells_the_same::<Chat>(stream, response);
     }
+}
+
+/// The answer that a stream of [`STREAMS`] tells.
+fn assembled(stream: &str) -> Response {
+    let (mut decoder, mut assembler) = (Stream::default(), Assembler::new(1 << 20));
+    let mut sink = |event: Event<'_>| assembler.event(&event).expect("it is small");
+    let mut splitter = Splitter::new(Framing::Sse, 1 << 20);
+    splitter
+        .push(stream.as_bytes(), |frame| decoder.frame(&frame, &mut sink).expect("its events are valid"))
+        .expect("they are short");
+    decoder.finish(&mut sink);
+    assembler.finish().expect("it ends").expect("it is whole")
+}
+
+#[test]
+fn conversion_53_a_stream_makes_a_whole_answer_with_calls_and_usage() {
+    let mut body = Vec::new();
+    response_out::response(&assembled(golden!("stream-parallel-tools.sse")), &Opening::default(), &mut body);
+    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let whole: serde_json::Value = serde_json::from_str(golden!("response-parallel-tools.json")).expect("JSON");
+    for path in ["/choices", "/usage", "/model"] {
+        assert_eq!(body.pointer(path), whole.pointer(path));
+    }
+}
+
+#[test]
+fn conversion_58_cached_tokens_are_told_with_a_stream_and_without() {
+    let mut whole = crate::protocol::sniff::Usage::default();
+    let sink = &mut |event: Event<'_>| {
+        if let Event::Usage(usage) = event {
+            whole = usage;
+        }
+    };
+    response_in::response(golden!("response-text.json").as_bytes(), sink).expect("it is an answer");
+    assert_eq!((assembled(golden!("stream-text.sse")).usage, whole.cache_read), (whole, Some(4)));
 }
 
 #[test]

@@ -68,8 +68,8 @@ fn message<'a>(raw: Raw<'a>, request: &mut Request<'a>, free: &mut Vec<Text<'a>>
             let mut content = Vec::new();
             said(&message, &mut content)?;
             let kind = if free.contains(&message.id) { CallKind::Custom } else { CallKind::Function };
-            let (id, name, cache) = (message.id, message.name, None);
-            let result = ToolResult { id, name, kind, content, json: None, failed: false, cache, carry: Vec::new() };
+            let (id, name, carry) = (message.id, message.name, kept(&message.others));
+            let result = ToolResult { id, name, kind, content, json: None, failed: false, cache: None, carry };
             Turn { role: Role::User, name: None, parts: vec![Part::ToolResult(result)] }
         }
         _ => return Err(expected("role", "system, developer, user, assistant or tool")),
@@ -164,7 +164,7 @@ fn assistant<'a>(message: Message<'a>, free: &mut Vec<Text<'a>>) -> Result<Turn<
 
 fn call(raw: Raw<'_>) -> Result<ToolCall<'_>, BadRequest> {
     object(raw, "")?;
-    let (mut id, mut function, mut custom, mut seal) = (Text::default(), None, None, None);
+    let (mut id, mut function, mut custom, mut seal, mut carry) = (Text::default(), None, None, None, Vec::new());
     for (name, value) in raw.members().filter(|(_, value)| !value.is_null()) {
         match name.bytes() {
             b"id" => id = text(value, "id")?,
@@ -173,8 +173,12 @@ fn call(raw: Raw<'_>) -> Result<ToolCall<'_>, BadRequest> {
             b"extra_content" => {
                 let signature = value.find("google").and_then(|google| google.find("thought_signature"));
                 seal = signature.and_then(Raw::as_str).filter(|data| !data.bytes().is_empty());
+                if seal.is_none() {
+                    carry.push((Text::from(name), Json::from(value)));
+                }
             }
-            _ => {}
+            b"type" | b"index" => {}
+            _ => carry.push((Text::from(name), Json::from(value))),
         }
     }
     let mut call = match (function, custom) {
@@ -182,6 +186,7 @@ fn call(raw: Raw<'_>) -> Result<ToolCall<'_>, BadRequest> {
         (None, Some(custom)) => body(custom, id, CallKind::Custom, "custom")?,
         (None, None) => return Err(expected("function", "an object")),
     };
+    call.carry = carry;
     call.seal = seal.map(|data| Seal::read(Dialect::Chat, SealKind::Call, Text::from(data)));
     Ok(call)
 }
@@ -250,6 +255,20 @@ fn medium(kind: MediaKind, source: Source<'_>) -> Media<'_> {
     Media { kind, source, media_type: None, name: None, detail: None, cache: None, carry: Vec::new() }
 }
 
+/// Members of a part that are none of its own.
+fn others<'a>(raw: Raw<'a>, own: &str) -> Vec<(Text<'a>, Json<'a>)> {
+    let known = |name: &Escaped<'_>| name.eq_str(own) || name.eq_str("type") || name.eq_str("cache_control");
+    raw.members().filter(|(name, value)| !known(name) && !value.is_null()).map(keep).collect()
+}
+
+fn kept<'a>(members: &[(Escaped<'a>, Raw<'a>)]) -> Vec<(Text<'a>, Json<'a>)> {
+    members.iter().copied().map(keep).collect()
+}
+
+fn keep<'a>((name, value): (Escaped<'a>, Raw<'a>)) -> (Text<'a>, Json<'a>) {
+    (Text::from(name), Json::from(value))
+}
+
 /// A medium behind a URL, which may be its bytes.
 fn url<'a>(raw: Raw<'a>, member: &'static str, kind: MediaKind) -> Result<Part<'a>, BadRequest> {
     let value = raw.find(member).ok_or_else(|| expected(member, "a URL"))?;
@@ -263,6 +282,7 @@ fn url<'a>(raw: Raw<'a>, member: &'static str, kind: MediaKind) -> Result<Part<'
     media.media_type = media_type;
     media.detail = value.find("detail").and_then(Raw::as_str).map(Text::from);
     media.cache = raw.find("cache_control").map(Json::from);
+    media.carry = others(raw, member);
     Ok(Part::Media(media))
 }
 
@@ -278,6 +298,7 @@ fn audio(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
     let format = inner.find("format").and_then(Raw::as_str).map(Text::from);
     let mut media = medium(MediaKind::Audio, source);
     media.media_type = format.as_ref().map(media::audio_type).or(known);
+    media.carry = others(raw, "input_audio");
     Ok(Part::Media(media))
 }
 
@@ -296,6 +317,7 @@ fn file(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
     let mut media = medium(if image { MediaKind::Image } else { MediaKind::Document }, source);
     media.media_type = media_type;
     media.name = find("filename");
+    media.carry = others(raw, "file");
     media.cache = raw.find("cache_control").map(Json::from);
     Ok(Part::Media(media))
 }

@@ -182,6 +182,7 @@ impl Messages<'_, '_> {
             Part::Refusal(text) => Some(Said::Text(text.as_ref(), None)),
             Part::Media(media) => {
                 self.cache(media.cache.as_ref());
+                self.lost(&media.carry);
                 Some(Said::Media(media))
             }
             Part::Foreign { origin: Dialect::Chat, raw } => Some(Said::Raw(raw)),
@@ -200,6 +201,14 @@ impl Messages<'_, '_> {
             return None;
         }
         cache
+    }
+
+    /// Members of a part that only its own protocol knows; ids and states of items say nothing elsewhere.
+    fn lost(&mut self, carry: &[(Text<'_>, Json<'_>)]) {
+        let told = carry.iter().filter(|(name, _)| !name.eq_str("id") && !name.eq_str("status"));
+        if self.origin != Dialect::Chat {
+            told.for_each(|(name, _)| self.dropped.drop(format!("messages.{}", name.decode())));
+        }
     }
 
     fn foreign(&mut self, raw: &Json<'_>) {
@@ -326,8 +335,9 @@ impl Messages<'_, '_> {
                 json.end();
             }
         }
-        if let Some(cache) = media.cache.as_ref().filter(|_| self.origin == Dialect::Chat) {
-            json.key("cache_control").raw(cache.raw());
+        if self.origin == Dialect::Chat {
+            media.cache.iter().for_each(|cache| _ = json.key("cache_control").raw(cache.raw()));
+            repeat(&media.carry, json);
         }
         json.end();
     }
@@ -367,8 +377,9 @@ impl Messages<'_, '_> {
         }
         self.json.key("content");
         self.content(&texts);
-        if let Some(cache) = result.cache.as_ref().filter(|_| self.origin == Dialect::Chat) {
-            self.json.key("cache_control").raw(cache.raw());
+        self.lost(&result.carry);
+        if self.origin == Dialect::Chat {
+            repeat(&result.carry, self.json);
         }
         self.json.end();
     }
@@ -517,6 +528,10 @@ impl Messages<'_, '_> {
                 self.json.key("extra_content").begin_object().key("google").begin_object();
                 self.json.key("thought_signature").escaped(seal.data.escaped()).end().end();
             }
+            self.lost(&call.carry);
+            if self.origin == Dialect::Chat {
+                repeat(&call.carry, self.json);
+            }
             self.json.end();
         }
         self.json.end();
@@ -535,6 +550,10 @@ impl Messages<'_, '_> {
             (None, Input::Text(text) | Input::Free(text)) => _ = self.json.escaped(text.escaped()),
         }
     }
+}
+
+fn repeat(members: &[(Text<'_>, Json<'_>)], json: &mut Writer<'_>) {
+    members.iter().for_each(|(name, value)| _ = json.key(&name.decode()).raw(value.raw()));
 }
 
 /// The id of a call; Gemini and Ollama have none, so their calls are known by their numbers.

@@ -71,7 +71,7 @@ fn extra_body_is_read_as_if_it_stood_in_the_body() {
 }
 
 #[test]
-fn conversion_62_thoughts_come_back_with_their_seals() {
+fn conversion_62_64_thoughts_come_back_with_their_seals() {
     let parts = assistant(
         r#""content":"a","reasoning_content":"hm","reasoning_details":[{"type":"reasoning.text","signature":"weir.1.as.Eo4","index":0}]"#,
     );
@@ -105,6 +105,12 @@ fn conversion_63_a_signature_is_never_put_below_another_text() {
         panic!("{parts:?}")
     };
     assert!(one.eq_str("a") && two.eq_str("b"));
+}
+
+#[test]
+fn conversion_26_an_empty_text_of_the_assistant_is_none() {
+    let parts = assistant(r#""content":"","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]"#);
+    assert!(matches!(&parts[..], [Part::ToolCall(_)]), "{parts:?}");
 }
 
 #[test]

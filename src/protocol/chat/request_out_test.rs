@@ -122,7 +122,7 @@ fn conversion_02_a_stream_is_asked_for_its_usage() {
 }
 
 #[test]
-fn conversion_19_49_reasoning_goes_back_where_it_is_wanted() {
+fn conversion_19_47_49_reasoning_goes_back_where_it_is_wanted() {
     let mut request = anthropic();
     let seal = Seal { origin: Dialect::Anthropic, kind: SealKind::Signature, data: Text::constant("sig") };
     let input = || Input::Json(Json::constant("{}"));
@@ -140,7 +140,7 @@ fn conversion_19_49_reasoning_goes_back_where_it_is_wanted() {
 }
 
 #[test]
-fn conversion_62_what_openrouter_sealed_comes_back_to_it() {
+fn conversion_62_64_what_openrouter_sealed_comes_back_to_it() {
     let mut request = anthropic();
     let data = Text::plain(r#"{"type":"reasoning.text","signature":"s","format":"anthropic-claude-v1"}"#);
     let seal = Seal { origin: Dialect::Chat, kind: SealKind::Signature, data };

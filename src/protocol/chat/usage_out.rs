@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conversion_57_what_is_written_is_read_as_the_same() {
+    fn conversion_03_57_what_is_written_is_read_as_the_same() {
         let all = Usage {
             input: Some(90),
             output: Some(40),

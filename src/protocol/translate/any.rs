@@ -4,17 +4,17 @@
 //! client's protocol reads requests and writes answers, a provider's writes requests and reads answers.
 
 use super::super::ir::{
-    BadRequest, BadUpstream, Destination, Event, Failure, Opening, Outgoing, Request, Response, StreamDecoder,
+    BadRequest, BadUpstream, Decode, Destination, Event, Failure, Opening, Outgoing, Request, Response, StreamDecoder,
     StreamEncoder,
 };
-use super::super::{Dialect, anthropic, chat, responses};
+use super::super::{Dialect, anthropic, chat, ollama, responses};
 use crate::sse::Frame;
 
 /// What is asked of a dialect that a table does not have: `is_heard` and `is_asked` come before.
 const UNSPOKEN: &str = "only dialects that are spoken are asked for";
 
 macro_rules! clients {
-    ($($dialect:ident: $request:expr, $response:path, $stream:ty;)*) => {
+    ($($dialect:ident: $request:expr, $response:expr, $stream:ty;)*) => {
         /// The encoder of one stream.
         #[derive(Debug)]
         pub(super) enum AnyEncoder {
@@ -69,7 +69,7 @@ macro_rules! clients {
 }
 
 macro_rules! providers {
-    ($($dialect:ident: $request:path, $response:path, $failure:path, $stream:ty;)*) => {
+    ($($dialect:ident: $request:expr, $response:expr, $failure:expr, $stream:ty;)*) => {
         /// The decoder of one stream.
         #[derive(Debug)]
         pub(super) enum AnyDecoder {
@@ -151,8 +151,11 @@ clients! {
     Chat: |body, model, _| chat::request_in::request(body, model), chat::response_out::response, chat::Encoder;
     Responses: responses::request_in::request, responses::response_out::response, responses::Encoder;
     Anthropic: |body, _, _| anthropic::request_in::request(body), anthropic::response_out::response, anthropic::Encoder;
+    Ollama: |body, _, _| ollama::request_in::request(body), ollama::response_out::response, ollama::Encoder;
 }
 
 providers! {
     Chat: chat::request_out::request, chat::response_in::response, chat::failure, chat::Stream;
+    Anthropic: anthropic::request_out::request, anthropic::response_in::response, anthropic::error::failure, anthropic::Stream;
+    Ollama: ollama::request_out::request, <ollama::Ollama as Decode>::response, ollama::error::failure, ollama::Stream;
 }

@@ -3,8 +3,8 @@
 use crate::support::*;
 
 /// Protocols of clients that are understood, and of providers that can be asked.
-pub const CLIENTS: [&str; 3] = ["chat", "responses", "anthropic"];
-pub const PROVIDERS: [&str; 1] = ["chat"];
+pub const CLIENTS: [&str; 4] = ["chat", "responses", "anthropic", "ollama"];
+pub const PROVIDERS: [&str; 3] = ["chat", "anthropic", "ollama"];
 
 /// The text that answers say, in the two pieces in which streams say it.
 pub const PIECES: [&str; 2] = ["Hello \"w", "orld\"\n\u{1F600}"];
