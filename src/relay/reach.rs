@@ -284,6 +284,9 @@ impl Trip<'_, '_, '_> {
                 let began_us = if self.measures() { client.core.net.now_us() } else { 0 };
                 let asked = Ask { request, pivot: &self.pivot, said: said.as_ref(), chosen: self.chosen, target };
                 let failure = match attempt(client, &asked, key, scratch, entry).await {
+                    Tried::Answer(answered, _) if answered.hollow && self.has_others(entry) => {
+                        rejected::hollow(client, answered)
+                    }
                     Tried::Answer(answered, turned) => {
                         let found = Box::new(self.found(answered, trial, target, began_us));
                         return Round::Over(match turned {
@@ -305,6 +308,16 @@ impl Trip<'_, '_, '_> {
             }
         }
         Round::Exhausted
+    }
+
+    /// Whether somebody is left to ask.
+    fn has_others(&self, entry: &Entry) -> bool {
+        let (request, snapshot) = (self.request, &self.request.view.snapshot);
+        let serves = |target: &&Target<'_>| is_asked(request, target);
+        let keys =
+            |target: &Target<'_>| snapshot.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).count();
+        let all: usize = self.chosen.targets.iter().filter(serves).map(keys).sum();
+        usize::from(entry.attempts) < all && entry.attempts < snapshot.retry.attempts_max
     }
 
     /// Whether the speed of answers is of interest.
@@ -475,6 +488,7 @@ async fn attempt<N: Net>(
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
+        generates: request.called.endpoint.generates(),
         dialect: said.map_or(request.called.dialect, |said| said.upstream),
         renamed: target.mapped || said.is_some(),
     };
