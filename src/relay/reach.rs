@@ -257,16 +257,10 @@ impl Trip<'_, '_, '_> {
             }
             let said = match upstream.map(|upstream| self.say(client, target, upstream, &scratch.fields)).transpose() {
                 Ok(said) => said,
-                Err(Unsaid::Unread(message)) => {
-                    return Round::Over(Reached::Refused { fault: Fault::InvalidRequest, message: message.into() });
-                }
+                Err(Unsaid::Refused(fault, message)) => return Round::Over(Reached::Refused { fault, message }),
                 Err(Unsaid::Unsayable(failure)) => {
                     self.failed.get_or_insert((failure, target.provider));
                     continue;
-                }
-                Err(Unsaid::Crowded) => {
-                    let message = "too many bytes of request bodies are under way";
-                    return Round::Over(Reached::refused(Fault::Unavailable, message));
                 }
             };
             let cursor = &view.cursors[target.provider as usize];

@@ -52,12 +52,10 @@ pub(super) type Pivot<'a> = Option<Result<Request<'a>, BadRequest>>;
 
 /// Why a target cannot be asked.
 pub(super) enum Unsaid {
-    /// The request is none, for any target.
-    Unread(String),
+    /// No target can: the request is none, or there is no room for another body.
+    Refused(Fault, Cow<'static, str>),
     /// This target's protocol cannot say it.
     Unsayable(Failure),
-    /// There is no room for another body.
-    Crowded,
 }
 
 /// What the target is spoken to in, where the request is to be translated for it: it speaks another protocol than the
@@ -82,7 +80,7 @@ pub(super) fn say<'a, N: Net>(
     let pivot = pivot.get_or_insert_with(|| {
         translate::decode_request(called.dialect, request.body, called.model.as_deref(), request.streamed)
     });
-    let asked = pivot.as_ref().map_err(|bad| Unsaid::Unread(told(bad)))?;
+    let asked = pivot.as_ref().map_err(|bad| Unsaid::Refused(Fault::InvalidRequest, told(bad).into()))?;
     let provider = &request.view.snapshot.providers[usize::from(target.provider)];
     let to = Destination { model: target.model, stream: request.streamed, quirks: &provider.quirks };
     let mut out = Outgoing::default();
@@ -96,7 +94,8 @@ pub(super) fn say<'a, N: Net>(
         out.dropped.write(&mut dropped);
         write::field("x-weir-dropped", &dropped, &mut fields);
     }
-    let share = core.reserve(body.len()).ok_or(Unsaid::Crowded)?;
+    let crowded = "too many bytes of request bodies are under way";
+    let share = core.reserve(body.len()).ok_or(Unsaid::Refused(Fault::Unavailable, crowded.into()))?;
     Ok(Said { upstream, body, names: out.names, fields, _share: share })
 }
 
