@@ -4,8 +4,11 @@
 //! ([`stream_in`]). Calls come whole and mostly without ids, the results of the history are found by name and order.
 
 pub mod error;
+pub mod request_out;
 pub mod response_in;
 pub mod stream_in;
+
+mod turns_out;
 
 pub use error::failure;
 pub use stream_in::Stream;
