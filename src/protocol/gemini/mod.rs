@@ -4,10 +4,13 @@
 //! ([`stream_in`]). Calls come whole and mostly without ids, the results of the history are found by name and order.
 
 pub mod error;
+pub mod request_in;
 pub mod request_out;
 pub mod response_in;
 pub mod stream_in;
 
+mod schema_in;
+mod turns_in;
 mod turns_out;
 
 pub use error::failure;

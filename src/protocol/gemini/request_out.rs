@@ -285,7 +285,8 @@ impl Said<'_, '_> {
             config.end();
         }
         self.thinking(&mut config);
-        for (name, value) in self.request.carry.iter().filter(|_| self.native) {
+        let repeat = self.request.repeat.iter().chain(&self.request.carry).filter(|_| self.native);
+        for (name, value) in repeat {
             if let Some(name) = name.decode().strip_prefix("generationConfig.") {
                 config.key(name).raw(value.raw());
             }
@@ -350,6 +351,11 @@ impl Said<'_, '_> {
             return Ok(());
         }
         config.key("responseMimeType").string("application/json");
+        if self.repeated("generationConfig.responseSchema").is_some()
+            || self.repeated("generationConfig.responseJsonSchema").is_some()
+        {
+            return Ok(());
+        }
         if let Shape::JsonSchema { schema, .. } = &self.request.shape {
             self.schema(0, "responseSchema", "responseJsonSchema", schema.raw(), config)?;
         }

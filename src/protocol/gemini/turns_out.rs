@@ -65,7 +65,7 @@ impl<'r, 'o> Contents<'r, 'o> {
                         self.result(result, &name, json)?;
                     }
                     part => {
-                        let sign = parts.peek().and_then(|next| signature_of_text(part, next));
+                        let sign = parts.peek().and_then(|next| signature_of(part, next));
                         if sign.is_some() {
                             parts.next();
                         }
@@ -94,7 +94,7 @@ impl<'r, 'o> Contents<'r, 'o> {
                 empty &= !match piece {
                     Piece::Part(part) => {
                         let sign = match pieces.peek() {
-                            Some(Piece::Part(next)) => signature_of_text(part, next),
+                            Some(Piece::Part(next)) => signature_of(part, next),
                             _ => None,
                         };
                         if sign.is_some() {
@@ -161,7 +161,7 @@ impl<'r, 'o> Contents<'r, 'o> {
                 json.begin_object().key("text").escaped(text.escaped()).end();
             }
             Part::Reasoning { text, seal, .. } => return Ok(self.reasoning(text, seal.as_ref(), json)),
-            Part::Media(media) => self.media(media, json)?,
+            Part::Media(media) => self.media(media, sign, json)?,
             Part::Foreign { origin: Dialect::Gemini, raw } => {
                 json.raw(raw.raw());
             }
@@ -303,14 +303,14 @@ impl<'r, 'o> Contents<'r, 'o> {
         if !old && media().next().is_some() {
             json.key("parts").begin_array();
             for media in media() {
-                self.media(media, json)?;
+                self.media(media, None, json)?;
             }
             json.end();
         }
         json.end().end();
         // Older models take no media in a response; beside it they do.
         if old {
-            media().try_for_each(|media| self.media(media, json))?;
+            media().try_for_each(|media| self.media(media, None, json))?;
         }
         Ok(())
     }
@@ -353,13 +353,13 @@ impl<'r, 'o> Contents<'r, 'o> {
         json.begin_object().key("text").escaped(inside(&self.scratch)).end();
         for part in &result.content {
             if let Part::Media(media) = part {
-                self.media(media, json)?;
+                self.media(media, None, json)?;
             }
         }
         Ok(true)
     }
 
-    fn media(&mut self, media: &Media<'_>, json: &mut Writer<'_>) -> Result<(), BadRequest> {
+    fn media(&mut self, media: &Media<'_>, sign: Option<&Text<'_>>, json: &mut Writer<'_>) -> Result<(), BadRequest> {
         self.note_cache(media.cache.is_some());
         json.begin_object();
         match &media.source {
@@ -386,6 +386,16 @@ impl<'r, 'o> Contents<'r, 'o> {
                 });
             }
         }
+        match &media.detail {
+            Some(level) if self.native => {
+                json.key("mediaResolution").begin_object().key("level").escaped(level.escaped()).end();
+            }
+            Some(level) if !level.eq_str("auto") => self.dropped.drop("content.detail"),
+            _ => {}
+        }
+        if let Some(sign) = sign {
+            json.key("thoughtSignature").escaped(sign.escaped());
+        }
         json.end();
         Ok(())
     }
@@ -397,10 +407,10 @@ impl<'r, 'o> Contents<'r, 'o> {
     }
 }
 
-/// The signature of a text, which the pivot keeps as a thought of nothing behind it.
-fn signature_of_text<'r>(part: &Part<'_>, next: &'r Part<'_>) -> Option<&'r Text<'r>> {
+/// The signature of a text or a medium, which the pivot keeps as a thought of nothing behind it.
+fn signature_of<'r>(part: &Part<'_>, next: &'r Part<'_>) -> Option<&'r Text<'r>> {
     match (part, next) {
-        (Part::Text { .. }, Part::Reasoning { text, seal: Some(seal), .. })
+        (Part::Text { .. } | Part::Media(_), Part::Reasoning { text, seal: Some(seal), .. })
             if text.is_empty() && seal.origin == Dialect::Gemini && seal.kind == SealKind::Signature =>
         {
             Some(&seal.data)
