@@ -230,7 +230,7 @@ impl Trip<'_, '_, '_> {
                 let Ok(mut trial) = Trial::begin(view, key, model, client.core.net.unix_ms()) else { continue };
                 entry.attempts += 1;
                 entry.key = key;
-                let began_us = client.core.net.now_us();
+                let began_us = if self.measures() { client.core.net.now_us() } else { 0 };
                 let failure = match attempt(client, request, self.chosen, target, key, scratch).await {
                     Tried::Answer(answered) => {
                         let found = self.found(answered, trial, target, began_us);
@@ -252,9 +252,14 @@ impl Trip<'_, '_, '_> {
         Round::Exhausted
     }
 
+    /// Whether the speed of answers is of interest.
+    fn measures(&self) -> bool {
+        measured(&self.request.view.snapshot, self.chosen)
+    }
+
     fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
         let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let measured = measured(snapshot, self.chosen).then(|| {
+        let measured = self.measures().then(|| {
             let provider = &snapshot.providers[usize::from(target.provider)].name;
             (Paces::key(provider, target.model, request.streamed), began_us)
         });
@@ -403,7 +408,7 @@ async fn attempt<N: Net>(
             let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
             Tried::Failed(Failure { body, ..failure })
         }
-        Ok(answered) => match rejected::verdict(&answered, answer, client.core.net.unix_ms()) {
+        Ok(answered) => match rejected::verdict(&answered, answer, || client.core.net.unix_ms()) {
             None => Tried::Answer(answered),
             Some(verdict) => Tried::Failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
         },

@@ -13,13 +13,13 @@ use crate::plan::{hints, retry};
 use crate::rt::Net;
 
 /// The verdict on an answer that has begun; nothing where it is one to pass on.
-pub(super) fn verdict<S>(answered: &Answered<S>, fields: &Fields, unix_ms: u64) -> Option<Verdict> {
+pub(super) fn verdict<S>(answered: &Answered<S>, fields: &Fields, unix_ms: impl FnOnce() -> u64) -> Option<Verdict> {
     let status = answered.head.status;
     if (200..300).contains(&status) {
         return None;
     }
     let body = &answered.buffer[answered.payload.clone()];
-    let hint_ms = hints::wait_ms(status, &answered.buffer[..answered.head.len], fields, body, unix_ms);
+    let hint_ms = hints::wait_ms(status, &answered.buffer[..answered.head.len], fields, body, unix_ms());
     retry::of_answer(status, body, hint_ms)
 }
 
@@ -49,7 +49,7 @@ pub(super) fn failure<N: Net>(
     let Answered { lane, buffer, ended, reusable, .. } = answered;
     client.core.slabs.give(buffer);
     if ended && reusable {
-        client.core.lanes.give(lane, client.core.now_ms());
+        client.core.lanes.give(lane, client.core.alarms.now_ms());
     }
     failure
 }

@@ -194,6 +194,8 @@ pub struct Media<'a> {
     pub detail: Option<Text<'a>>,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// What a medium is.
@@ -241,6 +243,8 @@ pub struct ToolCall<'a> {
     pub seal: Option<Seal<'a>>,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// What kind of tool a call is for.
@@ -281,6 +285,8 @@ pub struct ToolResult<'a> {
     pub failed: bool,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// A tool that may be called.

@@ -1,7 +1,10 @@
+use super::super::item::inside;
 use super::*;
+use crate::json::Escaped;
+use crate::protocol::Dialect;
 use crate::protocol::ir::assemble::Assembler;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{CallKind, Text};
+use crate::protocol::ir::{CallKind, PartKind, Seal, Stop, Text};
 use crate::sse::{FrameKind, Framing, Splitter};
 
 fn escaped(text: &'static str) -> Escaped<'static> {

@@ -18,7 +18,15 @@ fn media() -> impl Strategy<Value = Part<'static>> {
     ];
     source.prop_map(|source| {
         let media_type = matches!(source, Source::Base64(_)).then(|| Text::constant("image/png"));
-        Part::Media(Media { kind: MediaKind::Image, source, media_type, name: None, detail: None, cache: None })
+        Part::Media(Media {
+            kind: MediaKind::Image,
+            source,
+            media_type,
+            name: None,
+            detail: None,
+            cache: None,
+            carry: Vec::new(),
+        })
     })
 }
 
@@ -44,6 +52,7 @@ fn exchange() -> impl Strategy<Value = Vec<Turn<'static>>> {
                 json: None,
                 failed,
                 cache: None,
+                carry: Vec::new(),
             }));
             parts.push(Part::ToolCall(call));
         }

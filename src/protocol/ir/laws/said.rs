@@ -285,6 +285,7 @@ pub(super) fn call() -> impl Strategy<Value = ToolCall<'static>> {
         input,
         seal,
         cache: None,
+        carry: Vec::new(),
     })
 }
 
