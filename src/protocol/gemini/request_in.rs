@@ -44,7 +44,9 @@ pub fn request<'a>(body: &'a [u8], path_model: Option<&'a str>, stream: bool) ->
             b"store" => request.store = Some(value.as_bool().ok_or_else(|| bad("store", "it is not true or false"))?),
             // The path names it.
             b"model" => {}
-            other => request.carry.push((carried("", other), value.into())),
+            b"safetySettings" => request.carry.push((Text::constant("safetySettings"), value.into())),
+            b"cachedContent" => request.carry.push((Text::constant("cachedContent"), value.into())),
+            _ => request.carry.push((name.into(), value.into())),
         }
     }
     let contents = contents.ok_or_else(|| bad("contents", "it is missing"))?;

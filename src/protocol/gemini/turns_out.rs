@@ -4,9 +4,9 @@
 //! and each call answered at once. Signatures go back to the part that they stand on; the first call of a turn that
 //! has lost its own gets the documented value that is not checked, which newer models ask for (conversion.md 18).
 
+use super::part_out::inside;
 use super::request_out::is_old;
-use crate::base::span::Span;
-use crate::json::{Escaped, Raw, Writer, text};
+use crate::json::{Raw, Writer, text};
 use crate::protocol::Dialect;
 use crate::protocol::ir::arrange::{Piece, arrange};
 use crate::protocol::ir::media;
@@ -421,9 +421,4 @@ fn signature_of<'r>(part: &Part<'_>, next: &'r Part<'_>) -> Option<&'r Text<'r>>
 
 fn said(json: &mut Writer<'_>, text: &str) {
     json.begin_object().key("text").string(text).end();
-}
-
-/// What is escaped already, as the scanner tells it.
-pub(super) fn inside(escaped: &[u8]) -> Escaped<'_> {
-    Escaped::at(escaped, Span::new(0, escaped.len()))
 }
