@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::ir::assemble::Whole;
 use crate::protocol::ir::laws::{self, said::Answer};
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{Part, Shape, Stop, Text, Thinking, Tool};
+use crate::protocol::ir::{MediaKind, Part, Shape, Stop, Text, Thinking, Tool};
 use crate::sse::Framing;
 
 const STREAMS: [&str; 6] = [
@@ -46,9 +46,8 @@ fn normalise(answer: &mut Answer) {
             Whole::Refusal(text) => part = Whole::Text { text: text.clone(), citations: Vec::new(), seal: None },
             Whole::Reasoning { summary, seal, .. } => {
                 *summary = false;
-                if let Some(seal) = seal.as_mut().filter(|seal| seal.origin == Dialect::Gemini) {
-                    seal.kind = SealKind::Signature;
-                }
+                // Gemini knows no reasoning that is sealed as a whole.
+                *seal = seal.take().filter(|seal| seal.origin != Dialect::Gemini || seal.kind != SealKind::Encrypted);
             }
             Whole::Foreign { origin: Dialect::Gemini, raw, more } if raw.bytes() != b"{}" => more.clear(),
             Whole::Foreign { .. } => continue,
@@ -121,10 +120,13 @@ fn requests_come_back() {
             }
         }
         for part in request.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
-            if let Part::Reasoning { seal: Some(seal), .. } = part
-                && seal.origin == Dialect::Gemini
-            {
-                seal.kind = SealKind::Signature;
+            match part {
+                Part::Reasoning { seal: Some(seal), .. } if seal.origin == Dialect::Gemini => {
+                    seal.kind = SealKind::Signature;
+                }
+                // What a file is, only its type tells.
+                Part::Media(media) if media.media_type.is_none() => media.kind = MediaKind::Document,
+                _ => {}
             }
         }
     });
@@ -154,7 +156,7 @@ fn conversion_18_answers_go_into_the_next_request_with_their_signatures() {
 }
 
 #[test]
-fn a_stream_and_a_whole_answer_tell_the_same() {
+fn conversion_58_a_stream_and_a_whole_answer_tell_the_same() {
     let whole = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"I look."},{"functionCall":{"name":"get_weather","args":{"city":"Oslo","n":0.10}},"thoughtSignature":"EjQKsig1"},{"functionCall":{"id":"fc-2","name":"get_weather","args":{"city":"Roma"}}},{"functionCall":{"name":"now"}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":30,"candidatesTokenCount":25,"toolUsePromptTokenCount":5},"modelVersion":"gemini-3-pro-preview"}"#;
     laws::tells_the_same::<Gemini>(STREAMS[1], whole);
 }

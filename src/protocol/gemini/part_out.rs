@@ -2,7 +2,9 @@
 
 use crate::base::span::Span;
 use crate::json::{Escaped, Raw, text};
-use crate::protocol::ir::Stop;
+use crate::protocol::Dialect;
+use crate::protocol::ir::seal::SealKind;
+use crate::protocol::ir::{Seal, Stop};
 use crate::protocol::sniff::Usage;
 
 /// Appends a text or a thought, with its signature if that is not empty.
@@ -22,6 +24,13 @@ fn sign(seal: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"thoughtSignature\":\"");
         out.extend_from_slice(seal);
         out.push(b'"');
+    }
+}
+
+/// Appends `seal` as a Gemini client keeps it. Reasoning that is sealed as a whole is none of Gemini's own kinds.
+pub(super) fn keep(seal: &Seal<'_>, out: &mut Vec<u8>) {
+    if seal.origin != Dialect::Gemini || seal.kind != SealKind::Encrypted {
+        seal.write(Dialect::Gemini, out);
     }
 }
 

@@ -53,7 +53,7 @@ struct Said<'r, 'o> {
 impl Said<'_, '_> {
     fn instructions(&mut self, json: &mut Writer<'_>) {
         let mut parts = self.request.instructions.iter().flat_map(|instruction| &instruction.parts).peekable();
-        if parts.peek().is_none() {
+        if parts.peek().is_none() || self.to.quirks.no_system_role && !self.native {
             return;
         }
         json.key("systemInstruction").begin_object().key("parts").begin_array();
@@ -245,6 +245,13 @@ impl Said<'_, '_> {
                 return;
             }
             ToolChoice::Foreign(_) => return self.dropped.drop("tool_choice"),
+        };
+        let (mode, allowed) = match mode {
+            "ANY" | "VALIDATED" if self.to.quirks.tool_choice_auto_only => {
+                self.dropped.approximate("tool_choice");
+                ("AUTO", Vec::new())
+            }
+            _ => (mode, allowed),
         };
         // A choice among no tools is refused.
         if !native && !self.request.tools.iter().any(|tool| matches!(tool, Tool::Function(_) | Tool::Custom { .. })) {

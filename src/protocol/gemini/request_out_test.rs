@@ -427,3 +427,34 @@ fn a_schema_that_explodes_is_refused_by_its_place() {
     let to = Destination { model: "m", stream: false, quirks: &quirks };
     assert_eq!(super::request(&request, &to, &mut Outgoing::default()).unwrap_err().member, "tools.1.parameters");
 }
+
+#[test]
+fn conversion_66_peculiar_providers_get_less() {
+    let quirks = Quirks { no_system_role: true, tool_choice_auto_only: true, ..Quirks::default() };
+    let mut request = hello();
+    request.instructions.push(Instruction { role: Role::System, parts: vec![Part::text(text("be kind"))] });
+    request.tools = vec![function("f", None)];
+    request.tool_choice = Some(ToolChoice::Required);
+    let (body, dropped, _) = written_for("gemma-3", &quirks, &request);
+    assert_eq!(
+        body,
+        concat!(
+            r#"{"contents":[{"role":"user","parts":[{"text":"be kind"},{"text":"hi"}]}],"#,
+            r#""tools":[{"functionDeclarations":[{"name":"f"}]}],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}"#
+        )
+    );
+    assert_eq!(dropped, ["~tool_choice"]);
+}
+
+#[test]
+fn conversion_60_the_past_is_said_the_same_from_turn_to_turn() {
+    let mut request = asked(vec![
+        turn(Role::User, vec![Part::text(text("go"))]),
+        turn(Role::Assistant, vec![call("a", "mcp.x/y", r#"{"b":1,"a":[]}"#)]),
+        turn(Role::User, vec![result("a", vec![Part::text(text("1"))])]),
+    ]);
+    let before = contents(&request);
+    request.turns.push(turn(Role::Assistant, vec![Part::text(text("done"))]));
+    request.turns.push(turn(Role::User, vec![Part::text(text("more"))]));
+    assert!(contents(&request).starts_with(before.strip_suffix(']').unwrap()));
+}

@@ -54,7 +54,7 @@ pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
 fn write(part: &Whole, seal: &mut Vec<u8>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     seal.clear();
     let keep = |said: &Option<Seal<'_>>, seal: &mut Vec<u8>| {
-        said.iter().for_each(|said| said.write(Dialect::Gemini, seal));
+        said.iter().for_each(|said| part_out::keep(said, seal));
     };
     match part {
         Whole::Text { text, seal: said, .. } => {
@@ -81,7 +81,9 @@ fn write(part: &Whole, seal: &mut Vec<u8>, scratch: &mut Vec<u8>, out: &mut Vec<
             part_out::call(call.id.bytes(), call.name.bytes(), args, seal, scratch, out);
         }
         Whole::Media { media_type, base64 } => part_out::media(media_type.bytes(), base64.bytes(), out),
-        Whole::Foreign { origin: Dialect::Gemini, raw, .. } => part_out::flat(raw.bytes(), out),
+        Whole::Foreign { origin: Dialect::Gemini, raw, .. } if raw.raw().members().next().is_some() => {
+            part_out::flat(raw.bytes(), out);
+        }
         Whole::Foreign { .. } => {}
     }
 }

@@ -166,7 +166,7 @@ impl Chunks {
                 self.value = false;
                 Part::Call(*kind)
             }
-            PartKind::Foreign { origin: Dialect::Gemini, raw } if raw.is_object() => {
+            PartKind::Foreign { origin: Dialect::Gemini, raw } if raw.members().next().is_some() => {
                 match part_out::beside(*raw) {
                     Some(members) => {
                         self.beside.clear();
@@ -210,7 +210,7 @@ impl Chunks {
     /// A seal that comes in pieces is one seal.
     fn keep(&mut self, seal: &Seal<'_>) {
         match self.seal.is_empty() {
-            true => seal.write(Dialect::Gemini, &mut self.seal),
+            true => part_out::keep(seal, &mut self.seal),
             false => self.seal.extend_from_slice(seal.data.bytes()),
         }
     }

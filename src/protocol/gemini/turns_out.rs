@@ -8,7 +8,7 @@ use super::part_out::inside;
 use super::request_out::is_old;
 use crate::json::{Raw, Writer, text};
 use crate::protocol::Dialect;
-use crate::protocol::ir::arrange::{Piece, arrange};
+use crate::protocol::ir::arrange::{Piece, Side, arrange};
 use crate::protocol::ir::media;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{
@@ -79,17 +79,20 @@ impl<'r, 'o> Contents<'r, 'o> {
     }
 
     fn arranged(&mut self, request: &'r Request<'_>, json: &mut Writer<'_>) -> Result<(), BadRequest> {
-        let sides = arrange(&request.turns);
+        let mut sides = arrange(&request.turns);
         if sides.is_empty() {
             // Instructions alone are no request here.
-            self.begin("user", json);
-            said(json, ".");
-            json.end().end();
+            sides.push(Side { role: Role::User, pieces: vec![Piece::Silence] });
         }
-        for side in sides {
+        for (nth, side) in sides.into_iter().enumerate() {
             self.begin(if side.role == Role::Assistant { "model" } else { "user" }, json);
             let mut pieces = side.pieces.into_iter().peekable();
             let mut empty = true;
+            if nth == 0 && self.to.quirks.no_system_role {
+                for part in request.instructions.iter().flat_map(|instruction| &instruction.parts) {
+                    empty &= !self.part(part, None, json)?;
+                }
+            }
             while let Some(piece) = pieces.next() {
                 empty &= !match piece {
                     Piece::Part(part) => {
@@ -365,14 +368,13 @@ impl<'r, 'o> Contents<'r, 'o> {
         match &media.source {
             Source::Base64(data) => {
                 json.key("inlineData").begin_object();
-                json.key("mimeType")
-                    .escaped(media::media_type(media).escaped())
-                    .key("data")
-                    .escaped(data.escaped())
-                    .end();
+                self.name_file(media, json);
+                json.key("mimeType").escaped(media::media_type(media).escaped());
+                json.key("data").escaped(data.escaped()).end();
             }
             Source::Url(uri) | Source::File { origin: Dialect::Gemini, id: uri } => {
                 json.key("fileData").begin_object();
+                self.name_file(media, json);
                 if media.media_type.is_some() || !self.native {
                     json.key("mimeType").escaped(media::media_type(media).escaped());
                 }
@@ -398,6 +400,13 @@ impl<'r, 'o> Contents<'r, 'o> {
         }
         json.end();
         Ok(())
+    }
+
+    /// A name that only a Gemini client's vendor is known to take.
+    fn name_file(&self, media: &Media<'_>, json: &mut Writer<'_>) {
+        if let Some(name) = media.name.as_ref().filter(|_| self.native) {
+            json.key("displayName").escaped(name.escaped());
+        }
     }
 
     fn note_cache(&mut self, said: bool) {
