@@ -32,6 +32,7 @@ fn call(id: &str, name: &str, args: &'static str) -> Part<'static> {
         input: Input::Json(Json::constant(args)),
         seal: None,
         cache: None,
+        carry: Vec::new(),
     })
 }
 
@@ -44,6 +45,7 @@ fn result(id: &str, content: Vec<Part<'static>>) -> Part<'static> {
         json: None,
         failed: false,
         cache: None,
+        carry: Vec::new(),
     })
 }
 
@@ -55,7 +57,15 @@ fn reasoning(said: &str, seal: Option<(Dialect, SealKind, &str)>) -> Part<'stati
 fn image() -> Part<'static> {
     let source = Source::Base64(Text::constant("iVBO"));
     let media_type = Some(Text::constant("image/png"));
-    Part::Media(Media { kind: MediaKind::Image, source, media_type, name: None, detail: None, cache: None })
+    Part::Media(Media {
+        kind: MediaKind::Image,
+        source,
+        media_type,
+        name: None,
+        detail: None,
+        cache: None,
+        carry: Vec::new(),
+    })
 }
 
 fn function(name: &str, parameters: Option<&'static str>) -> Tool<'static> {
@@ -199,8 +209,9 @@ fn conversion_26_empty_texts_are_not_said() {
 
 #[test]
 fn media_are_said_where_they_are() {
-    let media =
-        |kind, source| Part::Media(Media { kind, source, media_type: None, name: None, detail: None, cache: None });
+    let media = |kind, source| {
+        Part::Media(Media { kind, source, media_type: None, name: None, detail: None, cache: None, carry: Vec::new() })
+    };
     let request = asked(vec![turn(
         Role::User,
         vec![
@@ -236,6 +247,7 @@ fn conversion_12_arguments_as_text_become_an_object() {
             input,
             seal: None,
             cache: None,
+            carry: Vec::new(),
         };
         let request = asked(vec![
             turn(Role::User, vec![Part::text(text("go"))]),

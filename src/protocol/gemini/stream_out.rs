@@ -7,7 +7,7 @@
 
 use super::part_out::{self, Args};
 use crate::json::{Escaped, text};
-use crate::limits::CALL_INPUT_BYTES_MAX;
+use crate::limits::CALL_BYTES_MAX;
 use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault};
 use crate::protocol::ir::order::Sequencer;
@@ -217,7 +217,7 @@ impl Chunks {
 
     /// What is kept of a call is bounded: an answer without one of its calls must not look whole.
     fn bound(&mut self, out: &mut Vec<u8>) {
-        if self.input.len() > CALL_INPUT_BYTES_MAX {
+        if self.input.len() > CALL_BYTES_MAX {
             let message = "a tool's input is larger than the limit".into();
             self.fail(&Failure { fault: Fault::BadGateway, message, code: "".into() }, out);
         }

@@ -229,7 +229,7 @@ fn images_refusals_and_own_parts_are_said_others_are_not() {
 
 #[test]
 fn a_call_larger_than_the_limit_is_a_failure() {
-    let piece = "x".repeat(CALL_INPUT_BYTES_MAX / 4);
+    let piece = "x".repeat(CALL_BYTES_MAX / 4);
     for (pieces, fails) in [(4, false), (5, true)] {
         let mut all = vec![call(0, "", "f")];
         all.extend((0..pieces).map(|_| Event::Fill { at: 0, delta: Delta::Input(at(&piece)) }));

@@ -66,7 +66,7 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
         return Err("it is not an object");
     }
     let (mut text, mut thought, mut seal, mut call, mut result) = (None, false, None, None, None);
-    let (mut inline, mut file, mut resolution, mut foreign) = (None, None, None, false);
+    let (mut inline, mut file, mut carry) = (None, None, Vec::new());
     for (name, value) in part.members().filter(|(_, value)| !value.is_null()) {
         match &*key(name) {
             b"text" => text = Some(value.as_str().ok_or("its text is not a string")?),
@@ -76,13 +76,14 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
             b"functionResponse" => result = Some(value),
             b"inlineData" => inline = Some(value),
             b"fileData" => file = Some(value),
-            b"mediaResolution" => resolution = value.find("level").and_then(Raw::as_str),
+            // An agent's own note, which no vendor reads.
             b"partMetadata" => {}
-            _ => foreign = true,
+            other => carry.push((Text::joined(other.to_vec()), value.into())),
         }
     }
     let seal = |kind| seal.map(|seal| Seal::read(Dialect::Gemini, kind, Text::from(seal)));
-    if foreign || thought && (inline.is_some() || file.is_some()) {
+    let is_media = inline.is_some() || file.is_some();
+    if is_media && thought || !is_media && !carry.is_empty() && text.is_none() {
         parts.push(Part::Foreign { origin: Dialect::Gemini, raw: part.into() });
         return Ok(());
     }
@@ -97,8 +98,8 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
     }
     parts.push(match (result, inline, file, text) {
         (Some(result), ..) => Part::ToolResult(tool_result(result)?),
-        (None, Some(inline), ..) => Part::Media(inlined(inline, resolution)?),
-        (None, None, Some(file), _) => Part::Media(filed(file, resolution)?),
+        (None, Some(inline), ..) => Part::Media(Media { carry, ..inlined(inline)? }),
+        (None, None, Some(file), _) => Part::Media(Media { carry, ..filed(file)? }),
         (None, None, None, Some(text)) => Part::text(text),
         (None, None, None, None) if seal(SealKind::Signature).is_some() => Part::text(Text::default()),
         _ => return Err("it holds nothing that is known"),
@@ -110,14 +111,14 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
 }
 
 fn tool_call<'a>(call: Raw<'a>, seal: Option<Seal<'a>>) -> Result<ToolCall<'a>, &'static str> {
-    let (mut id, mut said, mut args) = (Escaped::EMPTY, Escaped::EMPTY, None);
+    let (mut id, mut said, mut args, mut carry) = (Escaped::EMPTY, Escaped::EMPTY, None, Vec::new());
     for (name, value) in call.members().filter(|(_, value)| !value.is_null()) {
         match &*key(name) {
             b"id" => id = value.as_str().ok_or("the id of its call is not a string")?,
             b"name" => said = value.as_str().unwrap_or(said),
             b"args" if !value.is_object() => return Err("the arguments of its call are not an object"),
             b"args" => args = Some(Json::from(value)),
-            _ => {}
+            other => carry.push((Text::joined(other.to_vec()), value.into())),
         }
     }
     if said.bytes().is_empty() {
@@ -131,11 +132,13 @@ fn tool_call<'a>(call: Raw<'a>, seal: Option<Seal<'a>>) -> Result<ToolCall<'a>, 
         input: Input::Json(args.unwrap_or(Json::constant("{}"))),
         seal,
         cache: None,
+        carry,
     })
 }
 
 fn tool_result(result: Raw<'_>) -> Result<ToolResult<'_>, &'static str> {
-    let (mut id, mut said, mut response, mut media) = (Escaped::EMPTY, None, None, Vec::new());
+    let (mut id, mut said, mut response) = (Escaped::EMPTY, None, None);
+    let (mut media, mut carry) = (Vec::new(), Vec::new());
     for (name, value) in result.members().filter(|(_, value)| !value.is_null()) {
         match &*key(name) {
             b"id" => id = value.as_str().ok_or("the id of its result is not a string")?,
@@ -146,14 +149,14 @@ fn tool_result(result: Raw<'_>) -> Result<ToolResult<'_>, &'static str> {
                 for part in list(value) {
                     for (name, value) in part.members() {
                         match &*key(name) {
-                            b"inlineData" => media.push(Part::Media(inlined(value, None)?)),
-                            b"fileData" => media.push(Part::Media(filed(value, None)?)),
+                            b"inlineData" => media.push(Part::Media(inlined(value)?)),
+                            b"fileData" => media.push(Part::Media(filed(value)?)),
                             _ => {}
                         }
                     }
                 }
             }
-            _ => {}
+            other => carry.push((Text::joined(other.to_vec()), value.into())),
         }
     }
     if said.is_none() && id.bytes().is_empty() {
@@ -184,7 +187,7 @@ fn tool_result(result: Raw<'_>) -> Result<ToolResult<'_>, &'static str> {
         }
         content.append(&mut media);
     }
-    Ok(ToolResult { id: id.into(), name: said, kind: CallKind::Function, content, json, failed, cache: None })
+    Ok(ToolResult { id: id.into(), name: said, kind: CallKind::Function, content, json, failed, cache: None, carry })
 }
 
 /// The members of a medium: its type, its bytes or its address, its name.
@@ -201,7 +204,7 @@ fn described<'a>(raw: Raw<'a>, data: &[u8]) -> (Option<Escaped<'a>>, Option<Esca
     (media_type, held, said)
 }
 
-fn inlined<'a>(raw: Raw<'a>, resolution: Option<Escaped<'a>>) -> Result<Media<'a>, &'static str> {
+fn inlined<'a>(raw: Raw<'a>) -> Result<Media<'a>, &'static str> {
     let (media_type, data, name) = described(raw, b"data");
     let data = data.ok_or("its inlineData has no data")?;
     let media_type = media_type.ok_or("its inlineData has no mimeType")?;
@@ -210,12 +213,13 @@ fn inlined<'a>(raw: Raw<'a>, resolution: Option<Escaped<'a>>) -> Result<Media<'a
         source: Source::Base64(standard(data)),
         media_type: Some(media_type.into()),
         name,
-        detail: resolution.map(Text::from),
+        detail: None,
         cache: None,
+        carry: Vec::new(),
     })
 }
 
-fn filed<'a>(raw: Raw<'a>, resolution: Option<Escaped<'a>>) -> Result<Media<'a>, &'static str> {
+fn filed<'a>(raw: Raw<'a>) -> Result<Media<'a>, &'static str> {
     let (media_type, uri, name) = described(raw, b"fileUri");
     let uri = uri.ok_or("its fileData has no fileUri")?;
     let plain = uri.decode();
@@ -229,8 +233,9 @@ fn filed<'a>(raw: Raw<'a>, resolution: Option<Escaped<'a>>) -> Result<Media<'a>,
         source,
         media_type: media_type.map(Text::from),
         name,
-        detail: resolution.map(Text::from),
+        detail: None,
         cache: None,
+        carry: Vec::new(),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::protocol::ir::arrange::{Piece, Side, arrange};
 use crate::protocol::ir::media;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{
-    BadRequest, Destination, Dropped, Input, Media, Names, Part, Request, Role, Seal, Source, Text, ToolCall,
+    BadRequest, Destination, Dropped, Input, Json, Media, Names, Part, Request, Role, Seal, Source, Text, ToolCall,
     ToolResult, custom,
 };
 
@@ -227,6 +227,7 @@ impl<'r, 'o> Contents<'r, 'o> {
         self.called_name(call, json);
         json.key("args");
         self.input(&call.input, json);
+        self.carry(&call.carry, "tool_call", json);
         json.end();
         let first = !std::mem::replace(&mut self.called, true);
         let held = self.held.take();
@@ -310,6 +311,7 @@ impl<'r, 'o> Contents<'r, 'o> {
             }
             json.end();
         }
+        self.carry(&result.carry, "tool_result", json);
         json.end().end();
         // Older models take no media in a response; beside it they do.
         if old {
@@ -388,13 +390,10 @@ impl<'r, 'o> Contents<'r, 'o> {
                 });
             }
         }
-        match &media.detail {
-            Some(level) if self.native => {
-                json.key("mediaResolution").begin_object().key("level").escaped(level.escaped()).end();
-            }
-            Some(level) if !level.eq_str("auto") => self.dropped.drop("content.detail"),
-            _ => {}
+        if media.detail.as_ref().is_some_and(|detail| !detail.eq_str("auto")) {
+            self.dropped.drop("content.detail");
         }
+        self.carry(&media.carry, "content", json);
         if let Some(sign) = sign {
             json.key("thoughtSignature").escaped(sign.escaped());
         }
@@ -406,6 +405,17 @@ impl<'r, 'o> Contents<'r, 'o> {
     fn name_file(&self, media: &Media<'_>, json: &mut Writer<'_>) {
         if let Some(name) = media.name.as_ref().filter(|_| self.native) {
             json.key("displayName").escaped(name.escaped());
+        }
+    }
+
+    /// Members that only the client's own vendor knows.
+    fn carry(&mut self, carry: &[(Text<'_>, Json<'_>)], part: &str, json: &mut Writer<'_>) {
+        for (name, value) in carry {
+            match self.native {
+                true => _ = json.key(&name.decode()).raw(value.raw()),
+                false if name.eq_str("id") || name.eq_str("status") => {}
+                false => self.dropped.drop(format!("{part}.{}", name.decode())),
+            }
         }
     }
 
