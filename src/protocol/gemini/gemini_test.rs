@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::ir::assemble::Whole;
 use crate::protocol::ir::laws::{self, said::Answer};
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{MediaKind, Part, Shape, Stop, Text, Thinking, Tool};
+use crate::protocol::ir::{Effort, MediaKind, Part, Shape, Stop, Text, Thinking, Tool};
 use crate::sse::Framing;
 
 const STREAMS: [&str; 6] = [
@@ -108,7 +108,7 @@ fn requests_come_back() {
         request.repeat.clear();
         request.parallel_tools = None;
         (request.sampling.min_p, request.sampling.repetition_penalty) = (None, None);
-        if let Thinking::Effort(effort) = request.reasoning.thinking {
+        if let Thinking::Effort(effort @ (Effort::XHigh | Effort::Max)) = request.reasoning.thinking {
             request.reasoning.thinking = Thinking::Budget(effort.budget());
         }
         if let Shape::JsonSchema { name, strict, .. } = &mut request.shape {

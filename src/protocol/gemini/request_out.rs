@@ -8,7 +8,7 @@ use crate::base::span::Span;
 use crate::json::{Raw, Writer};
 use crate::protocol::Dialect;
 use crate::protocol::ir::schema::{Fitting, TooLarge};
-use crate::protocol::ir::thinking::{self, GeminiThinking, Thinking};
+use crate::protocol::ir::thinking::{self, Effort, GeminiThinking, Thinking};
 use crate::protocol::ir::{
     BadRequest, CallKind, Destination, Dropped, Function, Json, Names, Outgoing, Part, Request, Shape, Text, Tool,
     ToolChoice, custom,
@@ -371,7 +371,13 @@ impl Said<'_, '_> {
 
     fn thinking(&mut self, config: &mut Writer<'_>) {
         let reasoning = &self.request.reasoning;
-        let told = thinking::gemini(reasoning.thinking, self.to.model);
+        let told = match (thinking::gemini(reasoning.thinking, self.to.model), reasoning.thinking) {
+            // A model that nobody here knows is told in the words that its client chose.
+            (Some(GeminiThinking::Budget(_)), Thinking::Effort(effort)) if self.native && !is_old(self.to.model) => {
+                level(effort).or(thinking::gemini(reasoning.thinking, self.to.model))
+            }
+            (told, _) => told,
+        };
         let thinks = !matches!(reasoning.thinking, Thinking::Unsaid | Thinking::Off);
         if thinks && told.is_none() && reasoning.thinking != Thinking::Auto {
             self.dropped.drop("reasoning");
@@ -435,6 +441,17 @@ impl Said<'_, '_> {
             }
         }
     }
+}
+
+/// Gemini's word for an effort, which goes up to `HIGH`.
+fn level(effort: Effort) -> Option<GeminiThinking> {
+    Some(GeminiThinking::Level(match effort {
+        Effort::Minimal => "MINIMAL",
+        Effort::Low => "LOW",
+        Effort::Medium => "MEDIUM",
+        Effort::High => "HIGH",
+        Effort::XHigh | Effort::Max => return None,
+    }))
 }
 
 /// Whether the model is of the generations before Gemini 3, which take less.

@@ -1,6 +1,5 @@
 use super::*;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::thinking::Effort;
 use crate::protocol::ir::{
     Action, Input, Instruction, Media, MediaKind, Quirks, Role, Seal, Source, ToolCall, ToolResult, Turn, WebSearch,
 };
