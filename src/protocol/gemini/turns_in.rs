@@ -9,8 +9,8 @@ use crate::json::{Escaped, Raw, text};
 use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{
-    BadRequest, CallKind, Input, Instruction, Json, Media, Part, Role, Seal, Source, Text, ToolCall, ToolResult, Turn,
-    media,
+    BadRequest, CallKind, Input, Instruction, Json, Media, MediaKind, Part, Role, Seal, Source, Text, ToolCall,
+    ToolResult, Turn, media,
 };
 
 /// The value of `contents`.
@@ -204,7 +204,7 @@ fn described<'a>(raw: Raw<'a>, data: &[u8]) -> (Option<Escaped<'a>>, Option<Esca
     (media_type, held, said)
 }
 
-fn inlined<'a>(raw: Raw<'a>) -> Result<Media<'a>, &'static str> {
+fn inlined(raw: Raw<'_>) -> Result<Media<'_>, &'static str> {
     let (media_type, data, name) = described(raw, b"data");
     let data = data.ok_or("its inlineData has no data")?;
     let media_type = media_type.ok_or("its inlineData has no mimeType")?;
@@ -219,7 +219,7 @@ fn inlined<'a>(raw: Raw<'a>) -> Result<Media<'a>, &'static str> {
     })
 }
 
-fn filed<'a>(raw: Raw<'a>) -> Result<Media<'a>, &'static str> {
+fn filed(raw: Raw<'_>) -> Result<Media<'_>, &'static str> {
     let (media_type, uri, name) = described(raw, b"fileUri");
     let uri = uri.ok_or("its fileData has no fileUri")?;
     let plain = uri.decode();
@@ -229,7 +229,7 @@ fn filed<'a>(raw: Raw<'a>) -> Result<Media<'a>, &'static str> {
         false => Source::Url(uri.into()),
     };
     Ok(Media {
-        kind: media_type.map_or(crate::protocol::ir::MediaKind::Document, |kind| media::kind(&kind.decode())),
+        kind: media_type.map_or(MediaKind::Document, |kind| media::kind(&kind.decode())),
         source,
         media_type: media_type.map(Text::from),
         name,
