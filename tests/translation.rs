@@ -9,6 +9,7 @@ use std::cell::Cell;
 use weir::base::span::Span;
 use weir::json::Escaped;
 use weir::protocol::chat::Chat;
+use weir::protocol::gemini::Gemini;
 use weir::protocol::ir::{CallKind, Decode, Delta, Encode, Event, Opening, PartKind, StreamDecoder, StreamEncoder};
 use weir::sse::Splitter;
 
@@ -67,6 +68,11 @@ fn reading<P: Decode>(begin: &str, events: &str) -> usize {
 
 /// Allocations while more of parts of every kind is written.
 fn writing<P: Encode>() -> usize {
+    writing_of::<P>(3)
+}
+
+/// The same of the first `kinds` of them: text and thoughts, calls.
+fn writing_of<P: Encode>(kinds: usize) -> usize {
     let text = |text: &'static str| Escaped::at(text.as_bytes(), Span::new(0, text.len()));
     let call = |id, kind| PartKind::ToolCall { id: text(id), name: text("look"), namespace: text(""), kind };
     let parts = [
@@ -79,7 +85,7 @@ fn writing<P: Encode>() -> usize {
     let mut out = Vec::with_capacity(1 << 20);
     encoder.event(&Event::Start { id: text("up"), model: text("m") }, &mut out);
     let mut count = 0;
-    for (at, (kind, delta)) in (0..).zip(parts) {
+    for (at, (kind, delta)) in (0..).zip(parts).take(kinds) {
         encoder.event(&Event::Open { at, kind }, &mut out);
         let more = Event::Fill { at, delta };
         for nth in 0..WARM_UP + COUNTED {
@@ -94,6 +100,54 @@ fn writing<P: Encode>() -> usize {
         encoder.event(&Event::Close { at }, &mut out);
     }
     count
+}
+
+/// Allocations while whole calls are written, one after another, where a dialect knows no others.
+fn writing_whole_calls<P: Encode>() -> usize {
+    let text = |text: &'static str| Escaped::at(text.as_bytes(), Span::new(0, text.len()));
+    let opening = Opening { id: "1".into(), model: "m".into(), include_usage: true, ..Opening::default() };
+    let mut encoder = P::Stream::new(opening);
+    let mut out = Vec::with_capacity(1 << 20);
+    encoder.event(&Event::Start { id: text("up"), model: text("m") }, &mut out);
+    let mut before = 0;
+    for nth in 0..(WARM_UP + COUNTED) as u32 {
+        if nth as usize == WARM_UP {
+            before = ALLOCATIONS.get();
+        }
+        out.clear();
+        let (id, name, namespace) = (text("call_1"), text("look"), text(""));
+        encoder.event(
+            &Event::Open { at: nth, kind: PartKind::ToolCall { id, name, namespace, kind: CallKind::Function } },
+            &mut out,
+        );
+        encoder.event(&Event::Fill { at: nth, delta: Delta::Input(text("{\\\"a\\\":")) }, &mut out);
+        encoder.event(&Event::Fill { at: nth, delta: Delta::Input(text("1}")) }, &mut out);
+        encoder.event(&Event::Close { at: nth }, &mut out);
+        assert!(!out.is_empty(), "it says something");
+    }
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn reading_a_gemini_stream_allocates_nothing_per_event() {
+    let chunk = |parts: &str| {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{parts}],\"role\":\"model\"}},\"index\":0}}],\"usageMetadata\":{{\"promptTokenCount\":5,\"totalTokenCount\":5}},\"modelVersion\":\"m\",\"responseId\":\"r\"}}\r\n\r\n"
+        )
+    };
+    for (what, events) in [
+        ("text", chunk(r#"{"text":"a\nb \u00e9"}"#)),
+        ("thoughts", chunk(r#"{"text":"hm","thought":true},{"text":"","thoughtSignature":"U2ln"}"#)),
+        ("calls", chunk(r#"{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"U2ln"}"#)),
+        ("images", chunk(r#"{"inlineData":{"mimeType":"image/png","data":"iVBO"}}"#)),
+    ] {
+        assert_eq!(reading::<Gemini>("", &events), 0, "{what} of Gemini");
+    }
+}
+
+#[test]
+fn writing_a_gemini_stream_allocates_nothing_per_event() {
+    assert_eq!((writing_of::<Gemini>(2), writing_whole_calls::<Gemini>()), (0, 0), "Gemini");
 }
 
 #[test]
