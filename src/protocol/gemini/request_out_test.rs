@@ -297,7 +297,7 @@ fn conversion_32_33_34_35_tools_are_fit_named_and_wrapped() {
         }),
     ];
     let (body, dropped, names) = written_for("gemini-3-pro", &Quirks::default(), &request);
-    let declared = concat!(r#""tools":[{"functionDeclarations":[{"name":"mcp_server_tool_"#,);
+    let declared = r#""tools":[{"functionDeclarations":[{"name":"mcp_server_tool_"#;
     assert!(body.contains(declared), "{body}");
     assert!(body.contains(r#""parameters":{"type":"OBJECT","properties":{"a":{"type":"STRING","nullable":true}}}},{"name":"nothing"},{"name":"apply_patch","description":"Patches.\n\n"#), "{body}");
     assert!(body.contains(r#""required":["input"]}}]}]"#), "{body}");
