@@ -202,7 +202,7 @@ fn conversion_17_and_63_a_signature_is_told_whole_in_its_own_delta_before_the_bl
     let told = whole(&[thought(0), text(0, "hm"), own("Eo4"), own("C=="), close(0)]);
     assert!(told.starts_with(r#"+0"thinking","","" 0"hm" 0"Eo4C==" -0"#), "{told}");
     let told = whole(&[thought(0), text(0, "hm"), close(0)]);
-    assert!(told.starts_with(r#"+0"thinking","","" 0"hm" 0"weir.unsigned" -0"#), "{told}");
+    assert!(told.starts_with(r#"+0"thinking","","" 0"hm" 0"weir.1.none" -0"#), "{told}");
     let told = whole(&[thought(0), own("Eo4"), close(0)]);
     assert!(told.starts_with(r#"+0"thinking","","" 0"Eo4" -0"#), "display omitted: {told}");
 }
