@@ -97,7 +97,7 @@ fn whole(events: &[Event<'_>]) -> String {
 }
 
 #[test]
-fn a_text_is_told_as_the_golden_file_has_it() {
+fn conversion_59_a_text_is_told_as_the_golden_file_has_it_with_the_counts_behind_its_end() {
     let usage = Usage { input: Some(30), output: Some(4), cache_read: Some(10), ..Usage::default() };
     let written = stream(&[
         start(),
