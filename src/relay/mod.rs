@@ -12,6 +12,7 @@ mod demo;
 mod exchange;
 mod failure;
 mod greet;
+mod hold;
 mod intake;
 mod local;
 mod open;

@@ -232,6 +232,9 @@ impl Trip<'_, '_, '_> {
                 entry.key = key;
                 let began_us = if self.measures() { client.core.net.now_us() } else { 0 };
                 let failure = match attempt(client, request, self.chosen, target, key, scratch).await {
+                    Tried::Answer(answered) if answered.hollow && self.has_others(entry) => {
+                        rejected::hollow(client, answered)
+                    }
                     Tried::Answer(answered) => {
                         let found = self.found(answered, trial, target, began_us);
                         return Round::Over(Reached::Answer(Box::new(found)));
@@ -250,6 +253,16 @@ impl Trip<'_, '_, '_> {
             }
         }
         Round::Exhausted
+    }
+
+    /// Whether somebody is left to ask.
+    fn has_others(&self, entry: &Entry) -> bool {
+        let (request, snapshot) = (self.request, &self.request.view.snapshot);
+        let serves = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
+        let keys =
+            |target: &Target<'_>| snapshot.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).count();
+        let all: usize = self.chosen.targets.iter().filter(serves).map(keys).sum();
+        usize::from(entry.attempts) < all && entry.attempts < snapshot.retry.attempts_max
     }
 
     /// Whether the speed of answers is of interest.
@@ -399,6 +412,7 @@ async fn attempt<N: Net>(
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
+        generates: request.called.endpoint.generates(),
         dialect: request.called.dialect,
         renamed: target.mapped,
     };
