@@ -27,4 +27,5 @@ mod routing;
 mod sandbox;
 mod streams;
 mod succession;
+mod translation;
 mod upstream_tls;
