@@ -10,6 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weir::base::span::Span;
 use weir::json::Escaped;
 use weir::protocol::Dialect;
+use weir::protocol::anthropic::Anthropic;
 use weir::protocol::chat::Chat;
 use weir::protocol::gemini::Gemini;
 use weir::protocol::ir::{
@@ -66,6 +67,25 @@ fn gemini_conversation(bytes: usize) -> Vec<u8> {
     for nth in 0.. {
         let turn = format!(
             r#",{{"role":"model","parts":[{{"text":"I read \"file {nth}\".\n"}},{{"functionCall":{{"name":"read_file","args":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"name":"read_file","response":{{"output":"{}"}}}}}}]}}"#,
+            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
+        );
+        if text.len() + turn.len() + 2 > bytes {
+            break;
+        }
+        text.push_str(&turn);
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// The same in Messages.
+fn anthropic_conversation(bytes: usize) -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"model":"m","stream":true,"temperature":0.7,"max_tokens":1024,"tools":[{"name":"read_file","description":"Reads a file.","input_schema":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}],"system":[{"type":"text","text":"You are a careful assistant.","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Look at the sources."}"#,
+    );
+    for nth in 0.. {
+        let turn = format!(
+            r#",{{"role":"assistant","content":[{{"type":"text","text":"I read \"file {nth}\".\n"}},{{"type":"tool_use","id":"toolu_{nth}","name":"read_file","input":{{"path":"src/file_{nth}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{nth}","content":"{}"}}]}}"#,
             "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
         );
         if text.len() + turn.len() + 2 > bytes {
@@ -151,6 +171,10 @@ fn streams<P: Decode + Encode>(c: &mut Criterion, name: &str, begin: &str, event
 }
 
 fn benches(c: &mut Criterion) {
+    requests::<Anthropic>(c, "anthropic", anthropic_conversation);
+    let begin = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+    let delta = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"words of an answer, \"}}\n\n";
+    streams::<Anthropic>(c, "anthropic", begin, delta);
     requests::<Chat>(c, "chat", chat_conversation);
     let chunk = r#"data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1,"model":"a-model","choices":[{"index":0,"delta":{"content":"words of an answer, "},"finish_reason":null}]}"#;
     let chunk = format!("{chunk}\n\n");

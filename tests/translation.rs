@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use weir::base::span::Span;
 use weir::json::Escaped;
+use weir::protocol::anthropic::Anthropic;
 use weir::protocol::chat::Chat;
 use weir::protocol::gemini::Gemini;
 use weir::protocol::ir::{CallKind, Decode, Delta, Encode, Event, Opening, PartKind, StreamDecoder, StreamEncoder};
@@ -100,6 +101,32 @@ fn writing<P: Encode>(rounds: u32) -> usize {
         encoder.event(&Event::Close { at }, &mut out);
     }
     count
+}
+
+#[test]
+fn events_of_anthropic_allocate_nothing() {
+    for (what, block, delta) in [
+        ("text", r#"{"type":"text","text":""}"#, r#"{"type":"text_delta","text":"a\nb \u00e9"}"#),
+        (
+            "thoughts",
+            r#"{"type":"thinking","thinking":"","signature":""}"#,
+            r#"{"type":"thinking_delta","thinking":"hm"}"#,
+        ),
+        (
+            "calls",
+            r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
+            r#"{"type":"input_json_delta","partial_json":"{\"a\":"}"#,
+        ),
+    ] {
+        let begin = format!(
+            "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{block}}}\n\n"
+        );
+        let events = format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n"
+        );
+        assert_eq!(reading::<Anthropic>(&begin, &events), 0, "reading {what}");
+    }
+    assert_eq!(writing::<Anthropic>(1), 0, "writing");
 }
 
 #[test]
