@@ -406,10 +406,10 @@ impl Stream {
             Kind::Message => {
                 let begun = self.open[place].begun;
                 // Of the last one that has begun some annotations may not have been told.
-                if let (Some(part), Some(last)) = (self.open[place].part, begun.checked_sub(1)) {
-                    if let Some(content) = whole.content.and_then(|all| all.elements().nth(last)) {
-                        self.content(place, part.number, content, sink);
-                    }
+                if let (Some(part), Some(last)) = (self.open[place].part, begun.checked_sub(1))
+                    && let Some(content) = whole.content.and_then(|all| all.elements().nth(last))
+                {
+                    self.content(place, part.number, content, sink);
                 }
                 for (nth, part) in whole.content.iter().flat_map(|all| all.elements()).enumerate().skip(begun) {
                     // Numbers of their own, for those that were told may have begun at 1.
@@ -420,10 +420,10 @@ impl Stream {
             Kind::Reasoning => self.reasoning_done(place, &whole, sink),
             Kind::Call(_) if !whole.name.bytes().is_empty() || self.open[place].part.is_some() => {
                 self.begin_call(place, &whole, sink);
-                if let (Some(part), Some(input)) = (self.open[place].part.filter(|part| !part.told), whole.input) {
-                    if !input.bytes().is_empty() {
-                        sink(Event::Fill { at: part.at, delta: Delta::Input(input) });
-                    }
+                if let (Some(part), Some(input)) = (self.open[place].part.filter(|part| !part.told), whole.input)
+                    && !input.bytes().is_empty()
+                {
+                    sink(Event::Fill { at: part.at, delta: Delta::Input(input) });
                 }
             }
             Kind::Call(_) => {}
