@@ -111,10 +111,10 @@ fn line(role: Role, part: &Part<'_>, lines: &mut String) {
         }
         Part::ToolCall(call) => {
             let input = match &call.input {
-                Input::Text(text) | Input::Free(text) => excerpt(&text.decode()),
-                Input::Json(json) => excerpt(&String::from_utf8_lossy(json.bytes())),
+                Input::Text(text) | Input::Free(text) => text.decode(),
+                Input::Json(json) => String::from_utf8_lossy(json.bytes()),
             };
-            writeln!(lines, "[tool_call: {}({input})]", call.name.decode())
+            writeln!(lines, "[tool_call: {}({})]", call.name.decode(), excerpt(&input))
         }
         Part::ToolResult(result) => {
             let texts = result.content.iter().filter_map(|part| match part {
