@@ -4,6 +4,7 @@ use memchr::memmem;
 
 use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
+use super::hold::EMPTY;
 use super::wait::Client;
 use crate::http::field::Fields;
 use crate::http::head::Name;
@@ -21,6 +22,20 @@ pub(super) fn verdict<S>(answered: &Answered<S>, fields: &Fields, unix_ms: impl 
     let body = &answered.buffer[answered.payload.clone()];
     let hint_ms = hints::wait_ms(status, &answered.buffer[..answered.head.len], fields, body, unix_ms());
     retry::of_answer(status, body, hint_ms)
+}
+
+/// The failure that an answer is which says nothing, where somebody else can be asked. The lane and the buffer go back.
+pub(super) fn hollow<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) -> Failure {
+    give_back(client, answered);
+    Failure::broken(EMPTY)
+}
+
+fn give_back<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) {
+    let Answered { lane, buffer, ended, reusable, .. } = answered;
+    client.core.slabs.give(buffer);
+    if ended && reusable {
+        client.core.lanes.give(lane, client.core.alarms.now_ms());
+    }
 }
 
 /// What the caller would be told if it is the last. The lane and the buffer go back.
@@ -46,11 +61,7 @@ pub(super) fn failure<N: Net>(
         body: is_quoted.then(|| masked(body, secret)),
         retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(<[u8]>::to_vec),
     };
-    let Answered { lane, buffer, ended, reusable, .. } = answered;
-    client.core.slabs.give(buffer);
-    if ended && reusable {
-        client.core.lanes.give(lane, client.core.alarms.now_ms());
-    }
+    give_back(client, answered);
     failure
 }
 
