@@ -121,7 +121,12 @@ impl Stream {
             return Ok(());
         }
         let Some(name) = kind.strip_prefix(b"response.") else {
-            return Err(BadUpstream("an event is none of this protocol"));
+            if kind.is_empty() {
+                return Err(BadUpstream("an event has no type"));
+            }
+            // What vendors tell beside the answer: `keepalive`, `codex.rate_limits`.
+            sink(Event::Ping);
+            return Ok(());
         };
         self.start(said.response, sink);
         let (of, text) = match name {
