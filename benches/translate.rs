@@ -17,6 +17,7 @@ use weir::protocol::ir::{
     Decode, Delta, Destination, Encode, Event, Opening, Outgoing, PartKind, Quirks, StreamDecoder, StreamEncoder,
 };
 use weir::protocol::ollama::Ollama;
+use weir::protocol::responses::Responses;
 use weir::sse::{Frame, FrameKind, Splitter};
 
 const SIZES: [(&str, usize); 3] = [("1KB", 1 << 10), ("32KB", 32 << 10), ("256KB", 256 << 10)];
@@ -86,6 +87,25 @@ fn anthropic_conversation(bytes: usize) -> Vec<u8> {
     for nth in 0.. {
         let turn = format!(
             r#",{{"role":"assistant","content":[{{"type":"text","text":"I read \"file {nth}\".\n"}},{{"type":"tool_use","id":"toolu_{nth}","name":"read_file","input":{{"path":"src/file_{nth}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{nth}","content":"{}"}}]}}"#,
+            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
+        );
+        if text.len() + turn.len() + 2 > bytes {
+            break;
+        }
+        text.push_str(&turn);
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// The same in Responses.
+fn responses_conversation(bytes: usize) -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"model":"m","stream":true,"temperature":0.7,"max_output_tokens":1024,"tools":[{"type":"function","name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}],"instructions":"You are a careful assistant.","input":[{"role":"user","content":"Look at the sources."}"#,
+    );
+    for nth in 0.. {
+        let turn = format!(
+            r#",{{"type":"message","role":"assistant","content":[{{"type":"output_text","text":"I read \"file {nth}\".\n","annotations":[]}}]}},{{"type":"function_call","call_id":"call_{nth}","name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}},{{"type":"function_call_output","call_id":"call_{nth}","output":"{}"}}"#,
             "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
         );
         if text.len() + turn.len() + 2 > bytes {
@@ -187,6 +207,10 @@ fn benches(c: &mut Criterion) {
     let chunk = r#"data: {"candidates":[{"content":{"parts":[{"text":"words of an answer, "}],"role":"model"},"index":0}],"modelVersion":"a-model","responseId":"0123456789"}"#;
     let chunk = format!("{chunk}\r\n\r\n");
     streams::<Gemini>(c, "gemini", &chunk, &chunk);
+    requests::<Responses>(c, "responses", responses_conversation);
+    let delta = r#"data: {"type":"response.output_text.delta","sequence_number":5,"output_index":0,"item_id":"msg_0","content_index":0,"delta":"words of an answer, ","logprobs":[]}"#;
+    let delta = format!("{delta}\n\n");
+    streams::<Responses>(c, "responses", &delta, &delta);
 }
 
 criterion_group!(translate, benches);
