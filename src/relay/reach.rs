@@ -12,7 +12,7 @@ use super::core::{Scratch, View};
 use super::exchange::Called;
 use super::failure::Failure;
 use super::outgoing;
-use super::rejected::{self, is_error, masked};
+use super::rejected;
 use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::{KeyIx, ProviderIx, Shaping, Spread};
@@ -419,12 +419,14 @@ async fn attempt<N: Net>(
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
         Err(NoAnswer::Failed(failure)) => {
-            let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
-            Tried::Failed(Failure { body, ..failure })
+            Tried::Failed(rejected::cleaned(failure, request.called.dialect, key.secret.expose()))
         }
         Ok(answered) => match rejected::verdict(&answered, answer, || client.core.net.unix_ms()) {
             None => Tried::Answer(answered),
-            Some(verdict) => Tried::Failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
+            Some(verdict) => {
+                let (secret, dialect) = (key.secret.expose(), request.called.dialect);
+                Tried::Failed(rejected::failure(client, answered, answer, verdict, secret, dialect))
+            }
         },
     }
 }
