@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::base::id::RequestId;
 use crate::limits;
+use crate::protocol::sniff::Usage;
 
 /// No index: no client was recognised, no provider was reached.
 pub const NONE: u16 = u16::MAX;
@@ -59,6 +60,21 @@ pub struct Tokens {
     pub reasoning: u64,
     /// Whether the upstream said anything: zeros that were said differ from silence.
     pub said: bool,
+}
+
+/// What was not said counts as none.
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Tokens {
+        let Usage { input, output, cache_read, cache_write, reasoning } = usage;
+        Tokens {
+            input: input.unwrap_or(0),
+            output: output.unwrap_or(0),
+            cache_read: cache_read.unwrap_or(0),
+            cache_write: cache_write.unwrap_or(0),
+            reasoning: reasoning.unwrap_or(0),
+            said: input.is_some() || output.is_some(),
+        }
+    }
 }
 
 /// Text of at most `N` bytes, inline. Always valid UTF-8; what does not fit is cut between characters.

@@ -23,6 +23,8 @@ mod reach;
 mod rejected;
 mod reply;
 mod session;
+mod transcode;
+mod translate;
 mod trial;
 mod upstream;
 mod wait;

@@ -13,9 +13,10 @@ use super::exchange::Called;
 use super::failure::Failure;
 use super::outgoing;
 use super::rejected;
+use super::translate::{self, Pivot, Said, Turned, Unsaid};
 use super::trial::Trial;
 use super::wait::Client;
-use crate::config::snapshot::{KeyIx, ProviderIx, Shaping, Spread};
+use crate::config::snapshot::{Key, KeyIx, Provider, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
 use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
@@ -29,7 +30,7 @@ use crate::plan::route::{Chosen, Target};
 use crate::plan::shape::{self, Going};
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, Outline, Reading};
-use crate::protocol::{self, Protocol};
+use crate::protocol::{self, Dialect, Protocol};
 use crate::record::{Entry, Text};
 use crate::rt::Net;
 
@@ -37,7 +38,7 @@ use crate::rt::Net;
 pub(super) struct Prepared<'a> {
     pub(super) view: &'a Rc<View>,
     pub(super) called: &'a Called,
-    head: &'a RequestHead,
+    pub(super) head: &'a RequestHead,
     pub(super) input: &'a [u8],
     pub(super) body: &'a [u8],
     decoded: bool,
@@ -54,6 +55,8 @@ pub(super) struct Prepared<'a> {
 pub(super) enum Reached<S> {
     /// An upstream's answer has begun.
     Answer(Box<Found<S>>),
+    /// The same of a request that was translated.
+    Turned(Box<Found<S>>, Box<Turned>),
     /// The target is the demo provider.
     Demo(Demo),
     /// The request cannot be served, whatever upstream.
@@ -117,8 +120,15 @@ impl<'a> Prepared<'a> {
         sniff::splice(asked, body, (!stands).then_some(target.model), self.asked.lacks_usage())
     }
 
-    /// The body as the route and the provider change it; nothing if they do not.
-    fn shaped(&self, target: &Target<'_>, chosen: &Chosen<'_>, fields: &Fields) -> Option<Vec<u8>> {
+    /// `body`, written in `dialect`, as the route and the provider change it; nothing if they do not.
+    fn shaped(
+        &self,
+        target: &Target<'_>,
+        chosen: &Chosen<'_>,
+        fields: &Fields,
+        dialect: Dialect,
+        body: &[u8],
+    ) -> Option<Vec<u8>> {
         let s = &self.view.snapshot;
         let route = chosen.route.map(|route| &s.routes[usize::from(route)].shaping);
         let none = Shaping::default();
@@ -127,7 +137,7 @@ impl<'a> Prepared<'a> {
             return None;
         }
         let going = Going {
-            dialect: self.called.dialect,
+            dialect,
             from: self.called.dialect,
             asked: &self.model,
             model: target.model,
@@ -135,13 +145,37 @@ impl<'a> Prepared<'a> {
             effort: chosen.effort,
             header: &|name, is| choose::header_holds(fields, self.input, name, is),
         };
-        shape::shape(&shapings, &going, self.body)
+        shape::shape(&shapings, &going, body)
+    }
+}
+
+impl Prepared<'_> {
+    /// Writes the head of the request for a target that speaks the client's protocol.
+    fn head_for(
+        &self,
+        target: &Target<'_>,
+        provider: &Provider,
+        key: &Key,
+        fields: &Fields,
+        body_bytes: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let request = outgoing::Request {
+            head: self.head,
+            fields,
+            input: self.input,
+            call: &self.called.call(self.input),
+            protocol: target.protocol,
+            model: target.model,
+            decoded: self.decoded,
+        };
+        outgoing::request(&request, provider, key, body_bytes, out);
     }
 }
 
 /// What one attempt came to.
 enum Tried<S> {
-    Answer(Answered<S>),
+    Answer(Answered<S>, Option<Box<Turned>>),
     Failed(Failure),
     Gone,
 }
@@ -168,7 +202,7 @@ pub(super) async fn reach<N: Net>(
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
-    let mut trip = Trip { request, chosen: &chosen, failed: None };
+    let mut trip = Trip { request, chosen: &chosen, failed: None, pivot: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -196,6 +230,8 @@ struct Trip<'t, 'a, 'c> {
     chosen: &'t Chosen<'c>,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
+    /// What the request means, once a target has to be told in another protocol.
+    pivot: Pivot<'a>,
 }
 
 impl Trip<'_, '_, '_> {
@@ -210,7 +246,8 @@ impl Trip<'_, '_, '_> {
         let snapshot = &*view.snapshot;
         let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
         'targets: for target in &self.chosen.targets {
-            if !protocol::serves(target.protocol, request.called.endpoint) {
+            let upstream = translate::bridge(request, target);
+            if !protocol::serves(target.protocol, request.called.endpoint) && upstream.is_none() {
                 continue;
             }
             entry.provider = target.provider;
@@ -218,6 +255,14 @@ impl Trip<'_, '_, '_> {
             if target.protocol == Protocol::Demo {
                 return Round::Over(Reached::Demo(Demo { body: request.body.to_vec() }));
             }
+            let said = match upstream.map(|upstream| self.say(client, target, upstream, &scratch.fields)).transpose() {
+                Ok(said) => said,
+                Err(Unsaid::Refused(fault, message)) => return Round::Over(Reached::Refused { fault, message }),
+                Err(Unsaid::Unsayable(failure)) => {
+                    self.failed.get_or_insert((failure, target.provider));
+                    continue;
+                }
+            };
             let cursor = &view.cursors[target.provider as usize];
             let mut turn = cursor.get();
             keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
@@ -231,13 +276,17 @@ impl Trip<'_, '_, '_> {
                 entry.attempts += 1;
                 entry.key = key;
                 let began_us = if self.measures() { client.core.net.now_us() } else { 0 };
-                let failure = match attempt(client, request, self.chosen, target, key, scratch).await {
-                    Tried::Answer(answered) if answered.hollow && self.has_others(entry) => {
+                let asked = Ask { request, pivot: &self.pivot, said: said.as_ref(), chosen: self.chosen, target };
+                let failure = match attempt(client, &asked, key, scratch, entry).await {
+                    Tried::Answer(answered, _) if answered.hollow && self.has_others(entry) => {
                         rejected::hollow(client, answered)
                     }
-                    Tried::Answer(answered) => {
-                        let found = self.found(answered, trial, target, began_us);
-                        return Round::Over(Reached::Answer(Box::new(found)));
+                    Tried::Answer(answered, turned) => {
+                        let found = Box::new(self.found(answered, trial, target, began_us));
+                        return Round::Over(match turned {
+                            None => Reached::Answer(found),
+                            Some(turned) => Reached::Turned(found, turned),
+                        });
                     }
                     Tried::Gone => return Round::Over(Reached::Gone),
                     Tried::Failed(failure) => failure,
@@ -258,7 +307,7 @@ impl Trip<'_, '_, '_> {
     /// Whether somebody is left to ask.
     fn has_others(&self, entry: &Entry) -> bool {
         let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let serves = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
+        let serves = |target: &&Target<'_>| is_asked(request, target);
         let keys =
             |target: &Target<'_>| snapshot.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).count();
         let all: usize = self.chosen.targets.iter().filter(serves).map(keys).sum();
@@ -268,6 +317,20 @@ impl Trip<'_, '_, '_> {
     /// Whether the speed of answers is of interest.
     fn measures(&self) -> bool {
         measured(&self.request.view.snapshot, self.chosen)
+    }
+
+    /// The request as `target` is asked in the protocol of `upstream`.
+    fn say<N: Net>(
+        &mut self,
+        client: &Client<N>,
+        target: &Target<'_>,
+        upstream: Dialect,
+        fields: &Fields,
+    ) -> Result<Said<N>, Unsaid> {
+        let (request, chosen) = (self.request, self.chosen);
+        translate::say(&client.core, request, &mut self.pivot, target, upstream, |body| {
+            request.shaped(target, chosen, fields, upstream, body)
+        })
     }
 
     fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
@@ -293,7 +356,7 @@ impl Trip<'_, '_, '_> {
         let (view, request) = (self.request.view, self.request);
         let snapshot = &*view.snapshot;
         self.chosen.targets.iter().flat_map(move |target| {
-            let serves = protocol::serves(target.protocol, request.called.endpoint);
+            let serves = is_asked(request, target);
             let model = Model::new(target.model);
             snapshot.keys_of(target.provider).filter(move |(_, key)| serves && key.serves(target.model)).filter_map(
                 move |(key, _)| {
@@ -335,6 +398,11 @@ fn quoted(name: &str) -> Box<[u8]> {
     quoted.into()
 }
 
+/// Whether `target` can be asked at all.
+fn is_asked(request: &Prepared<'_>, target: &Target<'_>) -> bool {
+    protocol::serves(target.protocol, request.called.endpoint) || translate::bridge(request, target).is_some()
+}
+
 /// Whether speed decides who is asked.
 fn measured(snapshot: &crate::config::Snapshot, chosen: &Chosen<'_>) -> bool {
     let route = chosen.route.filter(|_| chosen.turn.is_some());
@@ -343,7 +411,7 @@ fn measured(snapshot: &crate::config::Snapshot, chosen: &Chosen<'_>) -> bool {
 
 /// Nothing could even be tried: the protocols do not meet, or no key is there for the model.
 fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate::config::Snapshot) -> Reached<S> {
-    let meets = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
+    let meets = |target: &&Target<'_>| is_asked(request, target);
     match targets.iter().find(meets) {
         Some(target) => Reached::Refused {
             fault: Fault::Unavailable,
@@ -360,42 +428,44 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
     }
 }
 
+/// What a target is asked.
+pub(super) struct Ask<'t, 'a, 'c, N: Net> {
+    pub(super) request: &'t Prepared<'a>,
+    pub(super) pivot: &'t Pivot<'a>,
+    /// The request in the target's protocol, where that is another than the client's.
+    said: Option<&'t Said<N>>,
+    chosen: &'t Chosen<'c>,
+    pub(super) target: &'t Target<'c>,
+}
+
 async fn attempt<N: Net>(
     client: &mut Client<N>,
-    request: &Prepared<'_>,
-    chosen: &Chosen<'_>,
-    target: &Target<'_>,
+    ask: &Ask<'_, '_, '_, N>,
     key: KeyIx,
     scratch: &mut Scratch,
+    entry: &Entry,
 ) -> Tried<N::Stream> {
+    let Ask { request, said, chosen, target, .. } = *ask;
     let snapshot = &request.view.snapshot;
     let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
     let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
-    let shaped = request.shaped(target, chosen, fields);
-    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
-    let spliced = match (&shaped, &again) {
-        (Some(body), Some(asked)) => request.spliced(target, body, asked),
-        (_, _) => request.spliced(target, request.body, &request.asked),
+    let shaped = match said {
+        None => request.shaped(target, chosen, fields, request.called.dialect, request.body),
+        Some(_) => None,
     };
-    let call = request.called.call(request.input);
+    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
+    let spliced = match (said, &shaped, &again) {
+        (Some(said), ..) => Edits::new(&said.body),
+        (None, Some(body), Some(asked)) => request.spliced(target, body, asked),
+        (None, ..) => request.spliced(target, request.body, &request.asked),
+    };
     out.clear();
-    outgoing::request(
-        &outgoing::Request {
-            head: request.head,
-            fields,
-            input: request.input,
-            call: &call,
-            protocol: target.protocol,
-            model: target.model,
-            decoded: request.decoded,
-        },
-        provider,
-        key,
-        spliced.total_len(),
-        out,
-    );
+    match said {
+        Some(said) => translate::head(request, said, target, provider, key, fields, out),
+        None => request.head_for(target, provider, key, fields, spliced.total_len(), out),
+    }
     // A small body is copied behind its head: one slice costs the kernel less than several.
     let is_small = spliced.total_len() <= limits::COPIED_BYTES_MAX;
     if is_small {
@@ -413,20 +483,25 @@ async fn attempt<N: Net>(
         answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
         streamed: request.streamed,
         generates: request.called.endpoint.generates(),
-        dialect: request.called.dialect,
-        renamed: target.mapped,
+        dialect: said.map_or(request.called.dialect, |said| said.upstream),
+        renamed: target.mapped || said.is_some(),
+    };
+    // Another dialect's words are read and written anew, whatever they are.
+    let own = if said.is_some() { None } else { Some(request.called.dialect) };
+    let failed = |failure| match said {
+        None => Tried::Failed(failure),
+        Some(said) => Tried::Failed(translate::failed(request, said.upstream, failure, entry)),
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
-        Err(NoAnswer::Failed(failure)) => {
-            Tried::Failed(rejected::cleaned(failure, request.called.dialect, key.secret.expose()))
-        }
+        Err(NoAnswer::Failed(failure)) => failed(rejected::cleaned(failure, own, key.secret.expose())),
         Ok(answered) => match rejected::verdict(&answered, answer, || client.core.net.unix_ms()) {
-            None => Tried::Answer(answered),
-            Some(verdict) => {
-                let (secret, dialect) = (key.secret.expose(), request.called.dialect);
-                Tried::Failed(rejected::failure(client, answered, answer, verdict, secret, dialect))
-            }
+            None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
+                None => Tried::Answer(answered, None),
+                Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
+                Some(Err(failure)) => Tried::Failed(failure),
+            },
+            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose(), own)),
         },
     }
 }

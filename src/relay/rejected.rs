@@ -50,11 +50,11 @@ pub(super) fn failure<N: Net>(
     fields: &Fields,
     verdict: Verdict,
     secret: &[u8],
-    dialect: Dialect,
+    own: Option<Dialect>,
 ) -> Failure {
     let status = answered.head.status;
     let body = &answered.buffer[answered.payload.clone()];
-    let is_quoted = answered.ended && !matches!(status, 0..=399 | 401 | 403 | 529) && fits(dialect, body);
+    let is_quoted = answered.ended && !matches!(status, 0..=399 | 401 | 403 | 529) && is_quotable(own, body);
     let failure = Failure {
         verdict,
         fault: fault_of(status),
@@ -86,10 +86,20 @@ fn told(status: u16, body: &[u8], secret: &[u8]) -> String {
     }
 }
 
-/// A failure that an error under 200 is: its words, if they are the caller's dialect, without the secret.
-pub(super) fn cleaned(failure: Failure, dialect: Dialect, secret: &[u8]) -> Failure {
-    let body = failure.body.filter(|body| fits(dialect, body)).map(|body| masked(&body, secret));
-    Failure { body, ..failure }
+/// A failure that an error under 200 is, without the secret; its words only where they are the caller's `own`.
+pub(super) fn cleaned(failure: Failure, own: Option<Dialect>, secret: &[u8]) -> Failure {
+    let body = failure.body.filter(|body| own.is_none_or(|own| fits(own, body)));
+    Failure { body: body.map(|body| masked(&body, secret)), ..failure }
+}
+
+/// Whether a body may be repeated: an error of the caller's `own` dialect, or, where it is read and written anew, of
+/// any: an object with a member `error`, or a list.
+fn is_quotable(own: Option<Dialect>, body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    match own {
+        Some(own) => fits(own, body),
+        None => json::value(body).is_ok() && (body.starts_with(b"[") || json::find(body, "error").is_some()),
+    }
 }
 
 /// `body` with every occurrence of `secret` made unreadable.
@@ -116,6 +126,17 @@ mod unit {
     fn a_key_in_an_error_body_is_masked() {
         assert_eq!(masked(b"{\"error\":\"bad sk-1, sk-1\"}", b"sk-1"), b"{\"error\":\"bad ***, ***\"}");
         assert_eq!(masked(b"{}", b""), b"{}");
+    }
+
+    #[test]
+    fn error_bodies_are_told_from_pages() {
+        assert!(is_quotable(None, b" {\"error\":{\"message\":\"no\"}}\n"));
+        assert!(is_quotable(None, b"[{\"error\":{}}]"));
+        for other in [&b"<html>"[..], b"{\"message\":1}", b"{\"error\":", b""] {
+            assert!(!is_quotable(None, other) && !is_quotable(Some(Dialect::Chat), other));
+        }
+        let own = b"{\"error\":{\"message\":\"no\",\"type\":\"t\",\"param\":null,\"code\":null}}";
+        assert!(is_quotable(Some(Dialect::Chat), own) && !is_quotable(Some(Dialect::Anthropic), own));
     }
 
     #[test]
