@@ -132,8 +132,9 @@ fn one(weir: &Weir, upstream: &mut Upstream, row: Row, name: &str) {
     // Read while it is written: an answer may be larger than what the kernel keeps of it.
     let (began, begun) = std::sync::mpsc::channel();
     let (head, body, is_whole, open) = std::thread::scope(|scope| {
-        let script = scope.spawn(|| {
-            for does in row.does {
+        let (does, upstream) = (row.does, &mut *upstream);
+        let script = scope.spawn(move || {
+            for does in does {
                 match does {
                     Does::Send(bytes) => call.wire.send_if_taken(bytes),
                     Does::Commit => begun.recv().expect("an answer that has begun"),
