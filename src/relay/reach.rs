@@ -12,7 +12,7 @@ use super::core::{Scratch, View};
 use super::exchange::Called;
 use super::failure::Failure;
 use super::outgoing;
-use super::rejected::{self, is_error, masked};
+use super::rejected;
 use super::translate::{self, Pivot, Said, Turned, Unsaid};
 use super::trial::Trial;
 use super::wait::Client;
@@ -486,24 +486,22 @@ async fn attempt<N: Net>(
         dialect: said.map_or(request.called.dialect, |said| said.upstream),
         renamed: target.mapped || said.is_some(),
     };
+    // Another dialect's words are read and written anew, whatever they are.
+    let own = if said.is_some() { None } else { Some(request.called.dialect) };
     let failed = |failure| match said {
         None => Tried::Failed(failure),
         Some(said) => Tried::Failed(translate::failed(request, said.upstream, failure, entry)),
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
-        Err(NoAnswer::Failed(failure)) => {
-            let body = failure.body.filter(|body| said.is_some() || is_error(body));
-            let body = body.map(|body| masked(&body, key.secret.expose()));
-            failed(Failure { body, ..failure })
-        }
+        Err(NoAnswer::Failed(failure)) => failed(rejected::cleaned(failure, own, key.secret.expose())),
         Ok(answered) => match rejected::verdict(&answered, answer, || client.core.net.unix_ms()) {
             None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
                 None => Tried::Answer(answered, None),
                 Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
                 Some(Err(failure)) => Tried::Failed(failure),
             },
-            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
+            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose(), own)),
         },
     }
 }
