@@ -250,6 +250,18 @@ pub const PACE_SLOTS: usize = 4_096;
 pub const PACE_PROBES: usize = 16;
 /// Under `fastest` one request in so many goes to the target measured longest ago.
 pub const PACE_TRIAL_EVERY: u32 = 20;
+/// Conversations whose keys are known at once: 256 KiB; a power of two.
+pub const BINDINGS: usize = 32_768;
+/// Turns of keys that rest which are passed over before a lot decides among the others.
+pub const POOL_SKIPS_MAX: u32 = 16;
+/// So many keys of a tier make the fastest of it count for one request more before it is looked for again.
+pub const POOL_LOOKS_EACH: u32 = 16;
+/// Between two looks of a request that waits for a key and is among the first, milliseconds.
+pub const LINE_LOOK_MS: u64 = 5;
+/// Of those that wait for a key, so many count as the first.
+pub const LINE_FRONT: usize = 8;
+/// Between two looks of the others, milliseconds.
+pub const LINE_LOOK_BEHIND_MS: u64 = 50;
 /// Bytes of text that are counted into tokens before other sessions get their turn: about 2 ms.
 pub const COUNT_STEP_BYTES: usize = 16 * 1024;
 /// How long a request waits for the table of tokens, and between two looks at it.

@@ -21,11 +21,13 @@ use crate::protocol::sniff::Outline;
 use crate::protocol::tokens::{self, Count};
 use crate::rt::Net;
 
-/// Whether the caller's route may look at what the body says.
+/// Whether what the body says may matter for where it goes.
 pub(super) fn looks_inside(view: &View, called: &Called) -> bool {
     let route = view.snapshot.route(called.client, called.dialect);
     let route = route.map(|route| &view.snapshot.routes[usize::from(route)]);
-    called.provider.is_none() && route.is_some_and(|route| !route.rules.is_empty() || !route.scenes.is_empty())
+    let by_route =
+        called.provider.is_none() && route.is_some_and(|route| !route.rules.is_empty() || !route.scenes.is_empty());
+    by_route || view.has_conversations
 }
 
 /// The targets of a request.

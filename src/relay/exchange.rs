@@ -397,10 +397,10 @@ impl Exchange {
             End::Gone => {}
         }
         core.tally.streams_open.sub(u64::from(stream.is_some()));
-        if let Some((key, began_us)) = measured {
+        if let Some(measured) = measured {
             // An answer that is not a stream has its first token with its first byte.
             let first_us = passed.first_token_us.unwrap_or(u64::from(self.entry.first_byte_us));
-            core.paces.tell(key, (self.start_us + first_us).saturating_sub(began_us), core.now_ms() / 1_000);
+            measured.tell(&core, &trial, self.start_us + first_us);
         }
         self.passed(status, &passed)
     }

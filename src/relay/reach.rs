@@ -2,27 +2,30 @@
 //! when the first key that rests is back.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
 
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::choose;
-use super::core::{Scratch, View};
+use super::core::{Core, Scratch, View};
 use super::exchange::Called;
 use super::failure::Failure;
+use super::line::{self, Waited};
 use super::outgoing;
+use super::ready::Ready;
 use super::rejected::{self, is_error, masked};
 use super::trial::Trial;
 use super::wait::Client;
-use crate::config::snapshot::{KeyIx, ProviderIx, Shaping, Spread};
+use crate::config::snapshot::{Balance, KeyIx, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
 use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
 use crate::limits;
 use crate::plan::board::{Model, Rest};
 use crate::plan::breaker::Cause;
-use crate::plan::keys;
+use crate::plan::conversation;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{Chosen, Target};
@@ -81,10 +84,33 @@ pub(super) struct Found<S> {
     pub(super) reused: bool,
     /// Whether a stream has to say why it ends.
     pub(super) says_end: bool,
-    /// Where the route goes by speed: under which key the answer is measured, and since when.
-    pub(super) measured: Option<(u64, u64)>,
+    /// Where speed decides: what is measured.
+    pub(super) measured: Option<Measured>,
     /// The name that the answer carries in place of the upstream's, as a JSON string.
     pub(super) name: Option<Box<[u8]>>,
+}
+
+/// An answer whose time to the first token is taken.
+pub(super) struct Measured {
+    /// Under which name its target is measured, where the route goes by speed.
+    target: Option<u64>,
+    /// Whether its key is, where the provider does.
+    key: bool,
+    streamed: bool,
+    began_us: u64,
+}
+
+impl Measured {
+    /// The first token came at `at_us`.
+    pub(super) fn tell<N: Net>(&self, core: &Core<N>, trial: &Trial, at_us: u64) {
+        let (us, now_s) = (at_us.saturating_sub(self.began_us), core.now_ms() / 1_000);
+        if let Some(target) = self.target {
+            core.paces.tell(target, us, now_s);
+        }
+        if self.key {
+            trial.measured(self.streamed, us, now_s);
+        }
+    }
 }
 
 /// A request for the demo provider.
@@ -168,7 +194,7 @@ pub(super) async fn reach<N: Net>(
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
-    let mut trip = Trip { request, chosen: &chosen, failed: None };
+    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -177,6 +203,13 @@ pub(super) async fn reach<N: Net>(
             Round::Over(reached) => return reached,
             Round::Stop => break,
             Round::Exhausted => {}
+        }
+        match trip.wait_in_line(client, scratch, entry).await {
+            None => {}
+            Some(Step::Over(reached)) => return reached,
+            Some(Step::Stop) => break,
+            // Others may have come to life meanwhile.
+            Some(Step::OtherKey | Step::OtherTarget) => continue,
         }
         let now_ms = client.core.net.unix_ms();
         let rests = trip.rests(now_ms).filter(|(_, rest)| rest.cause.is_waited_for());
@@ -196,6 +229,16 @@ struct Trip<'t, 'a, 'c> {
     chosen: &'t Chosen<'c>,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
+    /// The first key of the last round that was well and full, and the place of its target.
+    full: Option<(usize, KeyIx)>,
+}
+
+/// What using a key came to.
+enum Step<S> {
+    Over(Reached<S>),
+    OtherKey,
+    OtherTarget,
+    Stop,
 }
 
 impl Trip<'_, '_, '_> {
@@ -207,9 +250,10 @@ impl Trip<'_, '_, '_> {
         entry: &mut Entry,
     ) -> Round<N::Stream> {
         let (request, view) = (self.request, self.request.view);
-        let snapshot = &*view.snapshot;
-        let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
-        'targets: for target in &self.chosen.targets {
+        let (chosen, full) = (self.chosen, Cell::new(None));
+        let mut tried: SmallVec<[KeyIx; 8]> = SmallVec::new();
+        self.full = None;
+        'targets: for (place, target) in chosen.targets.iter().enumerate() {
             if !protocol::serves(target.protocol, request.called.endpoint) {
                 continue;
             }
@@ -218,52 +262,101 @@ impl Trip<'_, '_, '_> {
             if target.protocol == Protocol::Demo {
                 return Round::Over(Reached::Demo(Demo { body: request.body.to_vec() }));
             }
-            let cursor = &view.cursors[target.provider as usize];
-            let mut turn = cursor.get();
-            keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
-            cursor.set(turn);
+            let pool = &view.pools[usize::from(target.provider)];
+            let fields =
+                scratch.fields.iter().map(|field| (field.name.of(request.input), field.value.of(request.input)));
+            let body = request.outline.as_ref().map(|outline| (request.body, outline));
+            let conversation = conversation::of(pool.affinity(), fields, body);
             let model = Model::new(target.model);
-            for &key in &order {
-                if entry.attempts == snapshot.retry.attempts_max {
+            tried.clear();
+            loop {
+                if entry.attempts == view.snapshot.retry.attempts_max {
                     return Round::Stop;
                 }
-                let Ok(mut trial) = Trial::begin(view, key, model, client.core.net.unix_ms()) else { continue };
-                entry.attempts += 1;
-                entry.key = key;
-                let began_us = client.core.net.now_us();
-                let failure = match attempt(client, request, self.chosen, target, key, scratch).await {
-                    Tried::Answer(answered) => {
-                        let found = self.found(answered, trial, target, began_us);
-                        return Round::Over(Reached::Answer(Box::new(found)));
-                    }
-                    Tried::Gone => return Round::Over(Reached::Gone),
-                    Tried::Failed(failure) => failure,
-                };
-                trial.failed(&client.core, target.model, failure.verdict.outcome);
-                let next = failure.next();
-                self.failed = Some((failure, target.provider));
-                match next {
-                    Next::OtherKey => {}
-                    Next::OtherTarget => continue 'targets,
-                    Next::Stop => return Round::Stop,
+                let now_ms = client.core.net.unix_ms();
+                let (name, streamed) = (target.model, request.streamed);
+                let ready = Ready { view, name, model, now_ms, streamed, tried: &tried, full: &full };
+                let Some(key) = pool.pick(&ready, conversation, &view.board.bindings) else { break };
+                tried.push(key);
+                let Ok(trial) = Trial::begin(view, key, model, now_ms) else { continue };
+                match self.use_key(client, place, trial, scratch, entry).await {
+                    Step::Over(reached) => return Round::Over(reached),
+                    Step::OtherKey => {}
+                    Step::OtherTarget => continue 'targets,
+                    Step::Stop => return Round::Stop,
                 }
             }
+            self.full = self.full.or(full.get().map(|key| (place, key)));
         }
         Round::Exhausted
     }
 
+    /// One attempt at the target of this place.
+    async fn use_key<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        place: usize,
+        mut trial: Trial,
+        scratch: &mut Scratch,
+        entry: &mut Entry,
+    ) -> Step<N::Stream> {
+        let target = &self.chosen.targets[place];
+        (entry.provider, entry.model_sent) = (target.provider, Text::new(target.model));
+        entry.attempts += 1;
+        entry.key = trial.key;
+        let began_us = client.core.net.now_us();
+        let failure = match attempt(client, self.request, self.chosen, target, trial.key, scratch).await {
+            Tried::Answer(answered) => {
+                let found = self.found(answered, trial, target, began_us);
+                return Step::Over(Reached::Answer(Box::new(found)));
+            }
+            Tried::Gone => return Step::Over(Reached::Gone),
+            Tried::Failed(failure) => failure,
+        };
+        trial.failed(&client.core, target.model, failure.verdict.outcome);
+        let next = failure.next();
+        self.failed = Some((failure, target.provider));
+        match next {
+            Next::OtherKey => Step::OtherKey,
+            Next::OtherTarget => Step::OtherTarget,
+            Next::Stop => Step::Stop,
+        }
+    }
+
+    /// Where all keys that are well were full: waits for the first of them and uses it. Nothing where there is no such
+    /// key, or the wait was in vain.
+    async fn wait_in_line<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        scratch: &mut Scratch,
+        entry: &mut Entry,
+    ) -> Option<Step<N::Stream>> {
+        let (place, key) = self.full?;
+        let model = Model::new(self.chosen.targets[place].model);
+        match line::wait(client, self.request.view, key, model).await {
+            Waited::Turn(trial) => Some(self.use_key(client, place, trial, scratch, entry).await),
+            Waited::Gone => Some(Step::Over(Reached::Gone)),
+            Waited::Late | Waited::Resting => None,
+        }
+    }
+
     fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
         let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let measured = measured(snapshot, self.chosen).then(|| {
-            let provider = &snapshot.providers[usize::from(target.provider)].name;
-            (Paces::key(provider, target.model, request.streamed), began_us)
-        });
+        let provider = &snapshot.providers[usize::from(target.provider)];
+        let streamed = request.streamed;
+        let by_target = measured(snapshot, self.chosen).then(|| Paces::key(&provider.name, target.model, streamed));
+        let by_key = provider.balance == Balance::Fastest;
         Found {
             provider: target.provider,
             hide_usage: request.asked.lacks_usage(),
             reused: answered.lane.reused,
             says_end: request.called.endpoint.generates(),
-            measured,
+            measured: (by_key || by_target.is_some()).then_some(Measured {
+                target: by_target,
+                key: by_key,
+                streamed,
+                began_us,
+            }),
             name: target.mapped.then(|| quoted(&request.model)),
             answered,
             trial,
@@ -295,6 +388,11 @@ impl Trip<'_, '_, '_> {
                 failure.retry_after = Some(seconds(rest).to_string().into_bytes());
             }
             return Reached::Failed { failure, provider };
+        }
+        if let Some((place, _)) = self.full {
+            let message = "every key has as many requests under way as it may have".to_owned();
+            let provider = self.chosen.targets[place].provider;
+            return Reached::Failed { failure: Failure::resting(Fault::RateLimited, message, 1), provider };
         }
         let Some((provider, rest)) = first else {
             return unserved(self.request, &self.chosen.targets, &self.request.view.snapshot);

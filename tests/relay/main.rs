@@ -19,6 +19,7 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod pools;
 mod promises;
 mod proxies;
 mod routing;

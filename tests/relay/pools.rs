@@ -1,0 +1,203 @@
+//! Which key a request uses: balances, conversations that stay, and bounds on what is under way.
+
+use crate::support::*;
+
+on_both_drivers!(
+    weights_are_shares,
+    a_conversation_stays_on_its_key,
+    a_conversation_without_a_name_is_what_it_begins_with,
+    a_failure_moves_a_conversation,
+    the_idle_key_is_taken,
+    the_fast_key_is_taken,
+    a_full_key_overflows_then_is_waited_for,
+    a_wait_has_an_end,
+    who_came_first_is_served_first,
+);
+
+const CHAT: &str = r#"{"model":"m","messages":[]}"#;
+
+fn pool(driver: Driver, change: impl FnOnce(&mut Value)) -> (Weir, Upstream) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["up"]["keys"] =
+        json!([{ "key": UPSTREAM_KEY, "name": "one" }, { "key": SECOND_KEY, "name": "two" }]);
+    config["cores"] = json!(1);
+    change(&mut config["providers"]["up"]);
+    (Weir::start(driver, config), upstream)
+}
+
+/// Which key a call came with: 0 or 1.
+fn key(call: &Call) -> usize {
+    let auth = call.head().field("authorization").expect("a key");
+    usize::from(auth.ends_with(SECOND_KEY))
+}
+
+/// Asks once and says which key served.
+fn served(client: &mut Client, upstream: &mut Upstream, fields: &str, body: &str) -> usize {
+    client.post_with("/v1/chat/completions", fields, body);
+    let mut call = upstream.next();
+    let key = key(&call);
+    call.json(200, chat_answer("x"));
+    assert_eq!(client.answer().status(), 200);
+    key
+}
+
+fn weights_are_shares(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        up["balance"] = json!("weighted");
+        up["keys"][1]["weight"] = json!(3);
+    });
+    let mut client = weir.client();
+    let used: usize = (0..12).map(|_| served(&mut client, &mut upstream, "", CHAT)).sum();
+    assert_eq!(used, 9);
+}
+
+fn a_conversation_stays_on_its_key(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |_| {});
+    let mut client = weir.client();
+    let mut used = [0; 2];
+    for n in 0..12 {
+        let field = format!("x-session-id: conversation-{n}\r\n");
+        let first = served(&mut client, &mut upstream, &field, CHAT);
+        used[first] += 1;
+        assert!((0..3).all(|_| served(&mut client, &mut upstream, &field, CHAT) == first));
+        let body = format!(r#"{{"model":"m","prompt_cache_key":"conversation-{n}"}}"#);
+        assert_eq!(served(&mut client, &mut upstream, "", &body), first, "the same name in another place");
+    }
+    assert!(used[0] > 0 && used[1] > 0, "{used:?}");
+    let turns: usize = (0..4).map(|_| served(&mut client, &mut upstream, "", CHAT)).sum();
+    assert_eq!(turns, 2, "what names none takes turns");
+}
+
+fn a_conversation_without_a_name_is_what_it_begins_with(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| up["affinity"] = json!("conversation"));
+    let mut client = weir.client();
+    for n in 0..8 {
+        let body =
+            |more: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"question {n}"}}{more}]}}"#);
+        let first = served(&mut client, &mut upstream, "", &body(""));
+        let more = r#",{"role":"assistant","content":"a"},{"role":"user","content":"b"}"#;
+        assert!((0..3).all(|_| served(&mut client, &mut upstream, "", &body(more)) == first));
+    }
+}
+
+fn a_failure_moves_a_conversation(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |_| {});
+    let mut client = weir.client();
+    let field = "session-id: c\r\n";
+    let first = served(&mut client, &mut upstream, field, CHAT);
+    client.post_with("/v1/chat/completions", field, CHAT);
+    let mut call = upstream.next();
+    assert_eq!(key(&call), first);
+    call.json(503, json!({ "error": { "message": "m" } }));
+    let mut call = upstream.next();
+    assert_ne!(key(&call), first);
+    call.json(200, chat_answer("x"));
+    assert_eq!(client.answer().status(), 200);
+    // One failure is no rest: the first key would serve, but the conversation has moved.
+    assert!((0..3).all(|_| served(&mut client, &mut upstream, field, CHAT) != first));
+}
+
+fn the_idle_key_is_taken(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| up["balance"] = json!("least_busy"));
+    let (mut slow, mut client) = (weir.client(), weir.client());
+    slow.post("/v1/chat/completions", CHAT);
+    let mut held = upstream.next();
+    let busy = key(&held);
+    assert!((0..5).all(|_| served(&mut client, &mut upstream, "", CHAT) != busy));
+    held.json(200, chat_answer("x"));
+    assert_eq!(slow.answer().status(), 200);
+    eventually(|| match served(&mut client, &mut upstream, "", CHAT) == busy {
+        true => Ok(()),
+        false => Err("the place was not given back".to_owned()),
+    });
+}
+
+fn the_fast_key_is_taken(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| up["balance"] = json!("fastest"));
+    let mut client = weir.client();
+    let mut used = [0; 2];
+    for _ in 0..48 {
+        client.post("/v1/chat/completions", CHAT);
+        let mut call = upstream.next();
+        used[key(&call)] += 1;
+        if key(&call) == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(40));
+        }
+        call.json(200, chat_answer("x"));
+        assert_eq!(client.answer().status(), 200);
+    }
+    assert!(used[1] > used[0], "{used:?}: after its first trial the second key leads");
+}
+
+fn a_full_key_overflows_then_is_waited_for(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        for key in up["keys"].as_array_mut().unwrap() {
+            key["max_concurrent"] = json!(1);
+            key["queue"] = json!(4);
+        }
+    });
+    let (mut one, mut two, mut three) = (weir.client(), weir.client(), weir.client());
+    one.post("/v1/chat/completions", CHAT);
+    let mut first = upstream.next();
+    two.post("/v1/chat/completions", CHAT);
+    let mut second = upstream.next();
+    assert_ne!(key(&first), key(&second), "a full key overflows to the other");
+    three.post("/v1/chat/completions", CHAT);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    upstream.untouched();
+    // It waits for the first that was full in the order of the turns; both are let go.
+    first.json(200, chat_answer("one"));
+    second.json(200, chat_answer("two"));
+    assert_eq!(one.answer().json(), chat_answer("one"));
+    assert_eq!(two.answer().json(), chat_answer("two"));
+    upstream.next().json(200, chat_answer("three"));
+    assert_eq!(three.answer().json(), chat_answer("three"));
+}
+
+fn a_wait_has_an_end(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        up["keys"] = json!([{ "key": UPSTREAM_KEY, "max_concurrent": 1, "queue": 1, "queue_ms": 300 }]);
+    });
+    let (mut one, mut two, mut three) = (weir.client(), weir.client(), weir.client());
+    one.post("/v1/chat/completions", CHAT);
+    let mut call = upstream.next();
+    two.post("/v1/chat/completions", CHAT);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    three.post("/v1/chat/completions", CHAT);
+    let answer = three.answer();
+    assert_eq!((answer.status(), answer.head.field("retry-after")), (429, Some("1")), "the line is full");
+    let answer = two.answer();
+    assert_eq!((answer.status(), answer.head.field("retry-after")), (429, Some("1")), "queue_ms is over");
+    call.json(200, chat_answer("x"));
+    assert_eq!(one.answer().status(), 200);
+    served(&mut three, &mut upstream, "", CHAT);
+}
+
+fn who_came_first_is_served_first(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        up["keys"] = json!([{ "key": UPSTREAM_KEY, "max_concurrent": 1, "queue": 8 }]);
+    });
+    let mut first = weir.client();
+    first.post("/v1/chat/completions", CHAT);
+    let mut call = upstream.next();
+    let mut waiting: Vec<Client> = (0..4)
+        .map(|n| {
+            let mut client = weir.client();
+            client.post("/v1/chat/completions", format!(r#"{{"model":"m","n":{n}}}"#));
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            client
+        })
+        .collect();
+    // One that leaves lets the others forward.
+    drop(waiting.remove(1));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    for (n, client) in [0, 2, 3].into_iter().zip(&mut waiting) {
+        call.json(200, chat_answer("x"));
+        call = upstream.next();
+        assert_eq!(call.request.text(), format!(r#"{{"model":"m","n":{n}}}"#));
+        let _ = client;
+    }
+    call.json(200, chat_answer("last"));
+    assert_eq!(waiting.last_mut().unwrap().answer().json(), chat_answer("last"));
+}
