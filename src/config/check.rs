@@ -47,6 +47,7 @@ pub(super) fn snapshot(
     };
     let default_routes = check.default_routes();
     let clients = check.clients();
+    let prices = check.prices(&providers);
     let listen = check.listen(overrides);
     let admin = check.admin(overrides, &listen);
     let access = check.access(&listen);
@@ -71,6 +72,7 @@ pub(super) fn snapshot(
         default_routes,
         limits: check.limits(),
         timeouts: timeouts(&file.timeouts),
+        prices,
         retry: Retry {
             attempts_max: file.retry.attempts_max,
             rounds_max: file.retry.rounds_max,
@@ -122,6 +124,8 @@ fn bounds(file: &file::ClientLimits) -> ClientLimits {
     ClientLimits {
         rates: rates.map(Option::unwrap_or_default),
         concurrent: file.concurrent_requests.unwrap_or_default(),
+        budgets: [file.cost_per_day, file.cost_per_month]
+            .map(|dollars| (dollars.unwrap_or_default() * 1e6).round() as u64),
     }
 }
 
@@ -134,6 +138,7 @@ fn timeouts(file: &file::Timeouts) -> Timeouts {
         connect_ms: file.connect_ms,
         answer_ms: file.answer_ms,
         first_token_ms: file.first_token_ms,
+        first_token_ms_per_mib: file.first_token_ms_per_mib,
         stream_idle_ms: file.stream_idle_ms,
         drain_ms: file.drain_ms,
         ping_ms: file.ping_ms,

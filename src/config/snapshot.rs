@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use super::listen::{IpList, Listen};
 use super::name::Names;
 use super::pattern::Pattern;
+use super::prices::Prices;
 use crate::base::secret::Secret;
 use crate::protocol::ir::Quirks;
 use crate::protocol::{Dialect, Protocol};
 use crate::tls::{ServerName, party::Identity, roots::Trust};
 
 pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
+pub use super::file::{Cool, Then};
 pub use super::file::{Driver as DriverChoice, Log};
 pub use payload::{Condition, Payload, Shaping};
 pub use route::{ModelMap, NO_TURN, Route, Rule, Scene, Scenes, TargetList, TargetRule, TurnIx};
@@ -70,6 +72,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Bounds on waiting.
     pub timeouts: Timeouts,
+    /// What models cost.
+    pub prices: Prices,
     /// How often a request is tried.
     pub retry: Retry,
     /// How long a failing key rests.
@@ -184,6 +188,8 @@ pub struct Provider {
     pub balance: Balance,
     /// What keeps a conversation on its key.
     pub affinity: Affinity,
+    /// What its errors call for, in the order in which rules are looked at.
+    pub on_error: Box<[ErrorRule]>,
     /// Bounds on waiting for it.
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified; nothing where its address is `http://`.
@@ -195,6 +201,14 @@ pub struct Provider {
     pub(super) published: Names<u16>,
     /// Its own names of what it publishes.
     pub(super) upstream: Names<u16>,
+}
+
+impl UpstreamTimeouts {
+    /// How long the first token of an answer to a request of so many bytes may take.
+    pub fn first_token_ms(&self, bytes: usize) -> u32 {
+        let slope = bytes as u64 * u64::from(self.first_token_ms_per_mib) / (1024 * 1024);
+        self.first_token_ms.saturating_add(u32::try_from(slope).unwrap_or(u32::MAX))
+    }
 }
 
 impl Provider {
@@ -213,6 +227,19 @@ impl Provider {
         let place = self.upstream.get(name).next().copied()?;
         Some(&self.models[usize::from(place)]).filter(|model| *model.name == *name)
     }
+}
+
+/// What an error of an upstream calls for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorRule {
+    /// Statuses; none is any.
+    pub statuses: Box<[u16]>,
+    /// Texts, one of which its body contains; none is any body.
+    pub texts: Box<[Box<str>]>,
+    /// Where to go on.
+    pub then: Option<Then>,
+    /// What rests for how many milliseconds.
+    pub cool: Option<(Cool, u32)>,
 }
 
 /// How a certificate is verified.
@@ -375,6 +402,8 @@ pub struct ClientLimits {
     pub rates: [u32; 6],
     /// Requests under way at once.
     pub concurrent: u32,
+    /// Millionths of a dollar a day, a month.
+    pub budgets: [u64; 2],
 }
 
 impl Client {
@@ -417,6 +446,8 @@ pub struct Timeouts {
     pub answer_ms: u32,
     /// The first semantic event of a stream.
     pub first_token_ms: u32,
+    /// Added to that for each MiB of the request.
+    pub first_token_ms_per_mib: u32,
     /// Any later silence of a provider.
     pub stream_idle_ms: u32,
     /// Exchanges under way at the end.
@@ -434,6 +465,8 @@ pub struct UpstreamTimeouts {
     pub answer_ms: u32,
     /// The first semantic event of a stream.
     pub first_token_ms: u32,
+    /// Added to that for each MiB of the request.
+    pub first_token_ms_per_mib: u32,
     /// Any later silence.
     pub stream_idle_ms: u32,
 }

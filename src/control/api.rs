@@ -289,6 +289,11 @@ async fn usage(
     Ok(Json(json!({ "total": numbers(&total), "groups": rows })))
 }
 
+/// Dollars, as a number.
+fn dollars(nanos: u64) -> Value {
+    (nanos as f64 / 1e9).into()
+}
+
 fn numbers(sums: &Numbers) -> Map<String, Value> {
     let tokens = &sums.tokens;
     let members = [
@@ -300,8 +305,7 @@ fn numbers(sums: &Numbers) -> Map<String, Value> {
         ("cache_read_tokens", tokens.cache_read.into()),
         ("cache_write_tokens", tokens.cache_write.into()),
         ("reasoning_tokens", tokens.reasoning.into()),
-        // No prices are known yet: not the same as free of charge.
-        ("cost", Value::Null),
+        ("cost", dollars(sums.cost_nanos)),
         ("request_bytes", sums.request_bytes.into()),
         ("response_bytes", sums.response_bytes.into()),
     ];
@@ -411,6 +415,7 @@ fn exchange(entry: &Entry, names: &Names) -> Value {
         "cache_read_tokens": said(entry.tokens.cache_read),
         "cache_write_tokens": said(entry.tokens.cache_write),
         "reasoning_tokens": said(entry.tokens.reasoning),
+        "cost": dollars(entry.cost_nanos),
         "first_byte_us": came(entry.first_byte_us),
         "first_token_us": came(entry.first_token_us),
         "total_us": entry.total_us,

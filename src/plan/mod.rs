@@ -5,12 +5,14 @@ pub mod addresses;
 pub mod binding;
 pub mod board;
 pub mod breaker;
+pub mod budget;
 pub mod conversation;
 pub mod hints;
 pub mod line;
 pub mod meet;
 pub mod pace;
 pub mod pool;
+
 pub mod quota;
 pub mod retry;
 pub mod route;

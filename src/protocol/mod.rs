@@ -11,6 +11,7 @@ pub mod demo;
 pub mod effort;
 pub mod failure;
 pub mod ir;
+pub mod known;
 pub mod models;
 pub mod path;
 pub mod prompt;

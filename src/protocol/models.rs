@@ -133,7 +133,7 @@ pub(crate) fn timestamp(unix_s: u64) -> String {
 
 /// Year, month and day of the day that is `days` after 1970-01-01, counted in eras of 400 years that begin on
 /// the first of March, so that the leap day comes last.
-fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

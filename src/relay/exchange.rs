@@ -104,10 +104,7 @@ pub(super) async fn run<N: Net>(
     let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true, held: None };
     let after = exchange.serve(client, input, &head, scratch).await;
     if exchange.is_told {
-        let tokens = exchange.entry.tokens;
-        if let Some(held) = &mut exchange.held {
-            held.used = tokens.input.saturating_add(tokens.output);
-        }
+        quota::told(&exchange.view, &mut exchange.held, &mut exchange.entry);
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;
         core.tell(&exchange.entry);
     }

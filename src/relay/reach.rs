@@ -490,7 +490,11 @@ async fn attempt<N: Net>(
         way,
         book: &book,
         connect_ms: provider.timeouts.connect_ms,
-        answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
+        answer_ms: if request.streamed {
+            provider.timeouts.first_token_ms(request.body.len())
+        } else {
+            provider.timeouts.answer_ms
+        },
         streamed: request.streamed,
         dialect: request.called.dialect,
         renamed: target.mapped,
@@ -499,9 +503,9 @@ async fn attempt<N: Net>(
         Err(NoAnswer::Gone) => Tried::Gone,
         Err(NoAnswer::Failed(failure)) => {
             let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
-            Tried::Failed(Failure { body, ..failure })
+            Tried::Failed(Failure { body, ..failure }.ruled(&provider.on_error))
         }
-        Ok(answered) => match rejected::verdict(&answered, answer, client.core.net.unix_ms()) {
+        Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, client.core.net.unix_ms()) {
             None => Tried::Answer(answered),
             Some(verdict) => Tried::Failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
         },

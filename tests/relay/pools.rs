@@ -12,6 +12,9 @@ on_both_drivers!(
     a_full_key_overflows_then_is_waited_for,
     a_wait_has_an_end,
     who_came_first_is_served_first,
+    rules_say_what_an_error_calls_for,
+    a_large_request_has_longer_for_its_first_token,
+    a_budget_is_spent_and_told,
 );
 
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
@@ -34,7 +37,7 @@ fn key(call: &Call) -> usize {
 
 /// Asks once and says which key served.
 fn served(client: &mut Client, upstream: &mut Upstream, fields: &str, body: &str) -> usize {
-    client.post_with("/v1/chat/completions", fields, body);
+    client.post_with("/v1/chat/completions", &format!("{}{fields}", bearer(CLIENT_KEY)), body);
     let mut call = upstream.next();
     let key = key(&call);
     call.json(200, chat_answer("x"));
@@ -86,7 +89,7 @@ fn a_failure_moves_a_conversation(driver: Driver) {
     let mut client = weir.client();
     let field = "session-id: c\r\n";
     let first = served(&mut client, &mut upstream, field, CHAT);
-    client.post_with("/v1/chat/completions", field, CHAT);
+    client.post_with("/v1/chat/completions", &format!("{}{field}", bearer(CLIENT_KEY)), CHAT);
     let mut call = upstream.next();
     assert_eq!(key(&call), first);
     call.json(503, json!({ "error": { "message": "m" } }));
@@ -200,4 +203,80 @@ fn who_came_first_is_served_first(driver: Driver) {
     }
     call.json(200, chat_answer("last"));
     assert_eq!(waiting.last_mut().unwrap().answer().json(), chat_answer("last"));
+}
+
+fn rules_say_what_an_error_calls_for(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        up["on_error"] = json!([
+            { "status": [400], "text": ["over capacity"], "then": "next_key", "cool_ms": 60_000 },
+            { "status": [500], "then": "stop", "cool_ms": 0 },
+        ]);
+    });
+    let mut client = weir.client();
+    let error = |text: &str| json!({ "error": { "message": text, "type": "t", "param": null, "code": null } });
+    client.post("/v1/chat/completions", CHAT);
+    let mut call = upstream.next();
+    let full = key(&call);
+    call.json(400, error("We are OVER CAPACITY"));
+    let mut call = upstream.next();
+    assert_ne!(key(&call), full, "a 400 goes to the next key");
+    call.json(200, chat_answer("x"));
+    assert_eq!(client.answer().status(), 200);
+    assert!((0..3).all(|_| served(&mut client, &mut upstream, "", CHAT) != full), "and rests");
+    client.post("/v1/chat/completions", CHAT);
+    upstream.next().json(400, error("something else"));
+    assert_eq!(client.answer().status(), 400, "no rule is about this one");
+    client.post("/v1/chat/completions", CHAT);
+    upstream.next().json(500, error("broken"));
+    assert_eq!(client.answer().status(), 500, "a 500 goes back at once");
+}
+
+fn a_large_request_has_longer_for_its_first_token(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        up["keys"] = json!([UPSTREAM_KEY]);
+        up["timeouts"] = json!({ "first_token_ms": 100, "first_token_ms_per_mib": 4_000 });
+    });
+    let mut client = weir.client();
+    for (bytes, status) in [(10, 504), (1024 * 1024, 200)] {
+        let text = "x".repeat(bytes);
+        client.post(
+            "/v1/chat/completions",
+            format!(r#"{{"model":"m","stream":true,"messages":[{{"role":"user","content":"{text}"}}]}}"#),
+        );
+        let mut call = upstream.next();
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        if status == 200 {
+            call.open("text/event-stream");
+            call.chunk(data(
+                json!({ "choices": [{ "index": 0, "delta": { "content": "x" }, "finish_reason": "stop" }] }),
+            ));
+            call.chunk("data: [DONE]\n\n");
+            call.last_chunk();
+        }
+        assert_eq!(client.answer().status(), status, "{bytes} bytes");
+    }
+}
+
+fn a_budget_is_spent_and_told(driver: Driver) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["prices"] = json!({ "up/m": { "per": "1M", "input": 1_000, "output": 2_000 } });
+    config["clients"]["tester"]["limits"] = json!({ "cost_per_day": 0.01 });
+    let (weir, mut upstream) = (Weir::start(driver, config), upstream);
+    let mut client = weir.client();
+    let mut answer = chat_answer("x");
+    answer["usage"] = json!({ "prompt_tokens": 4, "completion_tokens": 3, "total_tokens": 7 });
+    // Each costs a cent: the first is let in, for nobody knows before what it will cost.
+    client.post("/v1/chat/completions", CHAT);
+    upstream.next().json(200, answer);
+    assert_eq!(client.answer().status(), 200);
+    client.post("/v1/chat/completions", CHAT);
+    let refused = client.answer();
+    assert_eq!(refused.status(), 429);
+    let field = |name: &str| refused.head.field(name).map(str::to_owned);
+    assert_eq!(field("x-ratelimit-limit-dollars").as_deref(), Some("0.010000"));
+    assert_eq!(field("x-ratelimit-remaining-dollars").as_deref(), Some("0.000000"));
+    assert!(field("retry-after").is_some_and(|seconds| (1..=86_400).contains(&seconds.parse::<u64>().unwrap())));
+    let usage = weir.usage(2);
+    assert_eq!(usage["total"]["cost"], json!(0.01));
 }
