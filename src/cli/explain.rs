@@ -6,12 +6,12 @@
 use std::fmt::Write as _;
 
 use crate::config::snapshot::Snapshot;
-use crate::plan::meet::{self, Request};
+use crate::plan::meet::Look;
 use crate::plan::route::{self, By, Question, Refused};
 use crate::protocol::Dialect;
 use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Outline};
-use crate::protocol::tokens::{self, Count};
+use crate::protocol::tokens;
 
 /// What is asked.
 pub(super) struct Ask<'a> {
@@ -77,46 +77,32 @@ fn meet_rules(
     body: Option<(&[u8], &Outline)>,
     out: &mut String,
 ) {
-    let Some(rules) = route::looks_at_request(s, question) else { return };
     let header = |name: &str, is: &dyn Fn(&str) -> bool| {
         let fields = ask.headers.iter().filter_map(|field| field.split_once(':'));
         fields.filter(|(known, _)| known.trim().eq_ignore_ascii_case(name)).any(|(_, value)| is(value.trim()))
     };
-    question.rule = meet::rule(rules, &Request { header, body, model: question.model });
+    let mut look = Look::begin(s, question, header, body);
+    let Some(rules) = look.route else { return };
+    if look.counts().is_some() {
+        tokens::load();
+    }
+    while let Some(count) = look.counts() {
+        count.step();
+    }
+    let asks_scene = look.asks_scene();
+    look.end(question, body);
     let _ = match question.rule {
         Some(place) => writeln!(out, "it meets rules[{place}]"),
         None => writeln!(out, "it meets none of {} rules", rules.rules.len()),
     };
-    if question.rule.is_some() || !route::looks_at_scene(rules, s, question.model) {
-        return;
-    }
-    let is_long = match (rules.scenes.long_context_tokens, body) {
-        (Some(bound), Some((body, outline))) => exceeds(bound, body, outline),
-        (Some(_) | None, _) => false,
-    };
-    question.scene = meet::scene(rules, question.model, body, is_long);
     let _ = match question.scene {
+        _ if !asks_scene => Ok(()),
         Some(scene) if rules.scenes.list(scene).is_none() => {
             writeln!(out, "scene {}, for which the route has no entry", scene.name())
         }
         Some(scene) => writeln!(out, "scene {}", scene.name()),
         None => writeln!(out, "of no scene"),
     };
-}
-
-fn exceeds(bound: u32, body: &[u8], outline: &Outline) -> bool {
-    let mut texts = Vec::new();
-    outline.texts(body, |text| texts.push(text));
-    let mut count = Count::new(texts, bound);
-    loop {
-        if let Some(verdict) = count.verdict() {
-            return verdict;
-        }
-        if !tokens::is_loaded() {
-            tokens::load();
-        }
-        count.step();
-    }
 }
 
 fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, out: &mut String) {

@@ -209,13 +209,7 @@ impl Exchange {
             Early { dialect, fault, status, message, allow: None }
         };
         let call = match path::find(&head.method, head.path.of(input), |name| snapshot.provider(name).is_some()) {
-            // The list of models speaks Anthropic to whoever names a version of it (clients.md).
-            Found::Call(call @ Call { endpoint: Endpoint::Models | Endpoint::Model, .. })
-                if scratch.fields.get(Name::AnthropicVersion).is_some() =>
-            {
-                Call { dialect: Dialect::Anthropic, ..call }
-            }
-            Found::Call(call) => call,
+            Found::Call(call) => Call { dialect: local::dialect(&call, head, &scratch.fields, input), ..call },
             Found::WrongMethod { allow, dialect } => {
                 let why = early(dialect, Fault::of_status(405), "this method is not allowed here");
                 return Err(Early { allow: Some(allow), ..why });
