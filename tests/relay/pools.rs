@@ -278,5 +278,5 @@ fn a_budget_is_spent_and_told(driver: Driver) {
     assert_eq!(field("x-ratelimit-remaining-dollars").as_deref(), Some("0.000000"));
     assert!(field("retry-after").is_some_and(|seconds| (1..=86_400).contains(&seconds.parse::<u64>().unwrap())));
     let usage = weir.usage(2);
-    assert_eq!(usage["total"]["cost"], json!(0.01));
+    assert_eq!(usage["cost"], json!(0.01));
 }
