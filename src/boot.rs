@@ -84,6 +84,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
             Ok(())
         })
     };
+    let board = Arc::clone(&fleet.board);
     let succeed = {
         let fleet = Arc::clone(&fleet);
         Box::new(move || will.execute(&fleet))
@@ -92,7 +93,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
     let (driver, predecessor) = (report(found), given.predecessor);
-    let wiring = Wiring { snapshot, addresses, cores, driver, admin, load, seen, begin, predecessor, succeed };
+    let wiring = Wiring { snapshot, addresses, board, cores, driver, admin, load, seen, begin, predecessor, succeed };
     let code = match control::run(wiring)? {
         Outcome::Drained => {
             tracing::info!("everything under way has ended");

@@ -448,21 +448,28 @@ fn status(path: &Path, json: bool, out: &mut dyn Write) -> Done {
             answer["requests"],
         );
         for provider in list(&answer["providers"]) {
-            let keys: Vec<String> = list(&provider["keys"])
-                .iter()
-                .map(|key| format!("{} {}", word(&key["name"]), word(&key["health"])))
-                .collect();
-            let _ = writeln!(
-                text,
-                "provider {}: {}, keys: {}",
-                word(&provider["name"]),
-                word(&provider["health"]),
-                keys.join(", ")
-            );
+            let keys: Vec<String> =
+                list(&provider["keys"]).iter().map(|key| format!("{} {}", word(&key["name"]), health(key))).collect();
+            let _ =
+                writeln!(text, "provider {}: {}, keys: {}", word(&provider["name"]), health(provider), keys.join(", "));
         }
     }
     written(out.write_all(text.as_bytes()))?;
     Ok(0)
+}
+
+/// The health of a provider or key in words, such as `cooling until 2026-11-21T09:53:36.123Z (rate_limited: gpt-4o)`.
+fn health(of: &Value) -> String {
+    let mut said = word(&of["health"]).to_owned();
+    if let Some(until) = of["cooling_until"].as_str() {
+        said.push_str(&format!(" until {until}"));
+    }
+    if let Some(cause) = of["cause"].as_str() {
+        let models: Vec<&str> = list(&of["models"]).iter().map(|model| word(&model["model"])).collect();
+        let colon = if models.is_empty() { "" } else { ": " };
+        said.push_str(&format!(" ({cause}{colon}{})", models.join(" ")));
+    }
+    said
 }
 
 fn install(said: Config, out: &mut dyn Write) -> Done {

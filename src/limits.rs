@@ -72,10 +72,20 @@ pub const PATH_SEGMENTS_MAX: usize = 24;
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
 /// Bytes of all that a Responses stream has said, which its last event repeats; more ends it by `response.failed`.
 pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a request's members that a Responses answer repeats; a member that would go beyond is not repeated.
+pub const RESPONSES_ECHO_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of parts that wait until the part before them is whole, where a dialect tells parts one after another.
 pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts that wait so.
 pub const ORDER_PARTS_MAX: usize = 128;
+/// Places inside each other of a JSON Schema that is made fit for a vendor; deeper ones are objects of any kind.
+pub const SCHEMA_DEPTH_MAX: usize = 32;
+/// Bytes of such a schema, its references inlined.
+pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+/// Objects that say something of one place in it.
+pub const SCHEMA_SOURCES_MAX: usize = 64;
+/// Bytes that are looked at for all schemas of a request, each as often as it is looked at.
+pub const SCHEMA_WORK_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a response's id that is kept for an error event; a longer one counts as none.
 pub const RESPONSE_ID_BYTES_MAX: usize = 63;
 
@@ -217,6 +227,10 @@ pub const PROBE_MS_MAX: u64 = 1_800_000;
 pub const PROBE_LOOK_MS: u64 = 1_000;
 /// Longest rest of what could not be reached, milliseconds: a provider that is back serves within 3 s.
 pub const UNREACHABLE_REST_MS: u32 = 1_000;
+/// Between two looks at whether the file of what rests is up to date, milliseconds: what a killed process forgets.
+pub const HEALTH_KEEP_EVERY_MS: u64 = 1_000;
+/// Bytes of that file.
+pub const HEALTH_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Pairs of a key and a model whose troubles are remembered at once: 256 KiB.
 pub const BOARD_ROWS: usize = 4_096;
 /// Rows among which a pair has its place.

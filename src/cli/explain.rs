@@ -51,7 +51,7 @@ pub(super) fn explain(s: &Snapshot, ask: &Ask<'_>) -> Result<String, String> {
         Ok(chosen) => {
             let _ = writeln!(out, "decided by {}", reason(&chosen.by));
             if let Some(effort) = chosen.effort {
-                let _ = writeln!(out, "the name asks for reasoning: {effort:?}");
+                let _ = writeln!(out, "the name asks for reasoning: {effort}");
             }
             let route = chosen.route.filter(|_| chosen.turn.is_some());
             if let Some(route) = route.filter(|_| chosen.targets.len() > 1) {
@@ -184,7 +184,12 @@ mod tests {
         let ruled = ask(None, Some("x"), &["X-T: 1".to_owned()], None);
         assert!(ruled.contains("it meets rules[0]\ndecided by rules[0]\n1. b/demo in demo"), "{ruled}");
         let spread = ask(None, Some("auto(low)"), &[], None);
-        assert!(spread.contains("of no scene\ndecided by to\nthe name asks for reasoning: Level(Low)\ntried in the order of spread Ordered"), "{spread}");
+        assert!(
+            spread.contains(
+                "of no scene\ndecided by to\nthe name asks for reasoning: low\ntried in the order of spread Ordered"
+            ),
+            "{spread}"
+        );
         assert!(ask(Some("alice"), Some("claude"), &[], None).contains("may not ask"), "the list of the client");
         assert_eq!(ask(Some("bob"), None, &[], None), "error: there is no client \"bob\"");
         assert!(ask(None, None, &[], Some("{")).starts_with("error: "), "a body that is no JSON");

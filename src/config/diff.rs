@@ -31,6 +31,7 @@ pub fn changes(old: &Snapshot, new: &Snapshot) -> Changes {
     let others = [
         ("listen", differ(&old.listen, &new.listen)),
         ("admin.password", differ(&old.admin.password, &new.admin.password)),
+        ("tls", differ(&old.tls, &new.tls)),
         ("access", differ(&old.access, &new.access)),
         ("allow_ips", differ(&old.allow_ips, &new.allow_ips)),
         ("default_route", route_names(old, &[old.default_route]) != route_names(new, &[new.default_route])),

@@ -28,10 +28,12 @@ fn file(path: &Path) -> io::Result<String> {
 /// A certificate and its key, in PEM.
 fn identity() -> &'static (String, String) {
     static IDENTITY: OnceLock<(String, String)> = OnceLock::new();
-    IDENTITY.get_or_init(|| {
-        let made = rcgen::generate_simple_self_signed(["relay.example".to_owned()]).expect("a certificate");
-        (made.cert.pem(), made.signing_key.serialize_pem())
-    })
+    IDENTITY.get_or_init(pair)
+}
+
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["relay.example".to_owned()]).expect("a certificate");
+    (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
 fn read_with(text: &str, shared: bool, overrides: &Overrides) -> Reading {
@@ -384,6 +386,16 @@ fn changes_are_said_in_words() {
         "routes": {"r": {"to": ["b/demo"]}, "q": {}}, "default_route": "r", "clients": {"c": {"key": "k", "route": "r"}}}"#;
     let told = |from: &str, to: &str| super::diff::changes(&snapshot(base), &snapshot(&base.replace(from, to)));
     assert_eq!(told("", ""), super::diff::Changes::default());
+    let shown = |(chain, key): (String, String)| {
+        let identity = crate::tls::party::Identity::new(chain.as_bytes(), key.as_bytes());
+        let mut shown = snapshot(base);
+        shown.tls = Some(identity.expect("a pair"));
+        shown
+    };
+    let (one, other) = (shown(pair()), shown(pair()));
+    for (old, new) in [(&snapshot(base), &one), (&one, &other), (&one, &snapshot(base))] {
+        assert_eq!(super::diff::changes(old, new).said, ["tls changed"]);
+    }
     assert_eq!(told("[\"k\"]", "[\"l\"]").said, ["provider \"a\" changed"]);
     assert_eq!(told("\"b\": {", "\"z\": {\"protocol\": \"demo\"}, \"b\": {").said, ["provider \"z\" added"]);
     assert_eq!(told("\"q\": {}", "\"q\": {}, \"s\": {}").said, ["route \"s\" added"]);

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use super::auth::{Caller, Denied, host_is_ours};
 use super::names::Names;
 use super::usage::Group;
-use super::{COMMIT, Shared, VERSION, metrics, random, reload, stamp, unix_ms};
+use super::{COMMIT, Shared, VERSION, health, metrics, random, reload, stamp, unix_ms};
 use crate::config::{Problem, Severity, date};
 use crate::limits;
 use crate::plan::addresses::hosts;
@@ -194,18 +194,14 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
     shared.settle().await;
     let snapshot = shared.snapshot.load();
     let addresses = shared.addresses.load();
+    let health = health::now(&shared, &snapshot);
     let providers: Vec<Value> = snapshot
         .providers
         .iter()
-        .zip(0_u16..)
-        .map(|(provider, index)| {
-            let keys: Vec<Value> = snapshot
-                .keys_of(index)
-                .map(|(_, key)| {
-                    let health = if key.disabled { "disabled" } else { "ok" };
-                    json!({ "name": key.name, "health": health, "cooling_until": null })
-                })
-                .collect();
+        .map(|provider| {
+            let keys = &health[usize::from(provider.keys.start)..usize::from(provider.keys.end)];
+            let rest = health::all_rest(keys);
+            let keys: Vec<&Value> = keys.iter().map(|key| &key.told).collect();
             let found: Vec<String> =
                 addresses.get(&provider.base.host, provider.base.port).iter().map(ToString::to_string).collect();
             // Where a proxy resolves the name, nobody asks for it here.
@@ -215,8 +211,8 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
                 "name": provider.name,
                 "host": provider.base.authority,
                 "addresses": found,
-                "health": if unresolved { "unresolved" } else { "ok" },
-                "cooling_until": null,
+                "health": if unresolved { "unresolved" } else if rest.is_some() { "cooling" } else { "ok" },
+                "cooling_until": health::moment(rest),
                 "keys": keys,
             })
         })

@@ -9,6 +9,7 @@ mod api;
 mod auth;
 mod collect;
 mod dns;
+mod health;
 pub mod log;
 mod metrics;
 pub mod names;
@@ -45,6 +46,7 @@ pub use self::succession::{Heir, Succeed};
 use crate::config::Snapshot;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
+use crate::plan::board::Board;
 use crate::record::{Tally, Told};
 
 /// Version of the program.
@@ -95,6 +97,8 @@ pub struct Wiring {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Addresses of the providers; control replaces them. Starts as `AddressBook::literal`.
     pub addresses: Arc<ArcSwap<AddressBook>>,
+    /// The health of keys. What an earlier process has kept of it is told to it before anything is served.
+    pub board: Arc<Board>,
     /// The cores.
     pub cores: Cores,
     /// The driver they run on.
@@ -145,6 +149,7 @@ pub fn run(wiring: Wiring) -> io::Result<Outcome> {
 
 async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut signals = signals::Signals::new()?;
+    health::recall(&wiring.board, &wiring.snapshot.load().data_dir);
     std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let token = random()?;
@@ -160,6 +165,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     tasks.spawn(collect(shared.clone()));
     tasks.spawn(dns::keep(shared.clone()));
     doors.spawn(stall::watch(shared.clone()));
+    doors.spawn(health::keep(shared.clone()));
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
@@ -169,6 +175,9 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     }
     let outcome = signals.drain(&shared, end).await;
     shared.settle().await;
+    if end != signals::End::Succeeded {
+        shared.keep_health();
+    }
     doors.shutdown().await;
     tasks.shutdown().await;
     Ok(outcome)
@@ -224,6 +233,7 @@ async fn collect(shared: Arc<Shared>) {
 pub(crate) struct Shared {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) addresses: Arc<ArcSwap<AddressBook>>,
+    pub(crate) board: Arc<Board>,
     pub(crate) driver: DriverReport,
     pub(crate) load: Load,
     /// One reload at a time.
@@ -239,6 +249,7 @@ pub(crate) struct Shared {
     door: Mutex<Door>,
     tell: Mutex<Tell>,
     succeed: Mutex<Succeed>,
+    health: Mutex<health::Kept>,
     settles: AtomicU64,
 }
 
@@ -247,10 +258,12 @@ impl Shared {
         let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
         let snapshot = wiring.snapshot.load();
         collector.learn(snapshot.generation, Names::of(&snapshot));
+        let health = health::Kept::new(&snapshot.data_dir);
         drop(snapshot);
         let shared = Shared {
             snapshot: wiring.snapshot,
             addresses: wiring.addresses,
+            board: wiring.board,
             driver: wiring.driver,
             load: wiring.load,
             reloading: tokio::sync::Mutex::new(()),
@@ -263,6 +276,7 @@ impl Shared {
             door: Mutex::new(Door::new(token)),
             tell: Mutex::new(wiring.cores.tell),
             succeed: Mutex::new(wiring.succeed),
+            health: Mutex::new(health),
             settles: AtomicU64::new(0),
         };
         (Arc::new(shared), wiring.admin)
@@ -274,6 +288,11 @@ impl Shared {
 
     pub(crate) fn door(&self) -> MutexGuard<'_, Door> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down what rests, for the next process.
+    pub(crate) fn keep_health(&self) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).store(&self.board);
     }
 
     pub(crate) fn tell(&self, command: Command) -> Result<(), String> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::names::Names;
-use super::{Command, Shared, dns, log, notify};
+use super::{Command, Shared, dns, log, notify, unix_ms};
 use crate::config::diff::{Changes, changes};
 use crate::config::{Problem, Reading, Severity};
 use crate::limits;
@@ -74,6 +74,8 @@ async fn apply(shared: &Shared) -> Result<Reloaded, Vec<Problem>> {
     shared.collector().learn(snapshot.generation, Names::of(&snapshot));
     shared.addresses.store(Arc::new(book));
     shared.snapshot.store(snapshot.clone());
+    // The cores let go of keys that are gone a moment later; those go with the next reload.
+    shared.board.sweep(unix_ms(), &snapshot.cooldown);
     log::set_level(snapshot.log.level);
     shared.hosts_changed.notify_one();
     let mut changes = changes(&old, &snapshot);

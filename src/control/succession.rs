@@ -71,6 +71,8 @@ pub(super) async fn succeed(shared: &Shared) -> Option<u32> {
     let _turn = shared.reloading.lock().await;
     tracing::info!("a successor is started");
     notify::reloading("a successor is started");
+    // It reads them before it serves.
+    shared.keep_health();
     let started = (shared.succeed.lock().unwrap_or_else(PoisonError::into_inner))();
     let outcome = match started {
         Ok(heir) => heir.serves().await,

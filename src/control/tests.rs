@@ -91,6 +91,7 @@ impl World {
         let wiring = Wiring {
             addresses: Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot))),
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            board: Arc::default(),
             cores: Cores { tallies: vec![tally], rings: vec![ring], tell },
             driver: DriverReport { name: "epoll", why: "asked for".to_owned() },
             admin: Listening::Tcp(std::net::TcpListener::bind("127.0.0.1:0").expect("a port")),
@@ -305,7 +306,8 @@ async fn status_says_what_the_contract_names() {
     assert_eq!((&status["sessions"], &status["driver"]), (&json!(3), &json!("epoll")));
     let provider = &status["providers"][0];
     assert_eq!((&provider["name"], &provider["addresses"]), (&json!("deep"), &json!(["127.0.0.1:9"])));
-    assert_eq!(provider["keys"][0], json!({ "name": "first", "health": "ok", "cooling_until": null }));
+    let well = json!({ "name": "first", "health": "ok", "cooling_until": null, "cause": null, "models": [] });
+    assert_eq!(provider["keys"][0], well);
     assert_eq!(provider["keys"][1]["health"], "disabled");
 }
 

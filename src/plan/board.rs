@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::binding::Bindings;
 use super::breaker::{Admission, Cause, Health, Outcome, State, Word};
 use super::line::Line;
@@ -103,7 +105,7 @@ pub struct Rest {
 }
 
 /// A row that is not well, as it is kept and shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     /// The key.
     pub key: u64,
@@ -322,7 +324,7 @@ impl Board {
             }
             health => health.word(),
         };
-        for row in said {
+        for row in said.iter().filter(|row| row.marks.is_some() || row.tag != 0) {
             let key = keys.entry(row.key).or_insert_with(|| Arc::new(KeyRow::new(row.key)));
             match row.marks {
                 Some(marks) => {

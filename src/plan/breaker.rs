@@ -140,7 +140,7 @@ impl Health {
     }
 
     /// Whether somebody finds out at `now_ms` how it is.
-    fn is_probed(&self, now_ms: u64) -> bool {
+    pub fn is_probed(&self, now_ms: u64) -> bool {
         self.state == State::Probing && self.until_ms > now_ms && self.until_ms - now_ms <= limits::PROBE_MS_MAX
     }
 }

@@ -12,7 +12,8 @@ use crate::config::snapshot::{
     ClientIx, NO_TURN, ProviderIx, Published, Route, RouteIx, Scene, Snapshot, TargetList, TurnIx, UnknownModels,
 };
 use crate::limits;
-use crate::protocol::effort::{self, Effort};
+use crate::protocol::effort;
+use crate::protocol::ir::Thinking;
 use crate::protocol::{Dialect, Protocol};
 
 /// A provider and the name it knows the model by.
@@ -84,7 +85,7 @@ pub struct Chosen<'a> {
     /// The turn of the list, where its order is the route's.
     pub turn: Option<TurnIx>,
     /// How much reasoning the name asks for.
-    pub effort: Option<Effort>,
+    pub effort: Option<Thinking>,
 }
 
 /// Why there is no target.
@@ -186,7 +187,7 @@ pub fn looks_at_scene(route: &Route, s: &Snapshot, model: &str) -> bool {
 
 /// The name to look for, `auto` in its one spelling, and the reasoning that a suffix asks for. A name that is known
 /// with its suffix has none.
-fn name<'a>(s: &Snapshot, route: Option<RouteIx>, model: &'a str) -> (&'a str, Option<Effort>) {
+fn name<'a>(s: &Snapshot, route: Option<RouteIx>, model: &'a str) -> (&'a str, Option<Thinking>) {
     let split = effort::split(model).filter(|_| {
         let mapped = route.and_then(|route| s.routes[usize::from(route)].models.get(model));
         s.published(model).next().is_none() && mapped.is_none_or(|(pattern, _)| pattern.is_wildcard())
@@ -302,7 +303,7 @@ impl<'a> Found<'a> {
         by: By<'a>,
         route: Option<RouteIx>,
         turn: Option<TurnIx>,
-        effort: Option<Effort>,
+        effort: Option<Thinking>,
     ) -> Result<Chosen<'a>, Refused> {
         match (self.targets.is_empty(), self.excluded) {
             (false, _) => Ok(Chosen { targets: self.targets, by, route, turn, effort }),

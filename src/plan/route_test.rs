@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::tests::snapshot;
+use crate::protocol::ir::Effort;
 
 const FILE: &str = r#"{
   "providers": {
@@ -297,13 +298,13 @@ fn a_model_may_have_a_protocol_of_its_own() {
 fn a_suffix_asks_for_reasoning_unless_the_name_is_known_with_it() {
     let s = snapshot(RULED);
     for (model, expected, effort) in [
-        ("m(high)", "!a/m", Some(Effort::Level(effort::Level::High))),
-        ("M(512)", "!a/m", Some(Effort::Budget(512))),
-        ("a/q(none)", "!a/q", Some(Effort::None)),
+        ("m(high)", "!a/m", Some(Thinking::Effort(Effort::High))),
+        ("M(512)", "!a/m", Some(Thinking::Budget(512))),
+        ("a/q(none)", "!a/q", Some(Thinking::Off)),
         ("named(high)", "a/named(high)", None),
         ("odd(low)", "!a/odd", None),
         ("m(beta)", "!a/default", None),
-        ("auto(low)", "a/default", Some(Effort::Level(effort::Level::Low))),
+        ("auto(low)", "a/default", Some(Thinking::Effort(Effort::Low))),
     ] {
         let question = Question { client: None, dialect: Dialect::Chat, forced: None, model, rule: None, scene: None };
         let found = targets(&s, &question);

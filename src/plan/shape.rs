@@ -9,7 +9,8 @@ use crate::config::snapshot::{Condition, Payload, Shaping};
 use crate::json::path::Path;
 use crate::json::{Raw, put};
 use crate::protocol::Dialect;
-use crate::protocol::effort::Effort;
+use crate::protocol::effort;
+use crate::protocol::ir::Thinking;
 
 /// Whether a value of the header field of this name holds something.
 pub type Header<'a> = dyn Fn(&str, &dyn Fn(&str) -> bool) -> bool + 'a;
@@ -27,7 +28,7 @@ pub struct Going<'a> {
     /// Whether the request is one whose answer a model writes, so that it has a system prompt.
     pub is_chat: bool,
     /// How much reasoning the name asked for.
-    pub effort: Option<Effort>,
+    pub effort: Option<Thinking>,
     /// Whether the values of a header field hold something.
     pub header: &'a Header<'a>,
 }
@@ -35,7 +36,7 @@ pub struct Going<'a> {
 /// `body`, a valid JSON object, as it is to go out; nothing if it goes as it is.
 pub fn shape(shapings: &[&Shaping], going: &Going<'_>, body: &[u8]) -> Option<Vec<u8>> {
     let effort = going.effort.filter(|_| going.is_chat);
-    let mut shaped = effort.and_then(|effort| effort.apply(going.dialect, body));
+    let mut shaped = effort.and_then(|effort| effort::apply(effort, going.dialect, going.model, body));
     for shaping in shapings {
         if let Some(prompt) = shaping.prompt.as_ref().filter(|_| going.is_chat) {
             shaped = prompt.apply(going.dialect, shaped.as_deref().unwrap_or(body)).or(shaped);
@@ -154,7 +155,7 @@ mod tests {
         );
         let shapings = [&s.routes[0].shaping, &s.providers[0].shaping];
         let body = br#"{"messages":[]}"#;
-        let effort = crate::protocol::effort::split("m(low)").map(|(_, effort)| effort);
+        let effort = effort::split("m(low)").map(|(_, effort)| effort);
         let out = shape(&shapings, &Going { effort, ..going() }, body).unwrap();
         let expected = r#"{"reasoning_effort":"low","messages":[{"role":"system","content":"r\np"}]}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);

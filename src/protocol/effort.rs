@@ -1,149 +1,76 @@
 //! How much a model is to reason, where the name asked for says so: `model(high)`, `model(8192)`.
 //!
-//! Levels and budgets stand for each other by one table, because some protocols take the one and some the other.
+//! The request stays in its dialect; only the member that says how much is thought is put in place, in the form that
+//! the table of [`ir::thinking`](super::ir::thinking) gives for it.
 
 use smallvec::SmallVec;
 
 use super::Dialect;
+use super::ir::thinking::{self, Effort, GeminiThinking, Thinking};
 use crate::json::path::Step;
 use crate::json::{self, put};
 
-/// How much reasoning is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// None at all.
-    None,
-    /// As the model sees fit.
-    Auto,
-    /// A level.
-    Level(Level),
-    /// Tokens.
-    Budget(u32),
-    /// Empty brackets: nothing is changed.
-    Unsaid,
-}
-
-/// A level of reasoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum Level {
-    Minimal,
-    Low,
-    Medium,
-    High,
-    Xhigh,
-    Max,
-}
-
-/// Levels with their words and budgets.
-const LEVELS: [(Level, &str, u32); 6] = [
-    (Level::Minimal, "minimal", 512),
-    (Level::Low, "low", 1_024),
-    (Level::Medium, "medium", 8_192),
-    (Level::High, "high", 24_576),
-    (Level::Xhigh, "xhigh", 32_768),
-    (Level::Max, "max", 128_000),
-];
-
-impl Level {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        LEVELS[self as usize].1
-    }
-
-    /// The tokens that stand for it.
-    pub fn budget(self) -> u32 {
-        LEVELS[self as usize].2
-    }
-
-    /// The least level whose budget is enough for `tokens`; beyond `high` it is `xhigh`.
-    pub fn of_budget(tokens: u32) -> Level {
-        let enough = LEVELS.iter().take(4).find(|(_, _, budget)| tokens <= *budget);
-        enough.map_or(Level::Xhigh, |(level, ..)| *level)
-    }
-}
-
-impl Effort {
-    /// Tokens to reason with; nothing where that is left to the model.
-    fn budget(self) -> Option<u32> {
-        match self {
-            Effort::None => Some(0),
-            Effort::Level(level) => Some(level.budget()),
-            Effort::Budget(tokens) => Some(tokens),
-            Effort::Auto | Effort::Unsaid => None,
-        }
-    }
-
-    /// The word for it, where a protocol takes words.
-    fn word(self) -> Option<&'static str> {
-        match self {
-            Effort::None => Some("none"),
-            Effort::Level(level) => Some(level.name()),
-            Effort::Budget(tokens) => Some(Level::of_budget(tokens).name()),
-            Effort::Auto | Effort::Unsaid => None,
-        }
-    }
-
-    /// `body`, a valid request of `dialect`, with this effort in place of its own; nothing if that changes nothing.
-    pub fn apply(self, dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
-        let set = |body: &[u8], path: &[&str], value: &str| {
-            let steps: SmallVec<[Step; 4]> = path.iter().map(|name| Step::Name((*name).into())).collect();
-            put::set(body, &steps, value.as_bytes(), false)
-        };
-        let word = self.word();
-        match (dialect, self) {
-            (_, Effort::Unsaid) => None,
-            (Dialect::Chat, Effort::Auto) => put::remove(body, &[Step::Name("reasoning_effort".into())]),
-            (Dialect::Chat, _) => set(body, &["reasoning_effort"], &format!("\"{}\"", word?)),
-            (Dialect::Responses, Effort::Auto) => {
-                put::remove(body, &[Step::Name("reasoning".into()), Step::Name("effort".into())])
+/// `body`, a valid request of `dialect` for `model`, thinking as asked and not as it says itself; nothing if that
+/// changes nothing.
+pub fn apply(thinking: Thinking, dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let steps = |path: &[&str]| path.iter().map(|name| Step::Name((*name).into())).collect::<SmallVec<[Step; 4]>>();
+    let set = |body: &[u8], path: &[&str], value: &str| put::set(body, &steps(path), value.as_bytes(), false);
+    let remove = |body: &[u8], path: &[&str]| put::remove(body, &steps(path));
+    let word = thinking.word();
+    match (dialect, thinking) {
+        (_, Thinking::Unsaid) => None,
+        (Dialect::Chat, Thinking::Auto) => remove(body, &["reasoning_effort"]),
+        (Dialect::Chat, _) => set(body, &["reasoning_effort"], &format!("\"{}\"", word?)),
+        (Dialect::Responses, Thinking::Auto) => remove(body, &["reasoning", "effort"]),
+        (Dialect::Responses, _) => set(body, &["reasoning", "effort"], &format!("\"{}\"", word?)),
+        (Dialect::Anthropic, Thinking::Off) => set(body, &["thinking"], "{\"type\":\"disabled\"}"),
+        (Dialect::Anthropic, Thinking::Auto) => set(body, &["thinking"], "{\"type\":\"adaptive\"}"),
+        (Dialect::Anthropic, _) => {
+            let said = json::find(body, "max_tokens").and_then(json::Raw::as_u64);
+            let (budget, max) = thinking::anthropic_budget(thinking.tokens()?, said);
+            let with = set(body, &["thinking"], &format!("{{\"type\":\"enabled\",\"budget_tokens\":{budget}}}"))?;
+            match said == Some(max) {
+                true => Some(with),
+                false => set(&with, &["max_tokens"], &max.to_string()),
             }
-            (Dialect::Responses, _) => set(body, &["reasoning", "effort"], &format!("\"{}\"", word?)),
-            (Dialect::Anthropic, Effort::None) => set(body, &["thinking"], "{\"type\":\"disabled\"}"),
-            (Dialect::Anthropic, Effort::Auto) => set(body, &["thinking"], "{\"type\":\"adaptive\"}"),
-            (Dialect::Anthropic, _) => {
-                // Anthropic takes no less, and the answer needs room behind the reasoning.
-                let budget = self.budget()?.max(1_024);
-                let thinking = format!("{{\"type\":\"enabled\",\"budget_tokens\":{budget}}}");
-                let with = set(body, &["thinking"], &thinking)?;
-                let room = json::find(body, "max_tokens").and_then(json::Raw::as_u64).unwrap_or(4_096);
-                match room > u64::from(budget) {
-                    true => Some(with),
-                    false => set(&with, &["max_tokens"], &(u64::from(budget) + room).to_string()),
+        }
+        (Dialect::Gemini, _) => {
+            let budget = ["generationConfig", "thinkingConfig", "thinkingBudget"];
+            let level = ["generationConfig", "thinkingConfig", "thinkingLevel"];
+            let (said, value, other) = match thinking::gemini(thinking, model) {
+                Some(GeminiThinking::Budget(tokens)) => (budget, tokens.to_string(), level),
+                Some(GeminiThinking::Level(word)) => (level, format!("\"{word}\""), budget),
+                None => {
+                    let without = remove(body, &budget);
+                    return remove(without.as_deref().unwrap_or(body), &level).or(without);
                 }
-            }
-            (Dialect::Gemini, _) => {
-                let budget = self.budget().map_or_else(|| "-1".to_owned(), |tokens| tokens.to_string());
-                let config = ["generationConfig", "thinkingConfig"];
-                let with = set(body, &[config[0], config[1], "thinkingBudget"], &budget)?;
-                let level = [config[0], config[1], "thinkingLevel"].map(|name| Step::Name(name.into()));
-                Some(put::remove(&with, &level).unwrap_or(with))
-            }
-            (Dialect::Ollama, Effort::None) => set(body, &["think"], "false"),
-            (Dialect::Ollama, _) => set(body, &["think"], "true"),
+            };
+            let with = set(body, &said, &value)?;
+            Some(remove(&with, &other).unwrap_or(with))
         }
+        (Dialect::Ollama, Thinking::Off) => set(body, &["think"], "false"),
+        (Dialect::Ollama, _) => set(body, &["think"], "true"),
     }
 }
 
 /// The name without its suffix, and what the suffix asks for. Brackets that hold neither a level nor a number are part
 /// of the name.
-pub fn split(model: &str) -> Option<(&str, Effort)> {
+pub fn split(model: &str) -> Option<(&str, Thinking)> {
     let open = model.strip_suffix(')')?;
     let (name, inside) = open.rsplit_once('(')?;
     let is = |word: &str| inside.eq_ignore_ascii_case(word);
-    let level = LEVELS.iter().find(|(_, word, _)| is(word)).map(|(level, ..)| Effort::Level(*level));
-    let effort = match level {
-        Some(level) => level,
-        None if inside.is_empty() => Effort::Unsaid,
-        None if is("none") => Effort::None,
-        None if is("auto") => Effort::Auto,
+    let thinking = match Effort::named(inside) {
+        Some(effort) => Thinking::Effort(effort),
+        None if inside.is_empty() => Thinking::Unsaid,
+        None if is("none") => Thinking::Off,
+        None if is("auto") => Thinking::Auto,
         None if inside.bytes().all(|byte| byte.is_ascii_digit()) => match inside.parse().ok()? {
-            0 => Effort::None,
-            tokens => Effort::Budget(tokens),
+            0 => Thinking::Off,
+            tokens => Thinking::Budget(tokens),
         },
         None => return None,
     };
-    Some((name.trim_end(), effort)).filter(|(name, _)| !name.is_empty())
+    Some((name.trim_end(), thinking)).filter(|(name, _)| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -153,14 +80,14 @@ mod tests {
     #[test]
     fn suffixes_are_told_from_names() {
         for (model, expected) in [
-            ("m(high)", Some(("m", Effort::Level(Level::High)))),
-            ("m (XHIGH)", Some(("m", Effort::Level(Level::Xhigh)))),
-            ("a(b)(low)", Some(("a(b)", Effort::Level(Level::Low)))),
-            ("m(none)", Some(("m", Effort::None))),
-            ("m(0)", Some(("m", Effort::None))),
-            ("m(auto)", Some(("m", Effort::Auto))),
-            ("m(8192)", Some(("m", Effort::Budget(8192)))),
-            ("m()", Some(("m", Effort::Unsaid))),
+            ("m(high)", Some(("m", Thinking::Effort(Effort::High)))),
+            ("m (XHIGH)", Some(("m", Thinking::Effort(Effort::XHigh)))),
+            ("a(b)(low)", Some(("a(b)", Thinking::Effort(Effort::Low)))),
+            ("m(none)", Some(("m", Thinking::Off))),
+            ("m(0)", Some(("m", Thinking::Off))),
+            ("m(auto)", Some(("m", Thinking::Auto))),
+            ("m(8192)", Some(("m", Thinking::Budget(8192)))),
+            ("m()", Some(("m", Thinking::Unsaid))),
             ("m(beta)", None),
             ("m(-1)", None),
             ("m(99999999999)", None),
@@ -175,12 +102,12 @@ mod tests {
     #[test]
     fn each_dialect_has_its_own_words_for_it() {
         use Dialect::*;
-        let high = Effort::Level(Level::High);
+        let high = Thinking::Effort(Effort::High);
         for (dialect, effort, body, expected) in [
             (Chat, high, r#"{"reasoning_effort":"low"}"#, r#"{"reasoning_effort":"high"}"#),
-            (Chat, Effort::Budget(600), "{}", r#"{"reasoning_effort":"low"}"#),
-            (Chat, Effort::Auto, r#"{"reasoning_effort":"low"}"#, "{}"),
-            (Chat, Effort::None, "{}", r#"{"reasoning_effort":"none"}"#),
+            (Chat, Thinking::Budget(600), "{}", r#"{"reasoning_effort":"low"}"#),
+            (Chat, Thinking::Auto, r#"{"reasoning_effort":"low"}"#, "{}"),
+            (Chat, Thinking::Off, "{}", r#"{"reasoning_effort":"none"}"#),
             (
                 Responses,
                 high,
@@ -196,47 +123,50 @@ mod tests {
             ),
             (
                 Anthropic,
-                Effort::Budget(1),
+                Thinking::Budget(1),
                 r#"{"max_tokens":9000}"#,
                 r#"{"thinking":{"type":"enabled","budget_tokens":1024},"max_tokens":9000}"#,
             ),
             (
                 Anthropic,
-                Effort::None,
+                Thinking::Off,
                 r#"{"thinking":{"type":"enabled","budget_tokens":9}}"#,
                 r#"{"thinking":{"type":"disabled"}}"#,
             ),
-            (Anthropic, Effort::Auto, "{}", r#"{"thinking":{"type":"adaptive"}}"#),
+            (Anthropic, Thinking::Auto, "{}", r#"{"thinking":{"type":"adaptive"}}"#),
             (
                 Gemini,
-                Effort::Auto,
+                Thinking::Auto,
                 r#"{"generationConfig":{"thinkingConfig":{"thinkingLevel":"low"}}}"#,
                 r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":-1}}}"#,
             ),
-            (Gemini, Effort::None, "{}", r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}"#),
+            (Gemini, Thinking::Off, "{}", r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}"#),
             (Ollama, high, "{}", r#"{"think":true}"#),
-            (Ollama, Effort::None, "{}", r#"{"think":false}"#),
+            (Ollama, Thinking::Off, "{}", r#"{"think":false}"#),
         ] {
-            let out = effort.apply(dialect, body.as_bytes()).map(|out| String::from_utf8(out).unwrap());
+            let out = apply(effort, dialect, "m", body.as_bytes()).map(|out| String::from_utf8(out).unwrap());
             assert_eq!(out.as_deref(), Some(expected), "{dialect:?} {effort:?}");
         }
-        assert_eq!(Effort::Unsaid.apply(Chat, b"{}"), None);
+        assert_eq!(apply(Thinking::Unsaid, Chat, "m", b"{}"), None);
     }
 
     #[test]
-    fn budgets_and_levels_stand_for_each_other() {
-        for (tokens, level) in [
-            (1, Level::Minimal),
-            (512, Level::Minimal),
-            (513, Level::Low),
-            (1_024, Level::Low),
-            (8_192, Level::Medium),
-            (24_576, Level::High),
-            (24_577, Level::Xhigh),
-            (u32::MAX, Level::Xhigh),
+    fn gemini_models_have_their_own_forms_and_bounds() {
+        let with = |config: &str| format!(r#"{{"generationConfig":{{"thinkingConfig":{{{config}}}}}}}"#);
+        for (thinking, model, before, after) in [
+            (Thinking::Effort(Effort::Max), "gemini-2.5-flash", "", Some(r#""thinkingBudget":24576"#)),
+            (Thinking::Budget(100), "gemini-3-flash", r#""thinkingBudget":9"#, Some(r#""thinkingLevel":"MINIMAL""#)),
+            (
+                Thinking::Auto,
+                "gemini-3-flash",
+                r#""thinkingLevel":"LOW","includeThoughts":true"#,
+                Some(r#""includeThoughts":true"#),
+            ),
+            (Thinking::Auto, "gemini-3-flash", r#""includeThoughts":true"#, None),
         ] {
-            assert_eq!(Level::of_budget(tokens), level, "{tokens}");
+            let out = apply(thinking, Dialect::Gemini, model, with(before).as_bytes());
+            let out = out.map(|out| String::from_utf8(out).unwrap());
+            assert_eq!(out, after.map(with), "{model}");
         }
-        assert_eq!((Level::Max.name(), Level::Max.budget()), ("max", 128_000));
     }
 }

@@ -151,7 +151,11 @@ pub fn write(dialect: Dialect, fault: Fault, status: u16, message: &str, request
         Dialect::Anthropic => {
             json.key("type").string("error").key("error").begin_object();
             json.key("type").string(words.anthropic).key("message").string(message).end();
-            json.key("request_id").string(request_id);
+            json.key("request_id");
+            match request_id {
+                "" => json.null(),
+                id => json.string(id),
+            };
         }
         Dialect::Gemini => {
             json.key("error").begin_object().key("code").u64(u64::from(status));

@@ -39,7 +39,7 @@ pub struct Known {
     /// What it costs.
     pub price: Price,
     /// Tokens of a prompt.
-    pub context_tokens: Option<u32>,
+    pub window_tokens: Option<u32>,
     /// Tokens of an answer.
     pub output_tokens: Option<u32>,
     /// Whether it takes images.
@@ -69,10 +69,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let file: Option<File> = serde_json::from_str(include_str!("known.json")).ok();
     let Some(file) = file else { return Table { origin: String::new(), models: HashMap::default() } };
     let known = |(name, row): (String, Row)| {
-        let (input, output, cache_read, cache_write, context_tokens, output_tokens, features) = row;
+        let (input, output, cache_read, cache_write, window_tokens, output_tokens, features) = row;
         let has = |feature| features.contains(feature);
         let price = Price::per_million(input, output, cache_read, cache_write);
-        let known = Known { price, context_tokens, output_tokens, sees: has('v'), reasons: has('r'), calls: has('t') };
+        let known = Known { price, window_tokens, output_tokens, sees: has('v'), reasons: has('r'), calls: has('t') };
         (name.to_ascii_lowercase().into_bytes().into(), known)
     };
     Table { origin: format!("{}, {}", file.source, file.date), models: file.models.into_iter().map(known).collect() }
@@ -126,7 +126,7 @@ mod tests {
             let name = String::from_utf8_lossy(name);
             assert!(known.price.cache_read <= known.price.input.max(known.price.cache_read), "{name}");
             assert!(known.price.input < 1_000_000_000 && known.price.output < 2_000_000_000, "{name}: dollars a token");
-            assert!(known.context_tokens.is_none_or(|tokens| tokens >= 2_000), "{name}");
+            assert!(known.window_tokens.is_none_or(|tokens| tokens >= 2_000), "{name}");
         }
     }
 

@@ -6,10 +6,12 @@
 //! What all of them mean is [`ir`], the pivot of translation.
 
 pub mod address;
+pub mod anthropic;
 pub mod chat;
 pub mod demo;
 pub mod effort;
 pub mod failure;
+pub mod gemini;
 pub mod ir;
 pub mod known;
 pub mod models;

@@ -26,8 +26,8 @@ pub struct Listed<'a> {
 }
 
 impl Listed<'_> {
-    fn context_tokens(&self) -> Option<u64> {
-        self.known.and_then(|known| known.context_tokens).map(u64::from)
+    fn window_tokens(&self) -> Option<u64> {
+        self.known.and_then(|known| known.window_tokens).map(u64::from)
     }
 
     fn output_tokens(&self) -> Option<u64> {
@@ -93,7 +93,7 @@ pub fn show(model: &Listed<'_>, out: &mut Vec<u8>) {
     details(&mut json);
     json.key("model_info").begin_object();
     json.key("general.architecture").string("llama").key("general.basename").string(model.id);
-    let window = model.context_tokens().unwrap_or(OLLAMA_WINDOW_TOKENS);
+    let window = model.window_tokens().unwrap_or(OLLAMA_WINDOW_TOKENS);
     json.key("general.context_length").u64(window);
     json.key("llama.context_length").u64(window).end();
     json.key("capabilities").begin_array();
@@ -122,7 +122,7 @@ fn item(dialect: Dialect, model: &Listed<'_>, json: &mut Writer<'_>) {
         Dialect::Chat => {
             json.key("id").string(model.id).key("object").string("model");
             json.key("created").u64(model.released_unix_s).key("owned_by").string(model.owned_by);
-            tokens("context_length", model.context_tokens(), json);
+            tokens("context_length", model.window_tokens(), json);
             tokens("max_output_tokens", model.output_tokens(), json);
         }
         Dialect::Responses => codex(model, json),
@@ -134,7 +134,7 @@ fn item(dialect: Dialect, model: &Listed<'_>, json: &mut Writer<'_>) {
             json.key("name").string(&gemini_name(model.id)).key("displayName").string(model.id);
             json.key("description").string(model.owned_by).key("supportedGenerationMethods").begin_array();
             json.string("generateContent").string("countTokens").end();
-            tokens("inputTokenLimit", model.context_tokens(), json);
+            tokens("inputTokenLimit", model.window_tokens(), json);
             tokens("outputTokenLimit", model.output_tokens(), json);
         }
         Dialect::Ollama => {
@@ -177,7 +177,7 @@ fn codex(model: &Listed<'_>, json: &mut Writer<'_>) {
     json.key("apply_patch_tool_type").null();
     json.key("truncation_policy").begin_object().key("mode").string("bytes").key("limit").u64(10_000).end();
     json.key("supports_parallel_tool_calls").bool(true);
-    tokens("context_window", model.context_tokens(), json);
+    tokens("context_window", model.window_tokens(), json);
     json.key("experimental_supported_tools").begin_array().end();
     json.key("input_modalities").begin_array().string("text");
     if model.known.is_none_or(|known| known.sees) {
@@ -261,7 +261,7 @@ mod tests {
     fn what_is_known_of_a_model_is_told_in_the_words_of_each_dialect() {
         let known = crate::protocol::known::find("claude-sonnet-4-5");
         let models = [Listed { known, ..MODELS[0] }];
-        let window = known.and_then(|known| known.context_tokens);
+        let window = known.and_then(|known| known.window_tokens);
         assert_eq!(listed(Dialect::Chat, &models)["data"][0]["context_length"], json!(window));
         assert_eq!(listed(Dialect::Gemini, &models)["models"][0]["inputTokenLimit"], json!(window));
         let mut out = Vec::new();

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, ServerConfig};
 
 use super::reason;
 use super::roots::Trust;
+use crate::base::hash;
 use crate::limits;
 
 /// The only protocol that is spoken inside.
@@ -36,9 +37,9 @@ pub fn client(trust: &Trust) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// What a listener shows.
+/// What a listener shows, and the hash of its chain, by which a reload finds that it is another one.
 #[derive(Clone)]
-pub struct Identity(pub Arc<ServerConfig>);
+pub struct Identity(pub Arc<ServerConfig>, u64);
 
 impl Identity {
     /// From the PEM texts of a chain and of its key.
@@ -48,6 +49,7 @@ impl Identity {
         if certificates.is_empty() {
             return Err(Refused::Chain("holds no certificate".to_owned()));
         }
+        let chain = certificates.iter().fold(0, |seed, certificate| hash::of(seed, certificate));
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|_| Refused::Key("holds no private key that can be read without a password".to_owned()))?;
         let versions = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
@@ -62,13 +64,13 @@ impl Identity {
         if let Ok(ticketer) = aws_lc_rs::Ticketer::new() {
             config.ticketer = ticketer;
         }
-        Ok(Identity(Arc::new(config)))
+        Ok(Identity(Arc::new(config), chain))
     }
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Identity")
+        write!(f, "Identity({:016x})", self.1)
     }
 }
 
@@ -97,6 +99,10 @@ mod tests {
         assert!(matches!(refused("", &key), Refused::Chain(_)));
         assert!(matches!(refused(&key, &key), Refused::Chain(_)));
         assert!(matches!(refused(&chain, &chain), Refused::Key(_)));
-        assert_eq!(format!("{:?}", Identity::new(chain.as_bytes(), key.as_bytes()).expect("sound")), "Identity");
+        let shown =
+            |own: &str, key: &str| format!("{:?}", Identity::new(own.as_bytes(), key.as_bytes()).expect("sound"));
+        assert_eq!(shown(&chain, &key), shown(&chain, &key));
+        assert_ne!(shown(&chain, &key), shown(&other.cert.pem(), &wrong));
+        assert_eq!(shown(&chain, &key).len(), "Identity(0123456789abcdef)".len());
     }
 }

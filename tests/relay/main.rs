@@ -15,6 +15,7 @@ mod dialects;
 mod fallback;
 mod families;
 mod framing;
+mod health;
 mod identity;
 mod leaving;
 mod life;

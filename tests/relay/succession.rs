@@ -186,7 +186,7 @@ fn none_lost(address: SocketAddr, disturb: impl FnOnce()) {
 }
 
 /// The process that answers on the admin address, once it is another one than `before`.
-fn successor_of(weir: &Weir, before: u64) -> u64 {
+pub fn successor_of(weir: &Weir, before: u64) -> u64 {
     eventually(|| match weir.status()["pid"].as_u64() {
         Some(pid) if pid != before => Ok(pid),
         _ => Err("the predecessor still answers".to_owned()),
@@ -194,10 +194,10 @@ fn successor_of(weir: &Weir, before: u64) -> u64 {
 }
 
 /// Ends a successor when its test is over, however it ends.
-struct Heir(u64);
+pub struct Heir(pub u64);
 
 impl Heir {
-    fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: i32) {
         // SAFETY: no memory is involved; the process is one that this test has brought about.
         unsafe { libc::kill(i32::try_from(self.0).expect("a pid"), signal) };
     }

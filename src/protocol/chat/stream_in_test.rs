@@ -176,3 +176,20 @@ fn more_calls_than_the_limit_are_a_failure() {
         assert_eq!(calls(count).unwrap_err().fault, Fault::BadGateway);
     }
 }
+
+#[test]
+fn streams_keep_the_laws() {
+    let call =
+        r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":"}}]}"#;
+    let more = r#"{"tool_calls":[{"index":0,"function":{"arguments":"\"\u00e9\"}"}}]}"#;
+    let parallel = r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}"#;
+    let usage = r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}"#;
+    let samples = [
+        stream(&[&delta(r#"{"role":"assistant","content":"H\u00e9 😀\n"}"#), &end("stop"), usage, "[DONE]"]),
+        stream(&[&delta(r#"{"reasoning_content":"hm"}"#), &delta(call), &delta(parallel), &delta(more), &end("tool_calls"), "[DONE]"]),
+        stream(&[&delta(r#"{"reasoning_details":[{"type":"reasoning.text","text":"hm","signature":"s","index":0}]}"#), &end("length")]),
+        stream(&[&delta(r#"{"images":[{"image_url":{"url":"data:image/png;base64,iVBO"}}]}"#), r#"{"error":{"message":"m","code":429}}"#]),
+        ": OPENROUTER PROCESSING\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"text\":\"a\"}]}]}}]}\r\n\r\ndata: [DONE]\r\n\r\n".to_owned(),
+    ];
+    crate::protocol::ir::laws::stream_in::<Stream>(&samples.each_ref().map(String::as_str));
+}

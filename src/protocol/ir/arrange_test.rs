@@ -10,6 +10,7 @@ fn call(id: &'static str, name: &'static str) -> Part<'static> {
         input: Input::Text(Text::default()),
         seal: None,
         cache: None,
+        carry: Vec::new(),
     })
 }
 
@@ -22,6 +23,7 @@ fn result(id: &'static str, name: &'static str) -> Part<'static> {
         json: None,
         failed: false,
         cache: None,
+        carry: Vec::new(),
     })
 }
 

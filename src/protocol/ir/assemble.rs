@@ -118,6 +118,7 @@ impl Whole {
                 },
                 seal: None,
                 cache: None,
+                carry: Vec::new(),
             }),
             PartKind::Media => Whole::Media { media_type: Text::default(), base64: Text::default() },
             PartKind::Foreign { origin, raw } => {
@@ -127,7 +128,7 @@ impl Whole {
     }
 
     /// How the part opens.
-    pub(super) fn kind(&self) -> PartKind<'_> {
+    pub(in crate::protocol) fn kind(&self) -> PartKind<'_> {
         match self {
             Whole::Text { .. } => PartKind::Text,
             Whole::Refusal(_) => PartKind::Refusal,
@@ -144,7 +145,7 @@ impl Whole {
     }
 
     /// Tells what the part holds.
-    pub(super) fn fill(&self, each: &mut impl FnMut(Delta<'_>)) {
+    pub(in crate::protocol) fn fill(&self, each: &mut impl FnMut(Delta<'_>)) {
         match self {
             Whole::Text { text, citations, seal } => {
                 say(text, each);

@@ -13,6 +13,7 @@ fn call(input: Input<'static>, kind: CallKind) -> Whole {
         input,
         seal: Some(Seal { origin: Dialect::Gemini, kind: SealKind::Call, data: Text::plain("c2ln") }),
         cache: None,
+        carry: Vec::new(),
     })
 }
 

@@ -138,8 +138,15 @@ mod tests {
     use super::*;
 
     fn image(source: Source<'_>, media_type: Option<Text<'static>>) -> String {
-        let media =
-            Media { kind: MediaKind::Image, source: owned(source), media_type, name: None, detail: None, cache: None };
+        let media = Media {
+            kind: MediaKind::Image,
+            source: owned(source),
+            media_type,
+            name: None,
+            detail: None,
+            cache: None,
+            carry: Vec::new(),
+        };
         let mut out = Vec::new();
         assert!(write_url(&media, &mut out));
         String::from_utf8(out).unwrap()

@@ -14,12 +14,16 @@ pub mod custom;
 pub mod dropped;
 pub mod event;
 pub mod grammar;
+#[cfg(test)]
+pub(in crate::protocol) mod laws;
 pub mod media;
 pub mod names;
 pub mod order;
 pub mod request;
+pub mod schema;
 pub mod seal;
 pub mod text;
+pub mod thinking;
 
 use super::Dialect;
 use super::failure::Fault;
@@ -30,11 +34,12 @@ pub use dropped::{Action, Dropped};
 pub use event::{Delta, Event, PartKind, Stop};
 pub use names::Names;
 pub use request::{
-    CallKind, Effort, Function, Input, Instruction, Media, MediaKind, Part, Reasoning, Request, Role, Sampling, Shape,
-    Source, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, WebSearch,
+    CallKind, Function, Input, Instruction, Media, MediaKind, Part, Reasoning, Request, Role, Sampling, Shape, Source,
+    Tool, ToolCall, ToolChoice, ToolResult, Turn, WebSearch,
 };
 pub use seal::Seal;
 pub use text::{Json, Text};
+pub use thinking::{Effort, Thinking};
 
 use std::borrow::Cow;
 
@@ -141,10 +146,14 @@ pub struct Opening {
     /// Members of the request that the answer repeats (Responses: `instructions`, `tools`, `tool_choice`, …), as
     /// written JSON members `"name":value,…` without braces; empty for none.
     pub echo: Vec<u8>,
+    /// The request has Responses' tool `local_shell`, so that a call of it is told in that tool's own form.
+    pub local_shell: bool,
     /// How events are framed for the client; Gemini has two forms.
     pub framing: Option<sse::Framing>,
     /// The answer is to Ollama's `/api/generate` and not `/api/chat`, or to Chat's old `/v1/completions`.
     pub plain_completion: bool,
+    /// The client gave its tools by Chat's old `functions` ([`Request::old_functions`]).
+    pub old_functions: bool,
 }
 
 /// How one protocol is read.

@@ -7,6 +7,7 @@
 
 use super::seal::Seal;
 use super::text::{Json, Text};
+use super::thinking::Thinking;
 use crate::protocol::Dialect;
 
 /// A request.
@@ -26,7 +27,9 @@ pub struct Request<'a> {
     pub turns: Vec<Turn<'a>>,
     /// Tools that may be called.
     pub tools: Vec<Tool<'a>>,
-    /// Which of them must be.
+    /// Groups that tools belong to (Responses' namespaces), each with what it is for.
+    pub namespaces: Vec<(Text<'a>, Text<'a>)>,
+    /// Which of the tools must be.
     pub tool_choice: Option<ToolChoice<'a>>,
     /// Whether several may be called at once.
     pub parallel_tools: Option<bool>,
@@ -58,6 +61,11 @@ pub struct Request<'a> {
     pub modalities: Vec<Text<'a>>,
     /// Members of the body that are none of the above: name and value, in order.
     pub carry: Vec<(Text<'a>, Json<'a>)>,
+    /// Members that say in the origin's own words what is said above: its encoder repeats them, and to the others
+    /// they are no loss.
+    pub repeat: Vec<(Text<'a>, Json<'a>)>,
+    /// Tools were given by Chat's old `functions`, so calls are told by `function_call`.
+    pub old_functions: bool,
 }
 
 impl<'a> Request<'a> {
@@ -71,6 +79,7 @@ impl<'a> Request<'a> {
             instructions: Vec::new(),
             turns: Vec::new(),
             tools: Vec::new(),
+            namespaces: Vec::new(),
             tool_choice: None,
             parallel_tools: None,
             sampling: Sampling::default(),
@@ -87,6 +96,8 @@ impl<'a> Request<'a> {
             previous: None,
             modalities: Vec::new(),
             carry: Vec::new(),
+            repeat: Vec::new(),
+            old_functions: false,
         }
     }
 }
@@ -183,6 +194,8 @@ pub struct Media<'a> {
     pub detail: Option<Text<'a>>,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// What a medium is.
@@ -230,6 +243,8 @@ pub struct ToolCall<'a> {
     pub seal: Option<Seal<'a>>,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// What kind of tool a call is for.
@@ -270,6 +285,8 @@ pub struct ToolResult<'a> {
     pub failed: bool,
     /// Anthropic's `cache_control`, as written.
     pub cache: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
 }
 
 /// A tool that may be called.
@@ -281,10 +298,14 @@ pub enum Tool<'a> {
     Custom {
         /// Its name.
         name: Text<'a>,
+        /// The group it belongs to (Responses' namespaces).
+        namespace: Option<Text<'a>>,
         /// What it does.
         description: Option<Text<'a>>,
         /// The grammar of its text, as written.
         format: Option<Json<'a>>,
+        /// Members that are none of the above, of the request's origin.
+        carry: Vec<(Text<'a>, Json<'a>)>,
     },
     /// A search that the vendor carries out.
     WebSearch(WebSearch<'a>),
@@ -394,80 +415,6 @@ pub struct Reasoning<'a> {
     pub summary: Option<Text<'a>>,
     /// Responses' `include` of `reasoning.encrypted_content`.
     pub encrypted: bool,
-}
-
-/// How much is thought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Thinking {
-    /// Not said: the vendor's default.
-    #[default]
-    Unsaid,
-    /// Not at all.
-    Off,
-    /// As much as the model sees fit (Anthropic's `adaptive`, Gemini's budget -1).
-    Auto,
-    /// In words.
-    Effort(Effort),
-    /// In tokens.
-    Budget(u32),
-}
-
-/// How much is thought, in the words of OpenAI's `reasoning_effort` and Gemini's `thinkingLevel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum Effort {
-    Minimal,
-    Low,
-    Medium,
-    High,
-    XHigh,
-    Max,
-}
-
-impl Effort {
-    /// All, from the least.
-    pub const ALL: [Effort; 6] =
-        [Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::XHigh, Effort::Max];
-
-    /// As OpenAI and Anthropic write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Effort::Minimal => "minimal",
-            Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High => "high",
-            Effort::XHigh => "xhigh",
-            Effort::Max => "max",
-        }
-    }
-
-    /// The effort of this name, in any case.
-    pub fn named(name: &str) -> Option<Effort> {
-        Effort::ALL.into_iter().find(|effort| effort.name().eq_ignore_ascii_case(name))
-    }
-
-    /// The tokens that stand for it with vendors who count (features.md E.2).
-    pub fn budget(self) -> u32 {
-        match self {
-            Effort::Minimal => 512,
-            Effort::Low => 1024,
-            Effort::Medium => 8192,
-            Effort::High => 24576,
-            Effort::XHigh => 32768,
-            Effort::Max => 128_000,
-        }
-    }
-
-    /// The effort that stands for a number of tokens.
-    pub fn of_budget(tokens: u32) -> Effort {
-        match tokens {
-            0..=512 => Effort::Minimal,
-            513..=1024 => Effort::Low,
-            1025..=8192 => Effort::Medium,
-            8193..=24576 => Effort::High,
-            _ => Effort::XHigh,
-        }
-    }
 }
 
 /// The form of the answer.

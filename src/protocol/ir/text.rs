@@ -67,7 +67,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text behind its first `at` bytes, which must not end inside an escape.
-    pub(super) fn behind(self, at: usize) -> Text<'a> {
+    pub(in crate::protocol) fn behind(self, at: usize) -> Text<'a> {
         match self.0 {
             Cow::Borrowed(bytes) => Text(Cow::Borrowed(&bytes[at..])),
             Cow::Owned(mut bytes) => {
@@ -78,7 +78,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text before `at` and the text from there on; `at` must not lie inside an escape.
-    pub(super) fn parted(self, at: usize) -> (Text<'a>, Text<'a>) {
+    pub(in crate::protocol) fn parted(self, at: usize) -> (Text<'a>, Text<'a>) {
         match self.0 {
             Cow::Borrowed(bytes) => (Text(Cow::Borrowed(&bytes[..at])), Text(Cow::Borrowed(&bytes[at..]))),
             Cow::Owned(mut bytes) => {

@@ -1,7 +1,10 @@
+use super::super::item::inside;
 use super::*;
+use crate::json::Escaped;
+use crate::protocol::Dialect;
 use crate::protocol::ir::assemble::Assembler;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{CallKind, Text};
+use crate::protocol::ir::{CallKind, PartKind, Seal, Stop, Text};
 use crate::sse::{FrameKind, Framing, Splitter};
 
 fn escaped(text: &'static str) -> Escaped<'static> {
@@ -333,4 +336,11 @@ fn items_without_text_are_bounded_too() {
         encoder.event(&Event::Close { at }, &mut out);
     }
     assert!(memchr::memmem::find(&out, b"event: response.failed\n").is_some());
+}
+
+#[test]
+fn streams_keep_the_laws() {
+    crate::protocol::ir::laws::stream_out::<Encoder>(Framing::Sse, |frame| {
+        matches!(frame.event, b"response.completed" | b"response.incomplete")
+    });
 }

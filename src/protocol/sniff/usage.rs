@@ -28,7 +28,7 @@ impl Usage {
 
     /// Takes over what `later` says of the same answer. Counts are cumulative, so the last one holds; but none
     /// falls back to zero: that is a vendor who fills in a member he does not know.
-    pub(super) fn update(&mut self, later: Usage) {
+    pub(in crate::protocol) fn update(&mut self, later: Usage) {
         let pairs = [
             (&mut self.input, later.input),
             (&mut self.output, later.output),
@@ -87,7 +87,7 @@ impl Usage {
     }
 
     /// Anthropic's `usage` as it stands, where `input` is what no cache had: see [`Usage::with_cache`].
-    pub(super) fn anthropic(object: &[u8]) -> Usage {
+    pub(in crate::protocol) fn anthropic(object: &[u8]) -> Usage {
         let mut usage = Usage::default();
         for (name, value) in json::members(object) {
             match name.bytes() {
@@ -105,13 +105,13 @@ impl Usage {
     }
 
     /// With the cached tokens added to `input`.
-    pub(super) fn with_cache(self) -> Usage {
+    pub(in crate::protocol) fn with_cache(self) -> Usage {
         let cached = self.cache_read.unwrap_or(0).saturating_add(self.cache_write.unwrap_or(0));
         Usage { input: self.input.map(|input| input.saturating_add(cached)), ..self }
     }
 
     /// Gemini's `usageMetadata`: candidates exclude thoughts, the prompt excludes the results of its own tools.
-    pub(super) fn gemini(object: &[u8]) -> Usage {
+    pub(in crate::protocol) fn gemini(object: &[u8]) -> Usage {
         let (mut usage, mut tools) = (Usage::default(), None);
         for (name, value) in json::members(object) {
             match name.bytes() {

@@ -1,0 +1,71 @@
+//! Anthropic Messages on the pivot.
+//!
+//! Blocks follow each other strictly, sides take turns, and the model's thinking is sealed: most of what is done here
+//! serves these three. What the API adds beside them (server tools, containers, context edits) is carried as written.
+
+pub mod error;
+pub mod request_in;
+pub mod response_in;
+pub mod response_out;
+pub mod stream_in;
+pub mod stream_out;
+
+mod block_in;
+mod id;
+mod input;
+mod media;
+mod tool_in;
+mod usage;
+
+pub use stream_in::Stream;
+pub use stream_out::Encoder;
+
+use super::Dialect;
+use super::ir::{BadRequest, BadUpstream, Decode, Event, Failure, Opening, Request, Stop};
+use crate::json::{Escaped, text};
+
+/// Anthropic Messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Anthropic;
+
+impl Decode for Anthropic {
+    const DIALECT: Dialect = Dialect::Anthropic;
+    type Stream = Stream;
+
+    /// The body says all: Anthropic's paths name no model.
+    fn request<'a>(body: &'a [u8], _: Option<&'a str>, _: bool) -> Result<Request<'a>, BadRequest> {
+        request_in::request(body)
+    }
+
+    fn response(body: &[u8], sink: &mut impl FnMut(Event<'_>)) -> Result<(), BadUpstream> {
+        response_in::response(body, sink)
+    }
+
+    fn failure(status: u16, body: &[u8]) -> Failure<'_> {
+        error::failure(status, body)
+    }
+}
+
+/// The signature of reasoning that nobody signed: clients keep it with the reasoning, and no vendor is sent it.
+const UNSIGNED: &[u8] = b"weir.unsigned";
+
+/// Anthropic's words for why an answer ends, and the stop word where it is known.
+fn stop_words(stop: Stop<'_>) -> (&'static str, Option<Escaped<'_>>) {
+    match stop {
+        Stop::EndTurn => ("end_turn", None),
+        Stop::ToolUse => ("tool_use", None),
+        Stop::Length => ("max_tokens", None),
+        Stop::ContextFull => ("model_context_window_exceeded", None),
+        Stop::Word(word) => ("stop_sequence", (!word.bytes().is_empty()).then_some(word)),
+        Stop::Filter | Stop::Refusal => ("refusal", None),
+        Stop::Pause => ("pause_turn", None),
+    }
+}
+
+/// Appends the id of a call that its vendor gave none.
+fn made_id(opening: &Opening, index: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"toolu_");
+    text::escape(&opening.id, out);
+    out.push(b'_');
+    out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+}
