@@ -84,7 +84,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
             Ok(())
         })
     };
-    let board = Arc::clone(&fleet.board);
+    let (board, meters) = (Arc::clone(&fleet.board), Arc::clone(&fleet.meters));
     let succeed = {
         let fleet = Arc::clone(&fleet);
         Box::new(move || will.execute(&fleet))
@@ -93,7 +93,8 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
     let (driver, predecessor) = (report(found), given.predecessor);
-    let wiring = Wiring { snapshot, addresses, board, cores, driver, admin, load, seen, begin, predecessor, succeed };
+    let wiring =
+        Wiring { snapshot, addresses, board, meters, cores, driver, admin, load, seen, begin, predecessor, succeed };
     let code = match control::run(wiring)? {
         Outcome::Drained => {
             tracing::info!("everything under way has ended");
@@ -139,6 +140,8 @@ pub struct Fleet {
     pub connections: Arc<AtomicUsize>,
     /// The health of keys.
     pub board: Arc<Board>,
+    /// What clients have used.
+    pub meters: Arc<Meters>,
 }
 
 impl Fleet {
@@ -187,6 +190,7 @@ impl Fleet {
             handed: Mutex::default(),
             connections,
             board,
+            meters,
         };
         Ok((Arc::new(fleet), started))
     }

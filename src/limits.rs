@@ -229,8 +229,10 @@ pub const PROBE_LOOK_MS: u64 = 1_000;
 pub const UNREACHABLE_REST_MS: u32 = 1_000;
 /// Between two looks at whether the file of what rests is up to date, milliseconds: what a killed process forgets.
 pub const HEALTH_KEEP_EVERY_MS: u64 = 1_000;
-/// Bytes of that file.
-pub const HEALTH_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Of these looks, so many go by until what clients have used is written down too.
+pub const METERS_KEEP_LOOKS: u64 = 5;
+/// Bytes of such a file.
+pub const KEPT_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Pairs of a key and a model whose troubles are remembered at once: 256 KiB.
 pub const BOARD_ROWS: usize = 4_096;
 /// Rows among which a pair has its place.

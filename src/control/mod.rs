@@ -10,6 +10,7 @@ mod auth;
 mod collect;
 mod dns;
 mod health;
+mod kept;
 pub mod log;
 mod metrics;
 pub mod names;
@@ -38,6 +39,7 @@ use tokio::task::JoinSet;
 
 use self::auth::{Caller, Door};
 use self::collect::Collector;
+use self::kept::Kept;
 use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
@@ -46,13 +48,17 @@ pub use self::succession::{Heir, Succeed};
 use crate::config::Snapshot;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
-use crate::plan::board::Board;
+use crate::plan::board::{Board, Said};
+use crate::plan::quota::{self, Meters};
 use crate::record::{Tally, Told};
 
 /// Version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Commit it was built from, or `unknown`.
 pub const COMMIT: &str = env!("WEIR_COMMIT");
+
+/// Name of the file of what clients have used, in the data folder.
+const METERS: &str = "clients.json";
 
 /// How sockets are driven, and why so.
 #[derive(Clone, Debug)]
@@ -99,6 +105,8 @@ pub struct Wiring {
     pub addresses: Arc<ArcSwap<AddressBook>>,
     /// The health of keys. What an earlier process has kept of it is told to it before anything is served.
     pub board: Arc<Board>,
+    /// What clients have used; control keeps it over a restart.
+    pub meters: Arc<Meters>,
     /// The cores.
     pub cores: Cores,
     /// The driver they run on.
@@ -150,6 +158,7 @@ pub fn run(wiring: Wiring) -> io::Result<Outcome> {
 async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut signals = signals::Signals::new()?;
     health::recall(&wiring.board, &wiring.snapshot.load().data_dir);
+    wiring.meters.recall(&kept::recall(&wiring.snapshot.load().data_dir, METERS));
     std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let token = random()?;
@@ -165,7 +174,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     tasks.spawn(collect(shared.clone()));
     tasks.spawn(dns::keep(shared.clone()));
     doors.spawn(stall::watch(shared.clone()));
-    doors.spawn(health::keep(shared.clone()));
+    doors.spawn(kept::keep(shared.clone()));
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
@@ -177,6 +186,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     shared.settle().await;
     if end != signals::End::Succeeded {
         shared.keep_health();
+        shared.keep_meters();
     }
     doors.shutdown().await;
     tasks.shutdown().await;
@@ -249,7 +259,9 @@ pub(crate) struct Shared {
     door: Mutex<Door>,
     tell: Mutex<Tell>,
     succeed: Mutex<Succeed>,
-    health: Mutex<health::Kept>,
+    health: Mutex<Kept<Said>>,
+    meters: Arc<Meters>,
+    kept_meters: Mutex<Kept<quota::Said>>,
     settles: AtomicU64,
 }
 
@@ -258,7 +270,8 @@ impl Shared {
         let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
         let snapshot = wiring.snapshot.load();
         collector.learn(snapshot.generation, Names::of(&snapshot));
-        let health = health::Kept::new(&snapshot.data_dir);
+        let health = Kept::new(&snapshot.data_dir, health::FILE);
+        let kept_meters = Kept::new(&snapshot.data_dir, METERS);
         drop(snapshot);
         let shared = Shared {
             snapshot: wiring.snapshot,
@@ -277,6 +290,8 @@ impl Shared {
             tell: Mutex::new(wiring.cores.tell),
             succeed: Mutex::new(wiring.succeed),
             health: Mutex::new(health),
+            meters: wiring.meters,
+            kept_meters: Mutex::new(kept_meters),
             settles: AtomicU64::new(0),
         };
         (Arc::new(shared), wiring.admin)
@@ -292,7 +307,12 @@ impl Shared {
 
     /// Writes down what rests, for the next process.
     pub(crate) fn keep_health(&self) {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).store(&self.board);
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).store(health::rows(&self.board));
+    }
+
+    /// Writes down what clients have used, for the next process.
+    pub(crate) fn keep_meters(&self) {
+        self.kept_meters.lock().unwrap_or_else(PoisonError::into_inner).store(self.meters.said());
     }
 
     pub(crate) fn tell(&self, command: Command) -> Result<(), String> {
