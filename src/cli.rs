@@ -314,6 +314,7 @@ fn explained(path: &Path, said: &Explain, out: &mut dyn Write) -> Done {
         dialect,
         headers: &said.header,
         body: body.as_deref(),
+        running: self::ask(path, "GET", "/api/status").ok().filter(|(status, _)| *status == 200).map(|(_, told)| told),
     };
     written(out.write_all(explain::explain(snapshot, &ask)?.as_bytes()))?;
     Ok(0)

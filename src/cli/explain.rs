@@ -1,9 +1,11 @@
 //! `weir explain`: which targets and keys a request would go to, and why. Nothing is sent.
 //!
-//! The decision is the one that a running weir makes; of what only a running one knows (turns, speeds, rests) nothing is
-//! said.
+//! The decision is the one that a running weir makes. Where one runs on the same data folder, what it tells of keys that
+//! rest is said too; of turns and speeds nothing is.
 
 use std::fmt::Write as _;
+
+use serde_json::Value;
 
 use crate::config::snapshot::Snapshot;
 use crate::plan::meet::Look;
@@ -25,6 +27,8 @@ pub(super) struct Ask<'a> {
     pub(super) headers: &'a [String],
     /// The body.
     pub(super) body: Option<&'a [u8]>,
+    /// What a running weir tells of itself.
+    pub(super) running: Option<Value>,
 }
 
 /// The decision, step by step; an error if the question cannot be asked.
@@ -57,7 +61,7 @@ pub(super) fn explain(s: &Snapshot, ask: &Ask<'_>) -> Result<String, String> {
             if let Some(route) = route.filter(|_| chosen.targets.len() > 1) {
                 let _ = writeln!(out, "tried in the order of spread {:?}", s.routes[usize::from(route)].spread);
             }
-            targets(s, &chosen, &mut out);
+            targets(s, &chosen, ask.running.as_ref(), &mut out);
         }
         Err(refused) => {
             let _ = writeln!(out, "refused: {}", refusal(refused));
@@ -105,7 +109,7 @@ fn meet_rules(
     };
 }
 
-fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, out: &mut String) {
+fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, running: Option<&Value>, out: &mut String) {
     for (nth, target) in chosen.targets.iter().enumerate() {
         let provider = &s.providers[usize::from(target.provider)];
         let mapped = if target.mapped { ", answers carry the name asked for" } else { "" };
@@ -113,12 +117,28 @@ fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, out: &mut String) {
         let mut keys: Vec<_> = s.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).collect();
         keys.sort_by_key(|(_, key)| key.priority);
         for (_, key) in &keys {
-            let _ = writeln!(out, "   key {}, priority {}, weight {}", key.name, key.priority, key.weight);
+            let rest = running.and_then(|told| rest(told, &provider.name, &key.name, target.model)).unwrap_or_default();
+            let _ = writeln!(out, "   key {}, priority {}, weight {}{rest}", key.name, key.priority, key.weight);
         }
         if keys.is_empty() {
             let _ = writeln!(out, "   no key may serve it");
         }
     }
+}
+
+/// What a running weir tells of a key's rest for a model; nothing if it does not rest.
+fn rest(told: &Value, provider: &str, key: &str, model: &str) -> Option<String> {
+    let named =
+        |list: &Value, member: &str, name: &str| list.as_array()?.iter().find(|entry| entry[member] == name).cloned();
+    let key = named(&named(&told["providers"], "name", provider)?["keys"], "name", key)?;
+    // A key that was refused rests for all models; any other rest is one model's.
+    let of_key = (key["cause"] == "rejected").then(|| key.clone());
+    let rest = of_key.or_else(|| named(&key["models"], "model", model))?;
+    let cause = rest["cause"].as_str().unwrap_or("?");
+    Some(match rest["cooling_until"].as_str() {
+        Some(until) => format!(", cooling until {until} ({cause})"),
+        None => format!(", one request tries whether it is well again ({cause})"),
+    })
 }
 
 fn reason(by: &By<'_>) -> String {
@@ -168,7 +188,14 @@ mod tests {
                        "rules": [{"if": {"header": {"x-t": "1"}}, "to": "b/demo"}]}}}"#;
 
     fn ask(client: Option<&str>, model: Option<&str>, headers: &[String], body: Option<&str>) -> String {
-        let ask = Ask { client, model, dialect: Dialect::Chat, headers, body: body.map(str::as_bytes) };
+        let until = "2026-12-01T00:00:00.000Z";
+        let resting =
+            serde_json::json!({"health": "cooling", "cooling_until": until, "cause": "rate_limited", "model": "deep"});
+        let running = serde_json::json!({"providers": [{"name": "a", "keys": [
+            {"name": "1", "health": "cooling", "cooling_until": until, "cause": "rate_limited", "models": [resting]},
+            {"name": "late", "health": "cooling", "cooling_until": until, "cause": "rejected", "models": []}]}]});
+        let running = (client == Some("alice")).then_some(running);
+        let ask = Ask { client, model, dialect: Dialect::Chat, headers, body: body.map(str::as_bytes), running };
         explain(&snapshot(FILE), &ask).unwrap_or_else(|error| format!("error: {error}"))
     }
 
@@ -190,6 +217,14 @@ mod tests {
             ),
             "{spread}"
         );
+        let thinking = ask(Some("alice"), Some("gemini"), &[], Some(r#"{"reasoning_effort":"high"}"#));
+        assert!(
+            thinking.contains("key 1, priority 100, weight 1, cooling until 2026-12-01T00:00:00.000Z (rate_limited)\n"),
+            "{thinking}"
+        );
+        assert!(thinking.contains("weight 1, cooling until 2026-12-01T00:00:00.000Z (rejected)\n"), "{thinking}");
+        let mapped = ask(Some("alice"), Some("gpt-5"), &[], None);
+        assert!(mapped.contains("key 1, priority 100, weight 1\n"), "another model of the key rests: {mapped}");
         assert!(ask(Some("alice"), Some("claude"), &[], None).contains("may not ask"), "the list of the client");
         assert_eq!(ask(Some("bob"), None, &[], None), "error: there is no client \"bob\"");
         assert!(ask(None, None, &[], Some("{")).starts_with("error: "), "a body that is no JSON");

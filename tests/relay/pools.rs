@@ -15,6 +15,7 @@ on_both_drivers!(
     rules_say_what_an_error_calls_for,
     a_large_request_has_longer_for_its_first_token,
     a_budget_is_spent_and_told,
+    what_a_client_has_used_outlives_the_process,
 );
 
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
@@ -279,4 +280,22 @@ fn a_budget_is_spent_and_told(driver: Driver) {
     assert!(field("retry-after").is_some_and(|seconds| (1..=86_400).contains(&seconds.parse::<u64>().unwrap())));
     let usage = weir.usage(2);
     assert_eq!(usage["cost"], json!(0.01));
+}
+
+fn what_a_client_has_used_outlives_the_process(driver: Driver) {
+    let (mut upstream, folder) = (Upstream::new(), Folder::new());
+    let mut config = config("chat", &upstream);
+    config["data_dir"] = json!(folder.path().join("data"));
+    config["clients"]["tester"]["limits"] = json!({ "requests_per_day": 2 });
+    let mut weir = Weir::start(driver, config.clone());
+    served(&mut weir.client(), &mut upstream, "", CHAT);
+    weir.signal(libc::SIGTERM);
+    assert!(weir.exited().success());
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    served(&mut client, &mut upstream, "", CHAT);
+    client.post("/v1/chat/completions", CHAT);
+    assert_eq!(client.answer().status(), 429, "the third of two a day");
+    let text = std::fs::read_to_string(folder.path().join("data/clients.json")).expect("kept");
+    assert!(!text.contains("canary"), "{text}");
 }
