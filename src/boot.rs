@@ -84,7 +84,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
             Ok(())
         })
     };
-    let (board, meters) = (Arc::clone(&fleet.board), Arc::clone(&fleet.meters));
+    let (board, meters, paces) = (Arc::clone(&fleet.board), Arc::clone(&fleet.meters), Arc::clone(&fleet.paces));
     let succeed = {
         let fleet = Arc::clone(&fleet);
         Box::new(move || will.execute(&fleet))
@@ -93,8 +93,21 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
     let (driver, predecessor) = (report(found), given.predecessor);
-    let wiring =
-        Wiring { snapshot, addresses, board, meters, cores, driver, admin, load, seen, begin, predecessor, succeed };
+    let wiring = Wiring {
+        snapshot,
+        addresses,
+        board,
+        meters,
+        paces,
+        cores,
+        driver,
+        admin,
+        load,
+        seen,
+        begin,
+        predecessor,
+        succeed,
+    };
     let code = match control::run(wiring)? {
         Outcome::Drained => {
             tracing::info!("everything under way has ended");
@@ -142,6 +155,8 @@ pub struct Fleet {
     pub board: Arc<Board>,
     /// What clients have used.
     pub meters: Arc<Meters>,
+    /// How fast targets are.
+    pub paces: Arc<Paces>,
 }
 
 impl Fleet {
@@ -191,6 +206,7 @@ impl Fleet {
             connections,
             board,
             meters,
+            paces,
         };
         Ok((Arc::new(fleet), started))
     }

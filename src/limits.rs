@@ -210,6 +210,16 @@ pub const CONTROL_ANSWER_MS_MAX: u64 = 30_000;
 pub const CONTROL_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// One connection or one read of `weir doctor`.
 pub const DOCTOR_MS_MAX: u64 = 10_000;
+/// One request of control's own to a provider.
+pub const PROBE_CALL_MS_MAX: u64 = 20_000;
+/// Bytes of its answer.
+pub const CALL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Probes under way at once: fewer than threads that wait, for names have to be resolved meanwhile.
+pub const PROBES_AT_ONCE: usize = 4;
+/// Between two looks at whether probes have been asked for by the file, seconds.
+pub const PROBES_LOOK_S: u64 = 5;
+/// Least `probes.every_s` but 0.
+pub const PROBES_EVERY_S_LEAST: u32 = 60;
 /// Bytes of a body that are copied behind their head rather than sent as a slice of their own.
 pub const COPIED_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a stream's beginning that are looked at before it is passed on, at a time.

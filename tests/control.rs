@@ -88,6 +88,7 @@ fn from_start_to_end() {
     let wiring = Wiring {
         board: Arc::default(),
         meters: Arc::default(),
+        paces: Arc::default(),
         snapshot: current.clone(),
         addresses: Arc::new(ArcSwap::from_pointee(AddressBook::default())),
         cores: Cores { tallies: vec![tally.clone()], rings: vec![ring], tell: Box::new(tell) },

@@ -4,9 +4,14 @@
 //! rest is said too; of turns and speeds nothing is.
 
 use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::Value;
 
+use super::{Config, Done, env, read, written};
+use crate::config::Overrides;
 use crate::config::snapshot::Snapshot;
 use crate::plan::meet::Look;
 use crate::plan::route::{self, By, Question, Refused};
@@ -14,6 +19,27 @@ use crate::protocol::Dialect;
 use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Outline};
 use crate::protocol::tokens;
+
+#[derive(Args)]
+pub(super) struct Said {
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Who asks, by name.
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// The model asked for; default: the one that the body names.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// What the client speaks: chat, responses, anthropic, gemini or ollama.
+    #[arg(long, value_name = "DIALECT", default_value = "chat")]
+    dialect: String,
+    /// A header field of the request, `name: value`; any number of them.
+    #[arg(long, value_name = "FIELD")]
+    header: Vec<String>,
+    /// File with the body of the request.
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+}
 
 /// What is asked.
 pub(super) struct Ask<'a> {
@@ -29,6 +55,30 @@ pub(super) struct Ask<'a> {
     pub(super) body: Option<&'a [u8]>,
     /// What a running weir tells of itself.
     pub(super) running: Option<Value>,
+}
+
+/// Reads the file and explains.
+pub(super) fn told(path: &Path, said: &Said, out: &mut dyn Write) -> Done {
+    let reading = read(path, &Overrides::default(), env, |path| std::fs::read_to_string(path));
+    let Some(snapshot) = &reading.snapshot else { return Err("the file has errors: see weir check".to_owned()) };
+    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == said.dialect);
+    let dialect =
+        dialect.ok_or_else(|| format!("{:?} is none of chat, responses, anthropic, gemini, ollama", said.dialect))?;
+    let body = said
+        .body
+        .as_ref()
+        .map(|path| std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display())));
+    let body = body.transpose()?;
+    let ask = Ask {
+        client: said.client.as_deref(),
+        model: said.model.as_deref(),
+        dialect,
+        headers: &said.header,
+        body: body.as_deref(),
+        running: super::ask(path, "GET", "/api/status").ok().filter(|(status, _)| *status == 200).map(|(_, told)| told),
+    };
+    written(out.write_all(explain(snapshot, &ask)?.as_bytes()))?;
+    Ok(0)
 }
 
 /// The decision, step by step; an error if the question cannot be asked.

@@ -12,8 +12,8 @@ use super::pattern::Pattern;
 use super::problem::{At, Problems, hint};
 use super::routes::Turns;
 use super::snapshot::{
-    Access, Admin, Client, ClientIx, ClientLimits, Cooldown, Cores, DriverChoice, Limits, Lookup, Retry, RouteIx,
-    Snapshot, Timeouts, Traces,
+    Access, Admin, Client, ClientIx, ClientLimits, Cooldown, Cores, DriverChoice, Limits, Lookup, Probes, Retry,
+    RouteIx, Snapshot, Timeouts, Traces,
 };
 use super::{Outside, Overrides, date, lint, secret_ref};
 use crate::base::secret::Secret;
@@ -48,6 +48,7 @@ pub(super) fn snapshot(
     let default_routes = check.default_routes();
     let clients = check.clients();
     let prices = check.prices(&providers);
+    let probes = check.probes();
     let listen = check.listen(overrides);
     let admin = check.admin(overrides, &listen);
     let access = check.access(&listen);
@@ -73,6 +74,7 @@ pub(super) fn snapshot(
         limits: check.limits(),
         timeouts: timeouts(&file.timeouts),
         prices,
+        probes,
         retry: Retry {
             attempts_max: file.retry.attempts_max,
             rounds_max: file.retry.rounds_max,
@@ -146,6 +148,31 @@ fn timeouts(file: &file::Timeouts) -> Timeouts {
 }
 
 impl Check<'_, '_, '_> {
+    fn probes(&mut self) -> Probes {
+        let given = &self.file.probes;
+        let at = At::ROOT.member("probes");
+        if (1..limits::PROBES_EVERY_S_LEAST).contains(&given.every_s) {
+            self.problems.error(&at.member("every_s"), "is 0 or 60 at least");
+        }
+        let at_providers = at.member("providers");
+        for (place, name) in given.providers.iter().enumerate() {
+            if !self.file.providers.names().any(|known| known == name) {
+                let at = at_providers.entry(place);
+                let quoted = self.problems.quote(&at, name);
+                let near = hint(name, self.file.providers.names());
+                self.problems.error(&at, format!("names no provider: {quoted}{near}"));
+            }
+        }
+        if (given.every_s > 0 || given.at_start) && given.providers.is_empty() {
+            self.problems.warning(&at, "has no providers, so nothing is probed");
+        }
+        Probes {
+            every_s: given.every_s,
+            at_start: given.at_start,
+            providers: given.providers.iter().map(|name| name.as_str().into()).collect(),
+        }
+    }
+
     /// An error about something that is not there.
     pub(super) fn absent(&mut self, at: &At<'_>, message: impl Into<String>) {
         if self.whole {

@@ -62,6 +62,8 @@ pub struct File {
     /// What models cost, by the provider's name of them (`*` matches any run of characters), `PROVIDER/NAME` for one
     /// provider's. Before the prices that are shipped.
     pub prices: Named<Price>,
+    /// Requests of weir's own that find out whether keys serve; they count in no usage.
+    pub probes: Probes,
     /// How often a request is tried.
     pub retry: Retry,
     /// How long a failing key rests.
@@ -99,6 +101,7 @@ impl Default for File {
             default_route: None,
             default_routes: DefaultRoutes::default(),
             prices: Named::default(),
+            probes: Probes::default(),
             retry: Retry::default(),
             cooldown: Cooldown::default(),
             timeouts: Timeouts::default(),
@@ -229,6 +232,19 @@ pub struct ClientLimits {
     /// Dollars a month of the calendar (UTC).
     #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
     pub cost_per_month: Option<f64>,
+}
+
+/// Requests of weir's own that find out whether keys serve.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probes {
+    /// Between two rounds, seconds; 0 is never, else 60 at least. Default 0.
+    #[schemars(range(min = 0, max = 86_400))]
+    pub every_s: u32,
+    /// Whether a round is made when the program starts. Default false.
+    pub at_start: bool,
+    /// Providers whose keys are probed. Default: none.
+    pub providers: Vec<String>,
 }
 
 /// What the tokens of a model cost, in dollars.

@@ -130,6 +130,7 @@ impl Check<'_, '_, '_> {
             api_version: api_version.unwrap_or_else(|| AZURE_API_VERSION.to_owned()).into(),
             balance: given.balance,
             affinity: given.affinity,
+            probe_model: given.probe_model.as_deref().map(Into::into),
             on_error: self.error_rules(at, &given.on_error),
             timeouts: UpstreamTimeouts {
                 connect_ms: own.connect_ms.unwrap_or(common.connect_ms),

@@ -74,6 +74,8 @@ pub struct Snapshot {
     pub timeouts: Timeouts,
     /// What models cost.
     pub prices: Prices,
+    /// Requests of weir's own.
+    pub probes: Probes,
     /// How often a request is tried.
     pub retry: Retry,
     /// How long a failing key rests.
@@ -188,6 +190,8 @@ pub struct Provider {
     pub balance: Balance,
     /// What keeps a conversation on its key.
     pub affinity: Affinity,
+    /// The model that probes ask for.
+    pub probe_model: Option<Box<str>>,
     /// What its errors call for, in the order in which rules are looked at.
     pub on_error: Box<[ErrorRule]>,
     /// Bounds on waiting for it.
@@ -495,6 +499,17 @@ pub struct Cooldown {
     pub max_ms: u32,
     /// Consecutive failures until a rest.
     pub failures: u32,
+}
+
+/// Requests of weir's own that find out whether keys serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probes {
+    /// Between two rounds, seconds; 0 is never.
+    pub every_s: u32,
+    /// Whether a round is made at the start.
+    pub at_start: bool,
+    /// Whose keys are probed.
+    pub providers: Box<[Box<str>]>,
 }
 
 /// Recorded bodies.

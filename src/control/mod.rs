@@ -7,7 +7,9 @@
 
 mod api;
 mod auth;
+mod call;
 mod collect;
+pub mod discover;
 mod dns;
 mod health;
 mod kept;
@@ -15,6 +17,7 @@ pub mod log;
 mod metrics;
 pub mod names;
 pub mod notify;
+mod probe;
 mod reload;
 mod serve;
 mod signals;
@@ -49,6 +52,7 @@ use crate::config::Snapshot;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::board::{Board, Said};
+use crate::plan::pace::Paces;
 use crate::plan::quota::{self, Meters};
 use crate::record::{Tally, Told};
 
@@ -107,6 +111,8 @@ pub struct Wiring {
     pub board: Arc<Board>,
     /// What clients have used; control keeps it over a restart.
     pub meters: Arc<Meters>,
+    /// How fast targets are.
+    pub paces: Arc<Paces>,
     /// The cores.
     pub cores: Cores,
     /// The driver they run on.
@@ -175,6 +181,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     tasks.spawn(dns::keep(shared.clone()));
     doors.spawn(stall::watch(shared.clone()));
     doors.spawn(kept::keep(shared.clone()));
+    doors.spawn(probe::keep(shared.clone()));
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
@@ -261,6 +268,7 @@ pub(crate) struct Shared {
     succeed: Mutex<Succeed>,
     health: Mutex<Kept<Said>>,
     meters: Arc<Meters>,
+    pub(crate) paces: Arc<Paces>,
     kept_meters: Mutex<Kept<quota::Said>>,
     settles: AtomicU64,
 }
@@ -291,6 +299,7 @@ impl Shared {
             succeed: Mutex::new(wiring.succeed),
             health: Mutex::new(health),
             meters: wiring.meters,
+            paces: wiring.paces,
             kept_meters: Mutex::new(kept_meters),
             settles: AtomicU64::new(0),
         };

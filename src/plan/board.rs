@@ -197,6 +197,14 @@ impl Board {
         key.word.get() == 0 && !marked || self.rest(key, model, now_ms, policy).is_none()
     }
 
+    /// `key` has served `model` outside of any exchange: neither rests any longer.
+    pub fn wake(&self, key: &KeyRow, model: Model<'_>) {
+        key.word.set(0);
+        if let Some(pair) = self.find(tag(key, model)) {
+            pair.word.set(0);
+        }
+    }
+
     /// Why and for how long `key` rests for `model`, if it does. Changes nothing.
     pub fn rest(&self, key: &KeyRow, model: Model<'_>, now_ms: u64, policy: &Cooldown) -> Option<Rest> {
         let pair = self.find(tag(key, model)).map(|pair| pair.word.get());

@@ -103,7 +103,7 @@ pub(super) struct Measured {
 impl Measured {
     /// The first token came at `at_us`.
     pub(super) fn tell<N: Net>(&self, core: &Core<N>, trial: &Trial, at_us: u64) {
-        let (us, now_s) = (at_us.saturating_sub(self.began_us), core.now_ms() / 1_000);
+        let (us, now_s) = (at_us.saturating_sub(self.began_us), core.net.unix_ms() / 1_000);
         if let Some(target) = self.target {
             core.paces.tell(target, us, now_s);
         }

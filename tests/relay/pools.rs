@@ -16,6 +16,8 @@ on_both_drivers!(
     a_large_request_has_longer_for_its_first_token,
     a_budget_is_spent_and_told,
     what_a_client_has_used_outlives_the_process,
+    a_probe_finds_out_and_is_no_usage,
+    probes_come_by_themselves_at_the_start,
 );
 
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
@@ -298,4 +300,52 @@ fn what_a_client_has_used_outlives_the_process(driver: Driver) {
     assert_eq!(client.answer().status(), 429, "the third of two a day");
     let text = std::fs::read_to_string(folder.path().join("data/clients.json")).expect("kept");
     assert!(!text.contains("canary"), "{text}");
+}
+
+/// Answers a probe.
+fn probed(mut call: Call, status: u16) {
+    let body = call.request.json();
+    assert_eq!((&body["model"], &body["max_tokens"], &body["stream"]), (&json!("m"), &json!(1), &json!(true)));
+    let event = data(json!({ "choices": [{ "index": 0, "delta": { "content": "x" }, "finish_reason": "length" }] }));
+    match status {
+        200 => call.answer(200, "text/event-stream", format!("{event}data: [DONE]\n\n")),
+        status => call.json(status, json!({ "error": { "message": "no" } })),
+    }
+}
+
+fn a_probe_finds_out_and_is_no_usage(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        up["keys"] = json!([UPSTREAM_KEY]);
+        up["probe_model"] = json!("m");
+    });
+    let path = weir.config_path();
+    let probe = move || {
+        let path = path.to_str().expect("text").to_owned();
+        std::thread::spawn(move || run(&["probe", "-c", &path, "--provider", "up"]))
+    };
+    let said =
+        |output: std::process::Output| (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned());
+    let asked = probe();
+    probed(upstream.next(), 401);
+    let (code, text) = said(asked.join().unwrap());
+    assert_eq!((code, text.as_str()), (Some(1), "fail up key 1, m: it answered 401\n"));
+    assert_eq!(weir.status()["providers"][0]["keys"][0]["health"], "cooling", "a key that was refused rests");
+    let asked = probe();
+    probed(upstream.next(), 200);
+    let (code, text) = said(asked.join().unwrap());
+    assert!(code == Some(0) && text.starts_with("ok   up key 1, m: "), "{text}");
+    assert_eq!(weir.status()["providers"][0]["keys"][0]["health"], "ok", "and one that serves is woken");
+    served(&mut weir.client(), &mut upstream, "", CHAT);
+    assert_eq!(weir.usage(1)["requests"], json!(1), "probes are no requests");
+}
+
+fn probes_come_by_themselves_at_the_start(driver: Driver) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["up"]["probe_model"] = json!("m");
+    config["probes"] = json!({ "at_start": true, "every_s": 60, "providers": ["up"] });
+    let mut upstream = upstream;
+    let starting = std::thread::spawn(move || Weir::start(driver, config));
+    probed(upstream.next(), 200);
+    drop(starting.join().unwrap());
 }

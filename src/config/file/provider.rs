@@ -43,6 +43,8 @@ pub struct Provider {
     pub system_prompt: Option<SystemPrompt>,
     /// Changes to the bodies of requests, in order.
     pub payload: Vec<PayloadRule>,
+    /// The model that probes ask for, by the provider's name. Default: the first published one; without any the list of models is asked for.
+    pub probe_model: Option<String>,
     /// What its errors call for; the first rule that matches counts.
     pub on_error: Vec<ErrorRule>,
     /// Bounds on waiting for it, milliseconds. Default: the global ones.
