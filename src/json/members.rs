@@ -68,6 +68,17 @@ impl<'a> Members<'a> {
     }
 }
 
+impl<'a> Members<'a> {
+    /// The text behind the object, once all its members have been gone through; nothing if it has not ended.
+    pub fn behind(&self) -> Option<&'a [u8]> {
+        let end = match self.text.get(self.at.wrapping_sub(1)) {
+            Some(b'}') => self.at,
+            _ => blank(self.text, self.at) + 1,
+        };
+        (self.text.get(end - 1) == Some(&b'}')).then(|| &self.text[end..])
+    }
+}
+
 impl<'a> Iterator for Members<'a> {
     type Item = (Escaped<'a>, Raw<'a>);
 

@@ -24,8 +24,8 @@ fn agree(text: &[u8], at: usize) {
     if let Some(short) = block::short(text, at) {
         assert_eq!(Ok(Inside::Closed(short)), walked);
     }
-    if block::available() {
-        assert_eq!(block::end(text, at, true), walked.ok(), "{text:?} from {at}");
+    for set in block::Set::ALL.into_iter().filter(|set| set.available()) {
+        assert_eq!(block::end_by(set, text, at, true), walked.ok(), "{text:?} from {at} by {set:?}");
     }
 }
 
@@ -34,7 +34,11 @@ fn agree(text: &[u8], at: usize) {
 fn goes_on(text: &[u8], at: usize) {
     let whole = walk(text, at, true);
     type End = fn(&[u8], usize, bool) -> Result<Inside, Error>;
-    for read in [walk as End, end as End] {
+    let avx2: End = |text, at, last| match block::end_by(block::Set::Avx2, text, at, last) {
+        Some(inside) => Ok(inside),
+        None => walk(text, at, last),
+    };
+    for read in [walk as End, end as End, avx2] {
         let mut alone = Ok(Inside::Open(at));
         for cut in at..=text.len() {
             match read(&text[..cut], at, false) {

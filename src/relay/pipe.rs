@@ -181,7 +181,7 @@ impl<N: Net> Pipe<'_, N> {
         };
         self.client.core.slabs.give(buffer);
         if end == End::Whole && reusable {
-            self.client.core.lanes.give(lane, self.client.core.now_ms());
+            self.client.core.lanes.give(lane, self.client.core.alarms.now_ms());
         }
         end
     }

@@ -304,10 +304,11 @@ impl Trip<'_, '_, '_> {
         (entry.provider, entry.model_sent) = (target.provider, Text::new(target.model));
         entry.attempts += 1;
         entry.key = trial.key;
-        let began_us = client.core.net.now_us();
+        let measures = self.measures(target);
+        let began_us = if measures == (None, false) { 0 } else { client.core.net.now_us() };
         let failure = match attempt(client, self.request, self.chosen, target, trial.key, scratch).await {
             Tried::Answer(answered) => {
-                let found = self.found(answered, trial, target, began_us);
+                let found = self.found(answered, trial, target, measures, began_us);
                 return Step::Over(Reached::Answer(Box::new(found)));
             }
             Tried::Gone => return Step::Over(Reached::Gone),
@@ -340,23 +341,32 @@ impl Trip<'_, '_, '_> {
         }
     }
 
-    fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
-        let (request, snapshot) = (self.request, &self.request.view.snapshot);
+    /// What is measured of an answer of this target: its own name, where the route goes by speed, and whether its key
+    /// is, where the provider does.
+    fn measures(&self, target: &Target<'_>) -> (Option<u64>, bool) {
+        let snapshot = &self.request.view.snapshot;
         let provider = &snapshot.providers[usize::from(target.provider)];
-        let streamed = request.streamed;
-        let by_target = measured(snapshot, self.chosen).then(|| Paces::key(&provider.name, target.model, streamed));
-        let by_key = provider.balance == Balance::Fastest;
+        let name = || Paces::key(&provider.name, target.model, self.request.streamed);
+        (measured(snapshot, self.chosen).then(name), provider.balance == Balance::Fastest)
+    }
+
+    fn found<S>(
+        &self,
+        answered: Answered<S>,
+        trial: Trial,
+        target: &Target<'_>,
+        measures: (Option<u64>, bool),
+        began_us: u64,
+    ) -> Found<S> {
+        let request = self.request;
+        let (by_target, by_key) = measures;
+        let measured = Measured { target: by_target, key: by_key, streamed: request.streamed, began_us };
         Found {
             provider: target.provider,
             hide_usage: request.asked.lacks_usage(),
             reused: answered.lane.reused,
             says_end: request.called.endpoint.generates(),
-            measured: (by_key || by_target.is_some()).then_some(Measured {
-                target: by_target,
-                key: by_key,
-                streamed,
-                began_us,
-            }),
+            measured: (measures != (None, false)).then_some(measured),
             name: target.mapped.then(|| quoted(&request.model)),
             answered,
             trial,
@@ -505,7 +515,7 @@ async fn attempt<N: Net>(
             let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
             Tried::Failed(Failure { body, ..failure }.ruled(&provider.on_error))
         }
-        Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, client.core.net.unix_ms()) {
+        Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, || client.core.net.unix_ms()) {
             None => Tried::Answer(answered),
             Some(verdict) => Tried::Failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
         },

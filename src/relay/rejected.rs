@@ -18,14 +18,14 @@ pub(super) fn verdict<S>(
     answered: &Answered<S>,
     fields: &Fields,
     rules: &[ErrorRule],
-    unix_ms: u64,
+    unix_ms: impl FnOnce() -> u64,
 ) -> Option<Verdict> {
     let status = answered.head.status;
     if (200..300).contains(&status) {
         return None;
     }
     let body = &answered.buffer[answered.payload.clone()];
-    let hint_ms = hints::wait_ms(status, &answered.buffer[..answered.head.len], fields, body, unix_ms);
+    let hint_ms = hints::wait_ms(status, &answered.buffer[..answered.head.len], fields, body, unix_ms());
     let verdict = retry::of_answer(status, body, hint_ms)?;
     Some(retry::ruled(rules, status, body, verdict))
 }
@@ -56,7 +56,7 @@ pub(super) fn failure<N: Net>(
     let Answered { lane, buffer, ended, reusable, .. } = answered;
     client.core.slabs.give(buffer);
     if ended && reusable {
-        client.core.lanes.give(lane, client.core.now_ms());
+        client.core.lanes.give(lane, client.core.alarms.now_ms());
     }
     failure
 }

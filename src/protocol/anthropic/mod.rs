@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod request_in;
+pub mod request_out;
 pub mod response_in;
 pub mod response_out;
 pub mod stream_in;
@@ -14,14 +15,21 @@ mod block_in;
 mod id;
 mod input;
 mod media;
+mod model;
+mod schema_out;
+mod think_out;
 mod tool_in;
+mod tool_out;
+mod turn_out;
 mod usage;
 
 pub use stream_in::Stream;
 pub use stream_out::Encoder;
 
 use super::Dialect;
-use super::ir::{BadRequest, BadUpstream, Decode, Event, Failure, Opening, Request, Stop};
+use super::ir::{
+    BadRequest, BadUpstream, Decode, Destination, Encode, Event, Failure, Opening, Outgoing, Request, Response, Stop,
+};
 use crate::json::{Escaped, text};
 
 /// Anthropic Messages.
@@ -43,6 +51,19 @@ impl Decode for Anthropic {
 
     fn failure(status: u16, body: &[u8]) -> Failure<'_> {
         error::failure(status, body)
+    }
+}
+
+impl Encode for Anthropic {
+    const DIALECT: Dialect = Dialect::Anthropic;
+    type Stream = Encoder;
+
+    fn request(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing) -> Result<(), BadRequest> {
+        request_out::request(request, to, out)
+    }
+
+    fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
+        response_out::response(response, opening, out);
     }
 }
 

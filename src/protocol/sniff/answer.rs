@@ -91,17 +91,17 @@ impl Answer {
         seen
     }
 
-    /// Takes note of an answer that is not streamed.
+    /// Takes note of an answer that is not streamed, and no error ([`error_in_ok`]).
     pub fn body(&mut self, whole: &[u8]) {
         let names = &*NAMES;
         let said = match self.dialect {
-            Dialect::Chat | Dialect::Responses => names.usage.of(whole).map(Usage::openai),
-            Dialect::Anthropic => names.usage.of(whole).map(Usage::anthropic),
-            Dialect::Gemini => names.usage_metadata.of(whole).map(Usage::gemini),
+            Dialect::Chat | Dialect::Responses => names.usage.read(whole, Usage::openai_members),
+            Dialect::Anthropic => names.usage.read(whole, Usage::anthropic_members),
+            Dialect::Gemini => names.usage_metadata.read(whole, Usage::gemini_members),
             Dialect::Ollama => Some(Usage::ollama(whole)),
         };
         self.usage.update(said.unwrap_or_default());
-        self.progress = if error_in_ok(self.dialect, whole) { Progress::Failed } else { Progress::Finished };
+        self.progress = Progress::Finished;
     }
 
     /// How far it has come.

@@ -197,67 +197,57 @@ fn an_ollama_stream() {
 
 #[test]
 fn whole_answers() {
-    for (dialect, body, counted, progress) in [
+    for (dialect, body, counted, is_error) in [
         (
             Dialect::Chat,
             r#"{"choices":[{"message":{}}],"usage":{"prompt_tokens":1,"completion_tokens":2,"input_tokens":0}}"#,
             usage(1, 2, 0, 0, 0),
-            Progress::Finished,
+            false,
         ),
         (
             Dialect::Chat,
             r#"{"data":[{"embedding":[0.1]}],"usage":{"prompt_tokens":1,"total_tokens":1}}"#,
             usage(1, 0, 0, 0, 0),
-            Progress::Finished,
+            false,
         ),
-        (
-            Dialect::Chat,
-            r#"{"error":{"message":"x","code":429},"user_id":"u"}"#,
-            usage(0, 0, 0, 0, 0),
-            Progress::Failed,
-        ),
+        (Dialect::Chat, r#"{"error":{"message":"x","code":429},"user_id":"u"}"#, usage(0, 0, 0, 0, 0), true),
         (
             Dialect::Responses,
             r#"{"error":null,"output":[],"usage":{"input_tokens":1,"output_tokens":2}}"#,
             usage(1, 2, 0, 0, 0),
-            Progress::Finished,
+            false,
         ),
         (
             Dialect::Responses,
             r#"{"status":"failed","error":{"code":"x"},"output":[],"usage":null}"#,
             usage(0, 0, 0, 0, 0),
-            Progress::Failed,
+            true,
         ),
         (
             Dialect::Anthropic,
             r#"{"content":[{"type":"tool_use","input":{"error":"x","usage":{"input_tokens":9}}}],"usage":{"input_tokens":1,"cache_read_input_tokens":4,"output_tokens":2}}"#,
             usage(5, 2, 4, 0, 0),
-            Progress::Finished,
+            false,
         ),
-        (
-            Dialect::Anthropic,
-            r#"{"type":"error","error":{"type":"overloaded_error"}}"#,
-            usage(0, 0, 0, 0, 0),
-            Progress::Failed,
-        ),
+        (Dialect::Anthropic, r#"{"type":"error","error":{"type":"overloaded_error"}}"#, usage(0, 0, 0, 0, 0), true),
         (
             Dialect::Gemini,
             r#"{"candidates":[{}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}}"#,
             usage(1, 2, 0, 0, 0),
-            Progress::Finished,
+            false,
         ),
-        (Dialect::Gemini, r#"{"error":{"code":400}}"#, usage(0, 0, 0, 0, 0), Progress::Failed),
+        (Dialect::Gemini, r#"{"error":{"code":400}}"#, usage(0, 0, 0, 0, 0), true),
         (
             Dialect::Ollama,
             r#"{"message":{"content":"x"},"prompt_eval_count":1,"eval_count":2}"#,
             usage(1, 2, 0, 0, 0),
-            Progress::Finished,
+            false,
         ),
-        (Dialect::Ollama, r#"{"error":"x"}"#, usage(0, 0, 0, 0, 0), Progress::Failed),
+        (Dialect::Ollama, r#"{"error":"x"}"#, usage(0, 0, 0, 0, 0), true),
     ] {
         let mut answer = Answer::stream(dialect);
         answer.body(body.as_bytes());
-        assert_eq!((answer.usage(), answer.progress()), (counted, progress), "{body}");
+        assert_eq!((answer.usage(), error_in_ok(dialect, body.as_bytes())), (counted, is_error), "{body}");
     }
 }
 

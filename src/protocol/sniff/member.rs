@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::json::{self, Raw};
+use crate::json::{self, Members, Raw};
 
 /// Bytes behind a name that are looked at before the whole object is walked instead.
 const TAIL_BYTES_MAX: usize = 2_048;
@@ -49,6 +49,21 @@ impl Name {
             return Some(last);
         }
         json::find(text, self.plain).filter(|value| !value.is_null()).map(Raw::bytes)
+    }
+
+    /// What `read` makes of the members of the object that the member of the object `text` is, if it is not null. They
+    /// are gone through once, and what closes behind them tells where they stand.
+    pub(super) fn read<T>(&self, text: &[u8], read: impl Fn(&mut Members<'_>) -> T) -> Option<T> {
+        let last = self.values(text).last()?;
+        if last.len() <= TAIL_BYTES_MAX {
+            let mut members = json::members(last);
+            let made = read(&mut members);
+            if members.behind().and_then(closes) == Some(1) {
+                return Some(made);
+            }
+        }
+        let value = json::find(text, self.plain).filter(|value| !value.is_null())?;
+        Some(read(&mut value.members()))
     }
 
     /// The value of the last member of this name in `end`, which is the end of an object too long to be read, if it

@@ -3,7 +3,7 @@
 //! Vendors disagree about what is part of what. Here `input` is the whole prompt, the cached part included, and
 //! `output` all that was generated, reasoning included. What was not said stays `None`, which is not zero.
 
-use crate::json::{self, Raw};
+use crate::json::{self, Members, Raw};
 
 /// What an exchange cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +47,14 @@ impl Usage {
     /// The `usage` of Chat, Responses and whoever copies them. Some tell the same count under two names, one of
     /// them zero.
     pub(in crate::protocol) fn openai(object: &[u8]) -> Usage {
+        Usage::openai_members(&mut json::members(object))
+    }
+
+    /// [`Usage::openai`] by the members of the object.
+    pub(super) fn openai_members(members: &mut Members<'_>) -> Usage {
         let mut usage = Usage::default();
         let mut total = None;
-        for (name, value) in json::members(object) {
+        for (name, value) in members {
             match name.bytes() {
                 b"prompt_tokens" | b"input_tokens" => most(&mut usage.input, value),
                 b"completion_tokens" | b"output_tokens" => most(&mut usage.output, value),
@@ -88,8 +93,13 @@ impl Usage {
 
     /// Anthropic's `usage` as it stands, where `input` is what no cache had: see [`Usage::with_cache`].
     pub(in crate::protocol) fn anthropic(object: &[u8]) -> Usage {
+        Usage::anthropic_members(&mut json::members(object))
+    }
+
+    /// [`Usage::anthropic`] by the members of the object.
+    pub(super) fn anthropic_members(members: &mut Members<'_>) -> Usage {
         let mut usage = Usage::default();
-        for (name, value) in json::members(object) {
+        for (name, value) in members {
             match name.bytes() {
                 b"input_tokens" => usage.input = value.as_u64(),
                 b"output_tokens" => usage.output = value.as_u64(),
@@ -112,8 +122,13 @@ impl Usage {
 
     /// Gemini's `usageMetadata`: candidates exclude thoughts, the prompt excludes the results of its own tools.
     pub(in crate::protocol) fn gemini(object: &[u8]) -> Usage {
+        Usage::gemini_members(&mut json::members(object))
+    }
+
+    /// [`Usage::gemini`] by the members of the object.
+    pub(super) fn gemini_members(members: &mut Members<'_>) -> Usage {
         let (mut usage, mut tools) = (Usage::default(), None);
-        for (name, value) in json::members(object) {
+        for (name, value) in members {
             match name.bytes() {
                 b"promptTokenCount" => usage.input = value.as_u64(),
                 b"candidatesTokenCount" => usage.output = value.as_u64(),
