@@ -79,6 +79,7 @@ pub(super) fn snapshot(
             attempts_max: file.retry.attempts_max,
             rounds_max: file.retry.rounds_max,
             round_wait_ms_max: file.retry.round_wait_ms_max,
+            hedge_ms: file.retry.hedge_ms,
         },
         cooldown: Cooldown {
             rate_limited_ms: file.cooldown.rate_limited_ms,

@@ -308,13 +308,17 @@ pub struct Retry {
     /// Longest wait for the earliest end of a cooldown between rounds, milliseconds. Default 30000.
     #[schemars(range(min = 0, max = 86_400_000))]
     pub round_wait_ms_max: u32,
+    /// How long an attempt may take until a second one is made beside it, with another key or target; the first to answer serves,
+    /// and the other is given up. It may be paid for all the same. 0 is never. Default 0.
+    #[schemars(range(min = 0, max = 86_400_000))]
+    pub hedge_ms: u32,
     /// What errors of upstreams call for; the first rule that matches counts, those of the provider before these.
     pub on_error: Vec<ErrorRule>,
 }
 
 impl Default for Retry {
     fn default() -> Retry {
-        Retry { attempts_max: 4, rounds_max: 1, round_wait_ms_max: 30_000, on_error: Vec::new() }
+        Retry { attempts_max: 4, rounds_max: 1, round_wait_ms_max: 30_000, hedge_ms: 0, on_error: Vec::new() }
     }
 }
 

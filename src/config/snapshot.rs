@@ -484,6 +484,8 @@ pub struct Retry {
     pub rounds_max: u8,
     /// Longest wait between rounds.
     pub round_wait_ms_max: u32,
+    /// After how long a second attempt is made beside one; 0 is never.
+    pub hedge_ms: u32,
 }
 
 /// How long a failing key rests, milliseconds.

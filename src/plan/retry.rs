@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn rounds_and_their_waits_are_bounded() {
-        let policy = Retry { attempts_max: 9, rounds_max: 2, round_wait_ms_max: 1_000 };
+        let policy = Retry { attempts_max: 9, rounds_max: 2, round_wait_ms_max: 1_000, hedge_ms: 0 };
         let mut rounds = Rounds::default();
         assert_eq!(rounds.wait_ms(true, 1_000, &policy), Some(1_000));
         assert_eq!(rounds.wait_ms(true, 10, &policy), Some(10), "each round has a wait of its own");

@@ -12,6 +12,7 @@ mod demo;
 mod exchange;
 mod failure;
 mod greet;
+mod hedge;
 mod intake;
 mod line;
 mod local;

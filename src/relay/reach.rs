@@ -166,7 +166,7 @@ impl<'a> Prepared<'a> {
 }
 
 /// What one attempt came to.
-enum Tried<S> {
+pub(super) enum Tried<S> {
     Answer(Answered<S>),
     Failed(Failure),
     Gone,
@@ -194,7 +194,7 @@ pub(super) async fn reach<N: Net>(
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
-    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None };
+    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -224,13 +224,15 @@ pub(super) async fn reach<N: Net>(
 }
 
 /// One request on its way through targets and keys.
-struct Trip<'t, 'a, 'c> {
-    request: &'t Prepared<'a>,
-    chosen: &'t Chosen<'c>,
+pub(super) struct Trip<'t, 'a, 'c> {
+    pub(super) request: &'t Prepared<'a>,
+    pub(super) chosen: &'t Chosen<'c>,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
     /// The first key of the last round that was well and full, and the place of its target.
     full: Option<(usize, KeyIx)>,
+    /// The key of the last attempt that was made beside another.
+    pub(super) beside: Option<KeyIx>,
 }
 
 /// What using a key came to.
@@ -281,7 +283,7 @@ impl Trip<'_, '_, '_> {
                 let Ok(trial) = Trial::begin(view, key, model, now_ms) else { continue };
                 match self.use_key(client, place, trial, scratch, entry).await {
                     Step::Over(reached) => return Round::Over(reached),
-                    Step::OtherKey => {}
+                    Step::OtherKey => tried.extend(self.beside.take()),
                     Step::OtherTarget => continue 'targets,
                     Step::Stop => return Round::Stop,
                 }
@@ -295,7 +297,7 @@ impl Trip<'_, '_, '_> {
     async fn use_key<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        place: usize,
+        mut place: usize,
         mut trial: Trial,
         scratch: &mut Scratch,
         entry: &mut Entry,
@@ -304,10 +306,19 @@ impl Trip<'_, '_, '_> {
         (entry.provider, entry.model_sent) = (target.provider, Text::new(target.model));
         entry.attempts += 1;
         entry.key = trial.key;
+        self.beside = None;
         let measures = self.measures(target);
         let began_us = if measures == (None, false) { 0 } else { client.core.net.now_us() };
-        let failure = match attempt(client, self.request, self.chosen, target, trial.key, scratch).await {
+        let tried = match self.request.view.snapshot.retry.hedge_ms {
+            0 => attempt(client, self.request, self.chosen, target, trial.key, scratch).await,
+            // Boxed, so that nobody else's exchange has room for two attempts.
+            ms => Box::pin(self.hedged(client, ms, (&mut place, &mut trial), scratch, entry)).await,
+        };
+        let target = &self.chosen.targets[place];
+        let failure = match tried {
             Tried::Answer(answered) => {
+                // When the second of two began nobody has noted.
+                let measures = if self.beside.is_some() { (None, false) } else { measures };
                 let found = self.found(answered, trial, target, measures, began_us);
                 return Step::Over(Reached::Answer(Box::new(found)));
             }
@@ -450,7 +461,7 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
     }
 }
 
-async fn attempt<N: Net>(
+pub(super) async fn attempt<N: Net>(
     client: &mut Client<N>,
     request: &Prepared<'_>,
     chosen: &Chosen<'_>,

@@ -17,6 +17,8 @@ on_both_drivers!(
     a_budget_is_spent_and_told,
     what_a_client_has_used_outlives_the_process,
     a_probe_finds_out_and_is_no_usage,
+    a_second_attempt_is_made_beside_a_slow_one,
+    two_attempts_that_fail_are_two,
     probes_come_by_themselves_at_the_start,
 );
 
@@ -348,4 +350,56 @@ fn probes_come_by_themselves_at_the_start(driver: Driver) {
     let starting = std::thread::spawn(move || Weir::start(driver, config));
     probed(upstream.next(), 200);
     drop(starting.join().unwrap());
+}
+
+/// weir with two keys, and a second attempt after 100 ms.
+fn hedging(driver: Driver) -> (Weir, Upstream) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["up"]["keys"] = json!([UPSTREAM_KEY, SECOND_KEY]);
+    config["retry"] = json!({ "hedge_ms": 100 });
+    (Weir::start(driver, config), upstream)
+}
+
+fn a_second_attempt_is_made_beside_a_slow_one(driver: Driver) {
+    let (weir, mut upstream) = hedging(driver);
+    let mut client = weir.client();
+    // In time there is one attempt.
+    served(&mut client, &mut upstream, "", CHAT);
+    upstream.untouched();
+    for winner in [0, 1] {
+        client.post("/v1/chat/completions", CHAT);
+        let first = upstream.next();
+        let second = upstream.next();
+        assert_ne!(key(&first), key(&second));
+        let (mut wins, loses) = if winner == 0 { (first, second) } else { (second, first) };
+        wins.json(200, chat_answer("winner"));
+        assert_eq!(client.answer().json(), chat_answer("winner"));
+        let mut lane = loses.wire;
+        lane.ended();
+    }
+    let usage = weir.usage(3);
+    assert_eq!((&usage["requests"], &usage["ok"]), (&json!(3), &json!(3)), "an exchange counts once");
+    // Who lost is no failure of a key.
+    assert!(weir.status()["providers"][0]["keys"].as_array().unwrap().iter().all(|key| key["health"] == "ok"));
+}
+
+fn two_attempts_that_fail_are_two(driver: Driver) {
+    let (weir, mut upstream) = hedging(driver);
+    let mut client = weir.client();
+    client.post("/v1/chat/completions", CHAT);
+    let mut first = upstream.next();
+    let mut second = upstream.next();
+    first.json(503, json!({ "error": { "message": "m" } }));
+    second.json(503, json!({ "error": { "message": "m" } }));
+    assert_eq!(client.answer().status(), 503);
+    let told = weir.admin("GET", "/api/requests").json();
+    assert_eq!(told["requests"][0]["attempts"], json!(2), "{told}");
+    // One that leaves takes both with him.
+    client.post("/v1/chat/completions", CHAT);
+    let (first, second) = (upstream.next(), upstream.next());
+    drop(client);
+    let (mut first, mut second) = (first.wire, second.wire);
+    first.ended();
+    second.ended();
 }
