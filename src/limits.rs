@@ -78,6 +78,10 @@ pub const RESPONSES_ECHO_BYTES_MAX: usize = 4 * 1024;
 pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts that wait so.
 pub const ORDER_PARTS_MAX: usize = 128;
+/// Bytes of a call's input that is kept until it is whole, where a dialect tells calls whole; more fails the answer.
+pub const CALL_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the probabilities of tokens that are kept until a translated answer ends; of more none are told.
+pub const LOGPROBS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Places inside each other of a JSON Schema that is made fit for a vendor; deeper ones are objects of any kind.
 pub const SCHEMA_DEPTH_MAX: usize = 32;
 /// Bytes of such a schema, its references inlined.

@@ -15,6 +15,7 @@ pub mod gemini;
 pub mod ir;
 pub mod known;
 pub mod models;
+pub mod ollama;
 pub mod path;
 pub mod prompt;
 pub mod responses;

@@ -2,17 +2,22 @@
 //!
 //! Text, refusal and reasoning follow each other: a delta of another kind closes the one before. Calls stay open
 //! until a reason to stop comes, for their deltas may be interleaved. Usage may come before, with or behind that
-//! reason, so the answer ends at `[DONE]` or the end of the stream only. Choices other than the first are not read.
+//! reason, so the answer ends at `[DONE]` or the end of the stream only. Choices other than the first are not read: a
+//! request for more than one is reported when it is written. Members of a chunk that nobody here knows are not told.
 
 use smallvec::SmallVec;
 
+use super::calls_in::{Calls, Said};
+use super::detail::{self, Detail};
 use super::error;
-use crate::json::{self, Escaped, Raw};
-use crate::limits::ORDER_PARTS_MAX;
+use super::reasoning_in::{self, Thought};
+use crate::base::span::Span;
+use crate::json::{self, Escaped, Raw, Writer};
+use crate::limits::{LOGPROBS_BYTES_MAX, ORDER_PARTS_MAX};
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{BadUpstream, CallKind, Delta, Event, Failure, PartKind, Seal, Source, Stop, StreamDecoder};
+use crate::protocol::ir::{BadUpstream, Delta, Event, Failure, PartKind, Source, Stop, StreamDecoder};
 use crate::protocol::ir::{Text, media};
 use crate::protocol::sniff::Usage;
 use crate::sse::{Frame, FrameKind, Framing};
@@ -24,8 +29,16 @@ pub struct Stream {
     next: u32,
     /// The part that is being told, unless it is a call.
     current: Option<(u32, Kind)>,
-    calls: SmallVec<[Call; 2]>,
+    calls: Calls,
     called: bool,
+    /// Whether thoughts are told by `reasoning_content`, so that `reasoning_details` only repeat their text.
+    thought: bool,
+    /// Whether the part that is being told has its seal, and how much it told where it is a thought.
+    sealed: bool,
+    thought_bytes: usize,
+    /// Whether the sound has been named.
+    named: bool,
+    weighed: Weighed,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,14 +55,6 @@ enum Kind {
     Text,
     Refusal,
     Reasoning,
-}
-
-#[derive(Debug)]
-struct Call {
-    index: u64,
-    at: u32,
-    /// The id, to tell a new call from more of this one where indexes repeat.
-    id: SmallVec<[u8; 48]>,
 }
 
 impl StreamDecoder for Stream {
@@ -82,7 +87,7 @@ impl StreamDecoder for Stream {
             Place::Ended => return,
             Place::Stopped => sink(Event::End),
             Place::Before | Place::Inside => {
-                self.fail("the upstream ended its stream early", sink);
+                self.fail(Fault::BadGateway, "the upstream ended its stream early", sink);
             }
         }
         self.place = Place::Ended;
@@ -90,7 +95,12 @@ impl StreamDecoder for Stream {
 }
 
 impl Stream {
-    fn chunk(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), BadUpstream> {
+    /// Whether an answer has begun and no reason to stop was seen.
+    pub(super) fn is_inside(&self) -> bool {
+        self.place == Place::Inside
+    }
+
+    pub(super) fn chunk(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), BadUpstream> {
         let (mut id, mut model) = (Escaped::EMPTY, Escaped::EMPTY);
         let (mut choices, mut usage, mut groq, mut failed) = (None, None, None, None);
         for (name, value) in json::members(frame.data) {
@@ -117,24 +127,35 @@ impl Stream {
             self.place = Place::Inside;
             sink(Event::Start { id, model });
         }
+        let mut spent = None;
         for choice in choices.iter().flat_map(|choices| choices.elements()) {
-            self.choice(choice, sink);
+            self.choice(choice, &mut spent, sink);
         }
-        if let Some(usage) = usage.or(groq).filter(|_| self.place != Place::Ended) {
-            sink(Event::Usage(Usage::openai(usage.bytes())));
+        let spent = usage.or(groq).map(|usage| Usage::openai(usage.bytes())).or(spent);
+        if let Some(usage) = spent.filter(|_| self.place != Place::Ended) {
+            sink(Event::Usage(usage));
         }
         Ok(())
     }
 
-    fn choice(&mut self, choice: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
-        let (mut delta, mut reason) = (None, None);
+    fn choice(&mut self, choice: Raw<'_>, usage: &mut Option<Usage>, sink: &mut impl FnMut(Event<'_>)) {
+        let (mut delta, mut reason, mut word, mut whole) = (None, None, None, false);
         for (name, value) in choice.members() {
             match name.bytes() {
                 b"index" if value.as_u64().is_some_and(|index| index > 0) => return,
                 b"delta" => delta = Some(value),
                 // Some tell a whole message, in a stream of one event; some repeat in it what has been told.
-                b"message" if delta.is_none() && self.next == 0 && value.is_object() => delta = Some(value),
+                b"message" if delta.is_none() && self.next == 0 && value.is_object() => {
+                    (delta, whole) = (Some(value), true);
+                }
+                // The old completions.
+                b"text" if self.place == Place::Inside => self.say_any(Kind::Text, value, sink),
                 b"finish_reason" => reason = value.as_str().filter(|reason| !reason.bytes().is_empty()),
+                // vLLM: the word that ended it.
+                b"stop_reason" => word = value.as_str(),
+                b"logprobs" if value.is_object() && self.place == Place::Inside => self.weighed.add(value),
+                // Moonshot.
+                b"usage" if value.is_object() => *usage = Some(Usage::openai(value.bytes())),
                 _ => {}
             }
         }
@@ -143,153 +164,223 @@ impl Stream {
             return;
         }
         if let Some(delta) = delta {
-            self.delta(delta, sink);
+            self.delta(delta, whole, sink);
         }
         if let Some(reason) = reason.filter(|_| self.place == Place::Inside) {
-            self.stop(stop(reason), sink);
+            match stop(reason, word) {
+                Ok(stop) => self.stop(stop, sink),
+                Err((fault, message)) => self.fail(fault, message, sink),
+            }
         }
     }
 
-    fn delta(&mut self, delta: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
-        let (mut content, mut calls, mut details, mut told) = (None, None, None, false);
+    /// What is added to the answer; `whole` where it is all of it.
+    fn delta(&mut self, delta: Raw<'_>, whole: bool, sink: &mut impl FnMut(Event<'_>)) {
+        let (mut content, mut calls, mut details, mut notes) = (None, None, None, None);
+        let (mut refusal, mut images, mut audio) = (None, None, None);
+        let (mut thought, mut kind, mut unknown) = (Escaped::EMPTY, Kind::Text, SmallVec::<[_; 2]>::new());
         for (name, value) in delta.members() {
             match name.bytes() {
                 // Both names of one text, with some vendors at once.
-                b"reasoning_content" | b"reasoning" => {
-                    if let Some(text) = value.as_str().filter(|text| !told && !text.bytes().is_empty()) {
-                        told = true;
-                        self.say(Kind::Reasoning, text, sink);
-                    }
+                b"reasoning_content" | b"reasoning" if thought.bytes().is_empty() => {
+                    thought = value.as_str().unwrap_or(thought);
                 }
+                b"reasoning_content" | b"reasoning" => {}
                 b"reasoning_details" => details = Some(value),
                 b"content" => content = Some(value),
-                b"refusal" => value.as_str().into_iter().for_each(|text| self.say(Kind::Refusal, text, sink)),
-                b"images" => value.elements().for_each(|image| self.image(image, sink)),
+                b"refusal" => refusal = value.as_str(),
+                b"images" => images = Some(value),
+                b"audio" if value.is_object() => audio = Some(value),
+                b"annotations" => notes = Some(value),
                 b"tool_calls" => calls = Some(value),
-                b"function_call" if value.is_object() => self.function(0, Escaped::EMPTY, value, sink),
+                b"function_call" if value.is_object() => self.call(&Said::old(value), sink),
+                // Google marks its thoughts so.
+                b"extra_content" => {
+                    let thought = value.find("google").and_then(|google| google.find("thought"));
+                    if thought.and_then(Raw::as_bool) == Some(true) {
+                        kind = Kind::Reasoning;
+                    }
+                }
+                b"role" => {}
+                _ if whole && !value.is_null() => unknown.push((name, value)),
                 _ => {}
             }
         }
-        details.iter().flat_map(|details| details.elements()).for_each(|detail| self.detail(detail, told, sink));
-        if let Some(content) = content {
-            self.content(content, sink);
+        match whole {
+            true => self.thoughts(details, thought, sink),
+            false => {
+                self.thought |= !thought.bytes().is_empty();
+                self.say(Kind::Reasoning, thought, sink);
+                details.iter().flat_map(|details| details.elements()).for_each(|detail| self.detail(detail, sink));
+            }
         }
-        calls.iter().flat_map(|calls| calls.elements()).for_each(|call| self.call(call, sink));
+        if let Some(content) = content {
+            self.content(kind, content, sink);
+        }
+        notes.iter().flat_map(|notes| notes.elements()).for_each(|note| self.note(note, sink));
+        refusal.into_iter().for_each(|refusal| self.say(Kind::Refusal, refusal, sink));
+        audio.into_iter().for_each(|audio| self.audio(audio, whole, sink));
+        images.iter().flat_map(|images| images.elements()).for_each(|image| self.image(image, sink));
+        calls.iter().flat_map(|calls| calls.elements()).for_each(|call| self.call(&Said::of(call), sink));
+        if !unknown.is_empty() && self.place == Place::Inside {
+            self.foreign(unknown.iter().copied(), sink);
+        }
     }
 
-    fn content(&mut self, content: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
+    fn content(&mut self, kind: Kind, content: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
         if let Some(text) = content.as_str() {
-            return self.say(Kind::Text, text, sink);
+            return self.say(kind, text, sink);
         }
         // Mistral: parts, thoughts as lists of texts among them.
         for part in content.elements() {
             for (name, value) in part.members() {
-                match (name.bytes(), value.as_str()) {
-                    (b"text", Some(text)) => self.say(Kind::Text, text, sink),
-                    (b"thinking", Some(text)) => self.say(Kind::Reasoning, text, sink),
-                    (b"thinking", None) => {
-                        for text in value.elements().filter_map(|part| part.find("text")?.as_str()) {
-                            self.say(Kind::Reasoning, text, sink);
+                match name.bytes() {
+                    b"text" => self.say_any(kind, value, sink),
+                    b"thinking" if value.is_array() => {
+                        for text in value.elements().filter_map(|part| part.find("text")) {
+                            self.say_any(Kind::Reasoning, text, sink);
                         }
                     }
+                    b"thinking" => self.say_any(Kind::Reasoning, value, sink),
+                    b"image_url" => self.image(part, sink),
                     _ => {}
                 }
             }
         }
     }
 
-    /// OpenRouter's form of reasoning; its text only where no other member told it.
-    fn detail(&mut self, detail: Raw<'_>, told: bool, sink: &mut impl FnMut(Event<'_>)) {
-        let mut seal = None;
-        for (name, value) in detail.members() {
-            match (name.bytes(), value.as_str()) {
-                (b"text" | b"summary", Some(text)) if !told => self.say(Kind::Reasoning, text, sink),
-                (b"signature", Some(data)) => seal = Some((SealKind::Signature, data)),
-                (b"data", Some(data)) => seal = Some((SealKind::Encrypted, data)),
-                _ => {}
-            }
+    /// OpenRouter's form of reasoning; its text only where no other member tells it.
+    fn detail(&mut self, entry: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        let Detail { text, seal, .. } = detail::read(entry);
+        if let Some(text) = text.filter(|_| !self.thought) {
+            self.say(Kind::Reasoning, text, sink);
         }
-        if let Some((kind, data)) = seal.filter(|(_, data)| !data.bytes().is_empty()) {
+        // Each seal closes a part of its own.
+        if seal.is_some() && self.sealed {
+            self.close_current(sink);
+        }
+        // A signature of other text than what this part told is none of it.
+        let fits = |text: Escaped<'_>| !self.thought || text.bytes().len() == self.thought_bytes;
+        if let Some(seal) = seal.filter(|seal| seal.kind != SealKind::Signature || text.is_none_or(fits)) {
             let at = self.opened(Kind::Reasoning, sink);
-            sink(Event::Fill { at, delta: Delta::Seal(Seal::read(Dialect::Chat, kind, Text::from(data))) });
+            self.sealed = true;
+            sink(Event::Fill { at, delta: Delta::Seal(seal) });
         }
     }
 
-    fn image(&mut self, image: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
-        let url = image.find("image_url").and_then(|image| image.find("url")).and_then(Raw::as_str);
-        if let Some((Source::Base64(base64), Some(media_type))) = url.map(|url| media::source(Text::from(url))) {
-            self.close_current(sink);
+    /// The thoughts of a whole message.
+    fn thoughts<'a>(&mut self, details: Option<Raw<'a>>, said: Escaped<'a>, sink: &mut impl FnMut(Event<'_>)) {
+        let mut parts = Vec::new();
+        reasoning_in::thoughts(details, Text::from(said), &mut parts);
+        for Thought { text, summary, seal, .. } in parts {
             let at = self.number();
-            sink(Event::Open { at, kind: PartKind::Media });
-            let delta = Delta::Media { media_type: media_type.escaped(), base64: base64.escaped() };
-            sink(Event::Fill { at, delta });
+            sink(Event::Open { at, kind: PartKind::Reasoning { summary } });
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                sink(Event::Fill { at, delta: Delta::Text(text.escaped()) });
+            }
+            seal.into_iter().for_each(|seal| sink(Event::Fill { at, delta: Delta::Seal(seal) }));
             sink(Event::Close { at });
         }
     }
 
-    fn call(&mut self, call: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
-        let (mut index, mut id, mut function) = (None, Escaped::EMPTY, None);
-        for (name, value) in call.members() {
-            match name.bytes() {
-                b"index" => index = value.as_u64(),
-                b"id" => id = value.as_str().unwrap_or(id),
-                b"function" => function = Some(value),
-                _ => {}
-            }
-        }
-        // Without an index a new id is a new call, and no id is more of the last one.
-        let last = self.calls.last().map_or(0, |call| call.index);
-        let known =
-            |id: Escaped<'_>| self.calls.iter().rev().find(|call| *call.id == *id.bytes()).map(|call| call.index);
-        let index = index.unwrap_or_else(|| match id.bytes().is_empty() {
-            true => last,
-            false => known(id).unwrap_or(last),
-        });
-        if let Some(function) = function {
-            self.function(index, id, function, sink);
+    /// A citation of the text that is being told.
+    fn note(&mut self, raw: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        if let Some((at, Kind::Text)) = self.current {
+            sink(Event::Fill { at, delta: Delta::Citation { origin: Dialect::Chat, raw } });
         }
     }
 
-    fn function(&mut self, index: u64, id: Escaped<'_>, function: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
-        let (mut name, mut input) = (Escaped::EMPTY, None);
-        for (member, value) in function.members() {
-            match member.bytes() {
-                b"name" => name = value.as_str().unwrap_or(name),
-                b"arguments" => input = Some(value),
+    fn image(&mut self, image: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        let url = image.find("image_url").and_then(|image| image.as_str().or_else(|| image.find("url")?.as_str()));
+        if let Some((Source::Base64(base64), Some(media_type))) = url.map(|url| media::source(Text::from(url))) {
+            self.media(media_type.escaped(), base64.escaped(), sink);
+        }
+    }
+
+    /// Sound: what it says, its bytes, and what Chat's clients name it by in the next turn.
+    fn audio(&mut self, audio: Raw<'_>, whole: bool, sink: &mut impl FnMut(Event<'_>)) {
+        let mut names = SmallVec::<[_; 2]>::new();
+        let mut data = None;
+        for (name, value) in audio.members() {
+            match name.bytes() {
+                b"transcript" => self.say_any(Kind::Text, value, sink),
+                b"data" => data = value.as_str().filter(|data| !data.bytes().is_empty()),
+                _ if !value.is_null() && !self.named => names.push((name, value)),
+                b"expires_at" if !value.is_null() => names.push((name, value)),
                 _ => {}
             }
         }
-        let known = self.calls.iter().rev().find(|call| call.index == index);
-        // Where every call has index 0, another id with a name begins another one.
-        let known = known.filter(|call| name.bytes().is_empty() || id.bytes().is_empty() || *call.id == *id.bytes());
-        let at = match known {
-            Some(call) => call.at,
+        if !names.is_empty() {
+            self.named = true;
+            let mut named = Vec::new();
+            object(names.iter().copied(), &mut named);
+            self.foreign([(Text::constant("audio").escaped(), Raw::at(&named, Span::new(0, named.len())))], sink);
+        }
+        if let Some(data) = data {
+            // Streams have one format; a whole answer has the one that was asked for, which it does not name.
+            let media_type = Text::constant(if whole { "audio/wav" } else { "audio/pcm" });
+            self.media(media_type.escaped(), data, sink);
+        }
+    }
+
+    fn media(&mut self, media_type: Escaped<'_>, base64: Escaped<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        self.close_current(sink);
+        let at = self.number();
+        sink(Event::Open { at, kind: PartKind::Media });
+        sink(Event::Fill { at, delta: Delta::Media { media_type, base64 } });
+        sink(Event::Close { at });
+    }
+
+    /// Members of the message that only Chat knows, as an object.
+    fn foreign<'m>(
+        &mut self,
+        members: impl IntoIterator<Item = (Escaped<'m>, Raw<'m>)>,
+        sink: &mut impl FnMut(Event<'_>),
+    ) {
+        let mut raw = Vec::new();
+        object(members, &mut raw);
+        self.close_current(sink);
+        let at = self.number();
+        let raw = Raw::at(&raw, Span::new(0, raw.len()));
+        sink(Event::Open { at, kind: PartKind::Foreign { origin: Dialect::Chat, raw } });
+        sink(Event::Close { at });
+    }
+
+    fn call(&mut self, said: &Said<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        let Some(place) = self.calls.place(said) else {
             // Input for a call that never began.
-            None if name.bytes().is_empty() || self.place == Place::Ended => return,
+            if said.name.bytes().is_empty() || self.place != Place::Inside {
+                return;
+            }
             // An answer without one of its calls must not look whole.
-            None if self.calls.len() == ORDER_PARTS_MAX => return self.fail("the upstream calls too many tools", sink),
-            None => {
-                self.close_current(sink);
-                let at = self.number();
-                self.calls.push(Call { index, at, id: SmallVec::from_slice(id.bytes()) });
-                self.called = true;
-                let kind = PartKind::ToolCall { id, name, namespace: Escaped::EMPTY, kind: CallKind::Function };
-                sink(Event::Open { at, kind });
-                at
+            if self.calls.len() == ORDER_PARTS_MAX {
+                return self.fail(Fault::BadGateway, "the upstream calls too many tools", sink);
             }
+            self.close_current(sink);
+            let at = self.number();
+            self.called = true;
+            let (id, name, kind) = (said.id, said.name, said.kind);
+            sink(Event::Open { at, kind: PartKind::ToolCall { id, name, namespace: Escaped::EMPTY, kind } });
+            return self.calls.begin(at, said).add(said, sink);
         };
-        match input.map(|input| (input, input.as_str())) {
-            Some((_, Some(text))) if !text.bytes().is_empty() => {
-                sink(Event::Fill { at, delta: Delta::Input(text) });
-            }
-            Some((object, None)) if object.is_object() => sink(Event::Fill { at, delta: Delta::Json(object) }),
-            _ => {}
+        self.calls.at(place).add(said, sink);
+    }
+
+    fn say_any(&mut self, kind: Kind, value: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        if let Some(text) = value.as_str() {
+            self.say(kind, text, sink);
         }
     }
 
     fn say(&mut self, kind: Kind, text: Escaped<'_>, sink: &mut impl FnMut(Event<'_>)) {
         if !text.bytes().is_empty() {
+            if self.sealed {
+                self.close_current(sink);
+            }
             let at = self.opened(kind, sink);
+            if kind == Kind::Reasoning {
+                self.thought_bytes += text.bytes().len();
+            }
             sink(Event::Fill { at, delta: Delta::Text(text) });
         }
     }
@@ -320,6 +411,7 @@ impl Stream {
     }
 
     fn close_current(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        (self.sealed, self.thought_bytes) = (false, 0);
         if let Some((at, _)) = self.current.take() {
             sink(Event::Close { at });
         }
@@ -327,29 +419,96 @@ impl Stream {
 
     fn close_all(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         self.close_current(sink);
-        self.calls.drain(..).for_each(|call| sink(Event::Close { at: call.at }));
+        self.calls.close(sink);
     }
 
-    fn fail(&mut self, message: &'static str, sink: &mut impl FnMut(Event<'_>)) {
+    fn fail(&mut self, fault: Fault, message: &'static str, sink: &mut impl FnMut(Event<'_>)) {
         self.close_all(sink);
         self.place = Place::Ended;
-        sink(Event::Fail(Failure { fault: Fault::BadGateway, message: message.into(), code: "".into() }));
+        sink(Event::Fail(Failure { fault, message: message.into(), code: "".into() }));
     }
 
-    fn stop(&mut self, stop: Stop<'_>, sink: &mut impl FnMut(Event<'_>)) {
+    pub(super) fn stop(&mut self, stop: Stop<'_>, sink: &mut impl FnMut(Event<'_>)) {
         self.close_all(sink);
+        if let Some(weighed) = self.weighed.take() {
+            let weighed = Raw::at(&weighed, Span::new(0, weighed.len()));
+            self.foreign([(Text::constant("logprobs").escaped(), weighed)], sink);
+        }
         self.place = Place::Stopped;
         sink(Event::Stop(stop.settled(self.called)));
     }
 }
 
-fn stop(reason: Escaped<'_>) -> Stop<'static> {
-    match reason.bytes() {
-        b"length" | b"max_tokens" => Stop::Length,
+/// Why the answer ends, or how it failed where a vendor says that as a reason.
+fn stop<'a>(reason: Escaped<'_>, word: Option<Escaped<'a>>) -> Result<Stop<'a>, (Fault, &'static str)> {
+    Ok(match reason.bytes() {
+        b"length" | b"max_tokens" | b"model_length" => Stop::Length,
         b"tool_calls" | b"function_call" => Stop::ToolUse,
         b"content_filter" => Stop::Filter,
         b"refusal" => Stop::Refusal,
-        _ => Stop::EndTurn,
+        b"error" => return Err((Fault::BadGateway, "the upstream broke off its answer")),
+        // DeepSeek.
+        b"insufficient_system_resource" => return Err((Fault::Overloaded, "the upstream ran out of resources")),
+        _ => match word.filter(|word| !matches!(word.bytes(), b"" | b"stop" | b"end_turn" | b"tool_use")) {
+            Some(word) => Stop::Word(word),
+            None => Stop::EndTurn,
+        },
+    })
+}
+
+/// Appends an object of these members.
+fn object<'m>(members: impl IntoIterator<Item = (Escaped<'m>, Raw<'m>)>, out: &mut Vec<u8>) {
+    let mut json = Writer::new(out);
+    json.begin_object();
+    members.into_iter().for_each(|(name, value)| _ = json.key(&name.decode()).raw(value));
+    json.end();
+}
+
+/// Probabilities of tokens, which come with each delta and are told at the end: only Chat's clients know them, and
+/// parts in between would take the text apart.
+#[derive(Debug, Default)]
+struct Weighed {
+    /// Elements of `content` and of `refusal`, with commas between them.
+    lists: Option<Box<[Vec<u8>; 2]>>,
+    /// More came than is kept: none are told.
+    over: bool,
+}
+
+impl Weighed {
+    fn add(&mut self, logprobs: Raw<'_>) {
+        for (name, value) in logprobs.members().filter(|_| !self.over) {
+            let nth = match name.bytes() {
+                b"content" => 0,
+                b"refusal" => 1,
+                _ => continue,
+            };
+            let inside = value.bytes().strip_prefix(b"[").and_then(|list| list.strip_suffix(b"]"));
+            let Some(inside) = inside.map(<[u8]>::trim_ascii).filter(|inside| !inside.is_empty()) else { continue };
+            let list = &mut self.lists.get_or_insert_default()[nth];
+            if list.len() + inside.len() > LOGPROBS_BYTES_MAX {
+                (self.lists, self.over) = (None, true);
+                return;
+            }
+            if !list.is_empty() {
+                list.push(b',');
+            }
+            list.extend_from_slice(inside);
+        }
+    }
+
+    /// All of them as a Chat client knows them.
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let lists = self.lists.take()?;
+        let mut out = Vec::with_capacity(lists[0].len() + lists[1].len() + 32);
+        for (open, list) in [(&b"{\"content\":"[..], &lists[0]), (b",\"refusal\":", &lists[1])] {
+            out.extend_from_slice(open);
+            match list.is_empty() {
+                true => out.extend_from_slice(b"null"),
+                false => [&b"["[..], list, b"]"].iter().for_each(|piece| out.extend_from_slice(piece)),
+            }
+        }
+        out.push(b'}');
+        Some(out)
     }
 }
 

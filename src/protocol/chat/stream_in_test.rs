@@ -1,7 +1,7 @@
 use super::*;
-use crate::protocol::ir::Input;
 use crate::protocol::ir::assemble::{Assembler, Response, Whole};
 use crate::protocol::ir::grammar::Grammar;
+use crate::protocol::ir::{CallKind, Input};
 use crate::sse::Splitter;
 
 /// Reads `stream` in pieces of `step` bytes; the outcome and how many events were bad.
@@ -52,7 +52,9 @@ fn shown(response: &Response) -> Vec<String> {
             format!("r:{}:{}", text.decode(), seal.as_ref().map_or("".into(), |seal| seal.data.decode()))
         }
         Whole::ToolCall(call) => match &call.input {
-            Input::Text(text) => format!("c:{}:{}:{}", call.id.decode(), call.name.decode(), text.decode()),
+            Input::Text(text) | Input::Free(text) => {
+                format!("c:{}:{}:{}", call.id.decode(), call.name.decode(), text.decode())
+            }
             other => format!("c:{}:{}:{other:?}", call.id.decode(), call.name.decode()),
         },
         Whole::Media { media_type, base64 } => format!("m:{}:{}", media_type.decode(), base64.decode()),
@@ -178,18 +180,137 @@ fn more_calls_than_the_limit_are_a_failure() {
 }
 
 #[test]
-fn streams_keep_the_laws() {
-    let call =
-        r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":"}}]}"#;
-    let more = r#"{"tool_calls":[{"index":0,"function":{"arguments":"\"\u00e9\"}"}}]}"#;
-    let parallel = r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}"#;
-    let usage = r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}"#;
-    let samples = [
-        stream(&[&delta(r#"{"role":"assistant","content":"H\u00e9 😀\n"}"#), &end("stop"), usage, "[DONE]"]),
-        stream(&[&delta(r#"{"reasoning_content":"hm"}"#), &delta(call), &delta(parallel), &delta(more), &end("tool_calls"), "[DONE]"]),
-        stream(&[&delta(r#"{"reasoning_details":[{"type":"reasoning.text","text":"hm","signature":"s","index":0}]}"#), &end("length")]),
-        stream(&[&delta(r#"{"images":[{"image_url":{"url":"data:image/png;base64,iVBO"}}]}"#), r#"{"error":{"message":"m","code":429}}"#]),
-        ": OPENROUTER PROCESSING\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"text\":\"a\"}]}]}}]}\r\n\r\ndata: [DONE]\r\n\r\n".to_owned(),
-    ];
-    crate::protocol::ir::laws::stream_in::<Stream>(&samples.each_ref().map(String::as_str));
+fn conversion_9_repetitions_of_the_input_say_only_what_is_new() {
+    let call = |arguments: &str| {
+        let arguments = serde_json::to_string(arguments).unwrap();
+        delta(&format!(
+            r#"{{"tool_calls":[{{"index":0,"id":"a","function":{{"name":"f","arguments":{arguments}}}}}]}}"#
+        ))
+    };
+    let long = r#"{"path":"/etc/hosts","lines":[1,2,3],"note":"é\n"}"#;
+    for pieces in [
+        vec![r#"{"path":"/e"#, r#"{"path":"/etc/hosts","li"#, long],
+        vec![long, long],
+        vec!["{", r#"{"path":"/etc/hosts","lines""#, r#":[1,2,3],"note":"é\n"}"#, long],
+    ] {
+        let chunks: Vec<String> = pieces.iter().map(|piece| call(piece)).chain([end("tool_calls")]).collect();
+        let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+        assert_eq!(shown(&whole(&chunks)), [format!("c:a:f:{long}")], "{pieces:?}");
+    }
+    // What only looks like a repetition is none.
+    let chunks = [call(r#"{"a":{"#), call(r#""b":{"#), call("}}}"), end("stop")];
+    let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    assert_eq!(shown(&whole(&chunks)), [r#"c:a:f:{"a":{"b":{}}}"#]);
+}
+
+#[test]
+fn conversion_9_input_that_is_json_inside_of_json_is_taken_out() {
+    let doubled = serde_json::to_string(&serde_json::to_string(r#"{"a":"\n"}"#).unwrap()).unwrap();
+    let call = delta(&format!(r#"{{"tool_calls":[{{"id":"a","function":{{"name":"f","arguments":{doubled}}}}}]}}"#));
+    assert_eq!(shown(&whole(&[&call, &end("stop")])), [r#"c:a:f:{"a":"\n"}"#]);
+    let text = delta(r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"\"x\""}}]}"#);
+    assert_eq!(shown(&whole(&[&text, &end("stop")])), [r#"c:a:f:"x""#], "a text is no object");
+}
+
+#[test]
+fn conversion_18_a_calls_signature_comes_before_its_input() {
+    let call = r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"sig"}}}]}"#;
+    let response = whole(&[&delta(call), &end("stop")]);
+    let [Whole::ToolCall(call)] = &response.parts[..] else { panic!("{:?}", response.parts) };
+    let seal = call.seal.as_ref().expect("a seal");
+    assert_eq!((seal.origin, seal.kind, &*seal.data.decode()), (Dialect::Chat, SealKind::Call, "sig"));
+}
+
+#[test]
+fn custom_calls_are_told_as_such() {
+    let begin = r#"{"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"f","input":"{"}}]}"#;
+    let more = r#"{"tool_calls":[{"index":0,"custom":{"input":"{x}}"}}]}"#;
+    let response = whole(&[&delta(begin), &delta(more), &end("tool_calls")]);
+    assert_eq!(shown(&response), ["c:a:f:{{x}}"]);
+    assert!(matches!(&response.parts[0], Whole::ToolCall(call) if call.kind == CallKind::Custom));
+}
+
+#[test]
+fn probabilities_are_told_at_the_end_for_chats_own_clients() {
+    let weighed = |content: &str, logprobs: &str| {
+        format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{content}"}},"logprobs":{logprobs}}}]}}"#)
+    };
+    let one = weighed("a", r#"{"content":[{"token":"a","logprob":-0.1}],"refusal":null}"#);
+    let two = weighed("b", r#"{"content":[ {"token":"b","logprob":-0.2} ]}"#);
+    let response = whole(&[&one, &two, &end("stop")]);
+    let [Whole::Text { .. }, Whole::Foreign { raw, .. }] = &response.parts[..] else { panic!("{:?}", response.parts) };
+    assert_eq!(
+        raw.bytes(),
+        br#"{"logprobs":{"content":[{"token":"a","logprob":-0.1},{"token":"b","logprob":-0.2}],"refusal":null}}"#
+    );
+}
+
+#[test]
+fn probabilities_beyond_their_limit_are_not_told_in_part() {
+    for (bytes, told) in [(LOGPROBS_BYTES_MAX, true), (LOGPROBS_BYTES_MAX + 1, false)] {
+        let token = format!(r#"{{"token":"{}"}}"#, "x".repeat(bytes - r#"{"token":""}"#.len()));
+        let mut weighed = Weighed::default();
+        weighed.add(Raw::parse(format!(r#"{{"content":[{token}]}}"#).as_bytes()).unwrap());
+        assert_eq!(weighed.take().is_some(), told);
+        weighed.add(Raw::parse(br#"{"content":[1]}"#).unwrap());
+        assert_eq!(weighed.take().is_some(), told, "what is over stays over");
+    }
+}
+
+#[test]
+fn sound_comes_in_pieces() {
+    let audio = |inside: &str| delta(&format!(r#"{{"audio":{{{inside}}}}}"#));
+    let response = whole(&[
+        &audio(r#""id":"audio_1","transcript":"he""#),
+        &audio(r#""id":"audio_1","transcript":"llo""#),
+        &audio(r#""data":"AAAA""#),
+        &audio(r#""data":"BBBB""#),
+        &audio(r#""expires_at":7"#),
+        &end("stop"),
+    ]);
+    assert_eq!(shown(&response), ["t:he", "?", "t:llo", "m:audio/pcm:AAAA", "m:audio/pcm:BBBB", "?"]);
+}
+
+#[test]
+fn citations_belong_to_the_text_before_them() {
+    let note = delta(r#"{"annotations":[{"type":"url_citation","url_citation":{"url":"u"}}]}"#);
+    let response = whole(&[&note, &delta(r#"{"content":"a"}"#), &note, &end("stop")]);
+    assert!(matches!(&response.parts[..], [Whole::Text { citations, .. }] if citations.len() == 1));
+}
+
+#[test]
+fn reasons_of_all_vendors_are_read() {
+    let stopped = |choice: &str| {
+        let chunk = format!(r#"{{"choices":[{{"index":0,"delta":{{}},{choice}}}]}}"#);
+        read(&stream(&[&delta(r#"{"content":"a"}"#), &chunk, "[DONE]"]), 64).0
+    };
+    for (reason, stop) in [("max_tokens", Stop::Length), ("model_length", Stop::Length), ("eos", Stop::EndTurn)] {
+        let response = stopped(&format!(r#""finish_reason":"{reason}""#)).unwrap();
+        assert_eq!(response.stop(), stop);
+    }
+    let response = stopped(r#""finish_reason":"stop","stop_reason":"END""#).unwrap();
+    assert!(matches!(response.stop(), Stop::Word(word) if word.eq_str("END")));
+    for (reason, fault) in [("error", Fault::BadGateway), ("insufficient_system_resource", Fault::Overloaded)] {
+        assert_eq!(stopped(&format!(r#""finish_reason":"{reason}""#)).unwrap_err().fault, fault);
+    }
+}
+
+#[test]
+fn usage_inside_of_the_choice_counts() {
+    let last = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":5,"completion_tokens":2}}]}"#;
+    assert_eq!(whole(&[&delta(r#"{"content":"a"}"#), last]).usage.input, Some(5));
+}
+
+#[test]
+fn googles_thoughts_are_known_by_their_mark() {
+    let thought = r#"{"content":"hm","extra_content":{"google":{"thought":true}}}"#;
+    let response = whole(&[&delta(thought), &delta(r#"{"content":"a"}"#), &end("stop")]);
+    assert_eq!(shown(&response), ["r:hm:", "t:a"]);
+}
+
+#[test]
+fn other_choices_are_not_told() {
+    let other = r#"{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"length"}]}"#;
+    let response = whole(&[&delta(r#"{"content":"a"}"#), other, &end("stop")]);
+    assert_eq!((shown(&response), response.stop()), (vec!["t:a".to_owned()], Stop::EndTurn));
 }

@@ -141,12 +141,13 @@ impl Usage {
         Usage { input: sum(usage.input, tools), output: sum(usage.output, usage.reasoning), ..usage }
     }
 
-    /// Ollama's counts, which stand in the answer itself.
-    pub(super) fn ollama(answer: &[u8]) -> Usage {
+    /// Ollama's counts, which stand in the answer itself; those of the prompt include what a cache had.
+    pub(in crate::protocol) fn ollama(answer: &[u8]) -> Usage {
         let mut usage = Usage::default();
         for (name, value) in json::members(answer) {
             match name.bytes() {
                 b"prompt_eval_count" => usage.input = value.as_u64(),
+                b"prompt_eval_cached_count" => usage.cache_read = value.as_u64(),
                 b"eval_count" => usage.output = value.as_u64(),
                 _ => {}
             }

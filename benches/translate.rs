@@ -1,0 +1,121 @@
+//! Translation by protocol: requests read and written at three sizes, and streams read and written by the event.
+//!
+//! A protocol joins by a row in [`requests`] and one in [`streams`]. The conversation is an agent's: instructions, tools,
+//! and turns of text, calls and results, made and not recorded; every upstream is asked for the same and every stream
+//! says the same. `cargo bench --bench translate`.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use weir::base::span::Span;
+use weir::json::Escaped;
+use weir::protocol::Dialect;
+use weir::protocol::chat::Chat;
+use weir::protocol::ir::{
+    Decode, Delta, Destination, Encode, Event, Opening, Outgoing, PartKind, Quirks, StreamDecoder, StreamEncoder,
+};
+use weir::sse::{Frame, FrameKind, Splitter};
+
+const SIZES: [(&str, usize); 3] = [("1KB", 1 << 10), ("32KB", 32 << 10), ("256KB", 256 << 10)];
+
+/// An agent's conversation in Chat, of about `bytes` bytes.
+fn chat_conversation(bytes: usize) -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"model":"m","stream":true,"temperature":0.7,"max_tokens":1024,"tools":[{"type":"function","function":{"name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}}],"messages":[{"role":"system","content":"You are a careful assistant."},{"role":"user","content":"Look at the sources."}"#,
+    );
+    for nth in 0.. {
+        let turn = format!(
+            r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","type":"function","function":{{"name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{nth}","content":"{}"}}"#,
+            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
+        );
+        if text.len() + turn.len() + 2 > bytes {
+            break;
+        }
+        text.push_str(&turn);
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// `body` read, and written again for an upstream of the same protocol as from one of another.
+fn requests<P: Decode + Encode>(c: &mut Criterion, name: &str, body: fn(usize) -> Vec<u8>) {
+    let mut group = c.benchmark_group(format!("{name}/request"));
+    let quirks = Quirks::default();
+    for (size, bytes) in SIZES {
+        let body = body(bytes);
+        let read = || <P as Decode>::request(black_box(&body), Some("m"), true).expect("the request is valid");
+        let mut request = read();
+        // What is said again to its own protocol takes short cuts that no pair has.
+        request.origin = if request.origin == Dialect::Anthropic { Dialect::Responses } else { Dialect::Anthropic };
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(format!("in/{size}"), |b| b.iter(read));
+        group.bench_function(format!("out/{size}"), |b| {
+            b.iter(|| {
+                let mut out = Outgoing::default();
+                let to = Destination { model: "m", stream: true, quirks: &quirks };
+                <P as Encode>::request(black_box(&request), &to, &mut out).expect("it can be said");
+                out.body.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// `begin`, which opens a text, and then `event`, one delta of it, read one by one; and the same delta written.
+fn streams<P: Decode + Encode>(c: &mut Criterion, name: &str, begin: &str, event: &str) {
+    let mut group = c.benchmark_group(format!("{name}/stream"));
+    group.throughput(Throughput::Elements(1));
+    let mut decoder = <P as Decode>::Stream::default();
+    let framing = <P as Decode>::Stream::FRAMING;
+    let mut splitter = Splitter::new(framing, 1 << 20);
+    let whole = |frame: Frame<'_>| _ = decoder.frame(&frame, &mut |_| ());
+    splitter.push(begin.as_bytes(), whole).expect("it is short");
+    let mut data = (Vec::new(), Vec::new());
+    let keep = |frame: Frame<'_>| data = (frame.event.to_vec(), frame.data.to_vec());
+    Splitter::new(framing, 1 << 20).push(event.as_bytes(), keep).expect("it is short");
+    group.bench_function("in/event", |b| {
+        b.iter(|| {
+            let (name, data) = black_box((&data.0, &data.1));
+            let frame = Frame { raw: data, event: name, data, kind: FrameKind::Data };
+            let mut told = 0;
+            decoder.frame(&frame, &mut |event| told += usize::from(matches!(event, Event::Fill { .. }))).map(|()| told)
+        });
+    });
+    let opening = Opening { id: "0123456789abcdef".into(), model: "a-model".into(), ..Opening::default() };
+    let text = |text: &'static str| Escaped::at(text.as_bytes(), Span::new(0, text.len()));
+    group.bench_function("out/event", |b| {
+        let mut out = Vec::with_capacity(4096);
+        // An answer is bounded with some clients, so each batch is one of its own.
+        b.iter_custom(|rounds| {
+            let mut spent = std::time::Duration::ZERO;
+            let mut left = rounds;
+            while left > 0 {
+                let batch = left.min(10_000);
+                left -= batch;
+                let mut encoder = <P as Encode>::Stream::new(opening.clone());
+                encoder.event(&Event::Start { id: text("up"), model: text("m") }, &mut out);
+                encoder.event(&Event::Open { at: 0, kind: PartKind::Text }, &mut out);
+                let delta = Event::Fill { at: 0, delta: Delta::Text(text("words of an answer, ")) };
+                let begun = std::time::Instant::now();
+                for _ in 0..batch {
+                    out.clear();
+                    encoder.event(black_box(&delta), &mut out);
+                    black_box(&out);
+                }
+                spent += begun.elapsed();
+            }
+            spent
+        });
+    });
+    group.finish();
+}
+
+fn benches(c: &mut Criterion) {
+    requests::<Chat>(c, "chat", chat_conversation);
+    let chunk = r#"data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1,"model":"a-model","choices":[{"index":0,"delta":{"content":"words of an answer, "},"finish_reason":null}]}"#;
+    let chunk = format!("{chunk}\n\n");
+    streams::<Chat>(c, "chat", &chunk, &chunk);
+}
+
+criterion_group!(translate, benches);
+criterion_main!(translate);

@@ -1,0 +1,133 @@
+//! Translating a stream allocates nothing per event: not where it is read, and not where it is written.
+//!
+//! Each protocol adds a row for what it reads and a row for what it writes. Allocations of the thread are counted
+//! once all buffers have grown.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use weir::base::span::Span;
+use weir::json::Escaped;
+use weir::protocol::chat::Chat;
+use weir::protocol::ir::{CallKind, Decode, Delta, Encode, Event, Opening, PartKind, StreamDecoder, StreamEncoder};
+use weir::sse::Splitter;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system allocator unchanged; counting touches no memory of the caller.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Events before counting, in which buffers grow.
+const WARM_UP: usize = 64;
+const COUNTED: usize = 1_000;
+
+/// Allocations while the events of `stream` are read again and again, once its first `begin` bytes have been.
+fn reading<P: Decode>(begin: &str, events: &str) -> usize {
+    let mut decoder = P::Stream::default();
+    let mut splitter = Splitter::new(P::Stream::FRAMING, 1 << 20);
+    let mut told = 0_usize;
+    let mut push = |text: &str| {
+        let frame = |frame: weir::sse::Frame<'_>| {
+            decoder.frame(&frame, &mut |_| told += 1).expect("the test's events are valid");
+        };
+        splitter.push(text.as_bytes(), frame).expect("the test's events are short");
+    };
+    push(begin);
+    (0..WARM_UP).for_each(|_| push(events));
+    let before = ALLOCATIONS.get();
+    (0..COUNTED).for_each(|_| push(events));
+    let count = ALLOCATIONS.get() - before;
+    assert!(told > COUNTED, "it tells something");
+    count
+}
+
+/// Allocations while more of parts of every kind is written.
+fn writing<P: Encode>() -> usize {
+    let text = |text: &'static str| Escaped::at(text.as_bytes(), Span::new(0, text.len()));
+    let call = |id, kind| PartKind::ToolCall { id: text(id), name: text("look"), namespace: text(""), kind };
+    let parts = [
+        (PartKind::Reasoning { summary: false }, Delta::Text(text("so I think\\n"))),
+        (PartKind::Text, Delta::Text(text("and say"))),
+        (call("call_1", CallKind::Function), Delta::Input(text("{\\\"a\\\":"))),
+    ];
+    let opening = Opening { id: "1".into(), model: "m".into(), include_usage: true, ..Opening::default() };
+    let mut encoder = P::Stream::new(opening);
+    let mut out = Vec::with_capacity(1 << 20);
+    encoder.event(&Event::Start { id: text("up"), model: text("m") }, &mut out);
+    let mut count = 0;
+    for (at, (kind, delta)) in (0..).zip(parts) {
+        encoder.event(&Event::Open { at, kind }, &mut out);
+        let more = Event::Fill { at, delta };
+        for nth in 0..WARM_UP + COUNTED {
+            out.clear();
+            let before = ALLOCATIONS.get();
+            encoder.event(&more, &mut out);
+            if nth >= WARM_UP {
+                assert!(!out.is_empty(), "it says something");
+                count += ALLOCATIONS.get() - before;
+            }
+        }
+        encoder.event(&Event::Close { at }, &mut out);
+    }
+    count
+}
+
+#[test]
+fn reading_a_stream_allocates_nothing_per_event() {
+    let chat = |delta: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}],\"usage\":null}}\n\n"
+        )
+    };
+    let called = chat(
+        r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}},{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}"#,
+    );
+    for (what, begin, events) in [
+        ("text", String::new(), chat(r#"{"content":"a\nb \u00e9"}"#)),
+        (
+            "thoughts",
+            String::new(),
+            chat(
+                r#"{"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm","format":"f","index":0}]}"#,
+            ),
+        ),
+        (
+            "calls",
+            called,
+            chat(
+                r#"{"tool_calls":[{"index":1,"function":{"arguments":"{\"a\":"}},{"index":0,"function":{"arguments":"1"}}]}"#,
+            ),
+        ),
+    ] {
+        assert_eq!(reading::<Chat>(&begin, &events), 0, "{what} of Chat");
+    }
+}
+
+#[test]
+fn writing_a_stream_allocates_nothing_per_event() {
+    assert_eq!(writing::<Chat>(), 0, "Chat");
+}
