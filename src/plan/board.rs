@@ -387,7 +387,7 @@ impl KeyRow {
     /// Whether a request that has not waited finds no place among `most`: those that wait come first.
     #[inline]
     pub fn is_full(&self, most: u32) -> bool {
-        most > 0 && (self.busy.load(Ordering::Relaxed) >= most || self.line.len() > 0)
+        most > 0 && (self.busy.load(Ordering::Relaxed) >= most || !self.line.is_empty())
     }
 }
 

@@ -231,7 +231,7 @@ impl Tier {
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
         let free = || self.members.iter().enumerate().filter(|(_, member)| keys.state(member.key) == Use::Free);
-        if turn % limits::PACE_TRIAL_EVERY == 0 {
+        if turn.is_multiple_of(limits::PACE_TRIAL_EVERY) {
             let oldest = free().min_by_key(|(_, member)| keys.pace(member.key).map_or(0, |(_, measured)| measured));
             return oldest.map(|(_, member)| member.key);
         }
