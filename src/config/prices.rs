@@ -33,6 +33,8 @@ impl Prices {
 impl Check<'_, '_, '_> {
     pub(super) fn prices(&mut self, providers: &Providers) -> Prices {
         let at_prices = At::ROOT.member("prices");
+        // Read here, so that no core reads it while somebody waits.
+        known::load();
         let mut prices = Vec::new();
         for (name, given) in &self.file.prices {
             let at = at_prices.member(name);

@@ -78,6 +78,11 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table { origin: format!("{}, {}", file.source, file.date), models: file.models.into_iter().map(known).collect() }
 });
 
+/// Reads the table, if nobody has.
+pub fn load() {
+    LazyLock::force(&TABLE);
+}
+
 /// Where the table comes from and when.
 pub fn origin() -> &'static str {
     &TABLE.origin
