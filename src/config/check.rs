@@ -75,19 +75,8 @@ pub(super) fn snapshot(
         timeouts: timeouts(&file.timeouts),
         prices,
         probes,
-        retry: Retry {
-            attempts_max: file.retry.attempts_max,
-            rounds_max: file.retry.rounds_max,
-            round_wait_ms_max: file.retry.round_wait_ms_max,
-            hedge_ms: file.retry.hedge_ms,
-        },
-        cooldown: Cooldown {
-            rate_limited_ms: file.cooldown.rate_limited_ms,
-            server_error_ms: file.cooldown.server_error_ms,
-            rejected_key_ms: file.cooldown.rejected_key_ms,
-            max_ms: file.cooldown.max_ms,
-            failures: file.cooldown.failures,
-        },
+        retry: retry(&file.retry),
+        cooldown: cooldown(&file.cooldown),
         log: file.log,
         usage_keep_days: file.usage.keep_days,
         traces: Traces {
@@ -129,6 +118,25 @@ fn bounds(file: &file::ClientLimits) -> ClientLimits {
         concurrent: file.concurrent_requests.unwrap_or_default(),
         budgets: [file.cost_per_day, file.cost_per_month]
             .map(|dollars| (dollars.unwrap_or_default() * 1e6).round() as u64),
+    }
+}
+
+fn retry(file: &file::Retry) -> Retry {
+    Retry {
+        attempts_max: file.attempts_max,
+        rounds_max: file.rounds_max,
+        round_wait_ms_max: file.round_wait_ms_max,
+        hedge_ms: file.hedge_ms,
+    }
+}
+
+fn cooldown(file: &file::Cooldown) -> Cooldown {
+    Cooldown {
+        rate_limited_ms: file.rate_limited_ms,
+        server_error_ms: file.server_error_ms,
+        rejected_key_ms: file.rejected_key_ms,
+        max_ms: file.max_ms,
+        failures: file.failures,
     }
 }
 

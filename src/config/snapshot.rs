@@ -208,8 +208,12 @@ pub struct Provider {
 }
 
 impl UpstreamTimeouts {
-    /// How long the first token of an answer to a request of so many bytes may take.
-    pub fn first_token_ms(&self, bytes: usize) -> u32 {
+    /// How long an answer to a request of so many bytes may take to begin: a stream with its first token, another with
+    /// its head.
+    pub fn begins_ms(&self, streamed: bool, bytes: usize) -> u32 {
+        if !streamed {
+            return self.answer_ms;
+        }
         let slope = bytes as u64 * u64::from(self.first_token_ms_per_mib) / (1024 * 1024);
         self.first_token_ms.saturating_add(u32::try_from(slope).unwrap_or(u32::MAX))
     }

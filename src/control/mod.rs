@@ -101,18 +101,25 @@ pub struct Cores {
     pub tell: Tell,
 }
 
+/// What the cores and control know together, and what outlives reloads.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The health of keys.
+    pub board: Arc<Board>,
+    /// What clients have used.
+    pub meters: Arc<Meters>,
+    /// How fast targets are.
+    pub paces: Arc<Paces>,
+}
+
 /// All that control is made of.
 pub struct Wiring {
     /// The meaning of the configuration; control replaces it.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Addresses of the providers; control replaces them. Starts as `AddressBook::literal`.
     pub addresses: Arc<ArcSwap<AddressBook>>,
-    /// The health of keys. What an earlier process has kept of it is told to it before anything is served.
-    pub board: Arc<Board>,
-    /// What clients have used; control keeps it over a restart.
-    pub meters: Arc<Meters>,
-    /// How fast targets are.
-    pub paces: Arc<Paces>,
+    /// What is known of keys, clients and targets.
+    pub known: Known,
     /// The cores.
     pub cores: Cores,
     /// The driver they run on.
@@ -163,8 +170,8 @@ pub fn run(wiring: Wiring) -> io::Result<Outcome> {
 
 async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut signals = signals::Signals::new()?;
-    health::recall(&wiring.board, &wiring.snapshot.load().data_dir);
-    wiring.meters.recall(&kept::recall(&wiring.snapshot.load().data_dir, METERS));
+    health::recall(&wiring.known.board, &wiring.snapshot.load().data_dir);
+    wiring.known.meters.recall(&kept::recall(&wiring.snapshot.load().data_dir, METERS));
     std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let token = random()?;
@@ -284,7 +291,7 @@ impl Shared {
         let shared = Shared {
             snapshot: wiring.snapshot,
             addresses: wiring.addresses,
-            board: wiring.board,
+            board: wiring.known.board,
             driver: wiring.driver,
             load: wiring.load,
             reloading: tokio::sync::Mutex::new(()),
@@ -298,8 +305,8 @@ impl Shared {
             tell: Mutex::new(wiring.cores.tell),
             succeed: Mutex::new(wiring.succeed),
             health: Mutex::new(health),
-            meters: wiring.meters,
-            paces: wiring.paces,
+            meters: wiring.known.meters,
+            paces: wiring.known.paces,
             kept_meters: Mutex::new(kept_meters),
             settles: AtomicU64::new(0),
         };

@@ -511,11 +511,7 @@ pub(super) async fn attempt<N: Net>(
         way,
         book: &book,
         connect_ms: provider.timeouts.connect_ms,
-        answer_ms: if request.streamed {
-            provider.timeouts.first_token_ms(request.body.len())
-        } else {
-            provider.timeouts.answer_ms
-        },
+        answer_ms: provider.timeouts.begins_ms(request.streamed, request.body.len()),
         streamed: request.streamed,
         dialect: request.called.dialect,
         renamed: target.mapped,
