@@ -120,10 +120,14 @@ pub const SCRATCH_FREE_MAX: usize = 64;
 pub const LANES_IDLE_MAX: usize = 1_024;
 /// Idle time of an upstream connection, milliseconds: just under the usual 60 s of load balancers.
 pub const LANE_IDLE_MS_MAX: u64 = 55_000;
-/// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere.
+/// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere,
+/// and of a stream until it says something.
 pub const HOLD_BYTES_MAX: usize = 65_536;
 /// The same where the answer is to carry another name of its model; a larger one keeps the upstream's.
 pub const RENAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long a stream that has begun is waited for with a slab at hand, milliseconds; one that says nothing for longer is
+/// held in a buffer of its size.
+pub const THINK_MS: u64 = 100;
 /// Interim (1xx) responses before a final one.
 pub const INTERIM_MAX: u32 = 16;
 /// Bytes of a request body that are read only to keep its connection usable after an early answer.

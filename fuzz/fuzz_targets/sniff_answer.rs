@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use weir::protocol::Dialect;
-use weir::protocol::sniff::{Answer, error_in_ok, hide_usage};
+use weir::protocol::sniff::{Answer, error_in_ok, hide_usage, is_empty};
 use weir::sse::{Framing, Splitter};
 
 fuzz_target!(|input: &[u8]| {
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
         splitter.finish(|frame| _ = answer.frame(&frame));
     }
     assert!(answer.response_id().len() < 64);
-    let _ = error_in_ok(dialect, bytes);
+    let _ = (error_in_ok(dialect, bytes), is_empty(dialect, bytes));
     answer.body(bytes);
     let _ = answer.usage();
 });

@@ -58,10 +58,11 @@ pub(crate) fn known(snapshot: &Snapshot, last: &AddressBook) -> AddressBook {
     AddressBook::new(hosts(snapshot).map(|(host, port)| (host.into(), port, of(host, port))).collect())
 }
 
-/// Resolves again and again for as long as the process lives: soon after the start and after each reload,
-/// then at an even pace.
+/// Resolves again and again for as long as the process lives: soon after the start, after each reload and after
+/// connections that failed, else at an even pace.
 pub(crate) async fn keep(shared: Arc<Shared>) {
     loop {
+        let failed = failed(&shared);
         let snapshot = shared.snapshot.load_full();
         let book = resolve(&snapshot, &shared.addresses.load()).await;
         // A reload may have come in between; its book is the newer one.
@@ -72,6 +73,22 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
         tokio::select! {
             () = pace => {}
             () = shared.hosts_changed.notified() => {}
+            () = more_fail(&shared, failed) => {}
+        }
+    }
+}
+
+/// Connections to upstreams that could not be had so far.
+fn failed(shared: &Shared) -> u64 {
+    shared.collector().sum(|tally| tally.lanes_failed.get())
+}
+
+/// Ready once more than `before` have failed: a host may have moved.
+async fn more_fail(shared: &Shared, before: u64) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(limits::RESOLVE_AFTER_FAILURE_MS)).await;
+        if failed(shared) != before {
+            return;
         }
     }
 }
@@ -102,6 +119,19 @@ fn distinct(found: impl Iterator<Item = SocketAddr>) -> Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_fails_asks_for_another_look() {
+        let world = super::super::tests::World::new(super::super::tests::FILE);
+        let shared = &world.shared;
+        let before = failed(shared);
+        let look = more_fail(shared, before);
+        tokio::pin!(look);
+        let soon = Duration::from_millis(2 * limits::RESOLVE_AFTER_FAILURE_MS + 100);
+        assert!(tokio::time::timeout(soon, &mut look).await.is_err(), "nothing has failed");
+        world.core.lock().expect("no panic while held").tally().lanes_failed.add(1);
+        look.await;
+    }
 
     #[test]
     fn addresses_are_distinct_and_bounded() {

@@ -16,7 +16,7 @@ use crate::record::{Entry, Model, Outcome as Ended, Teller, Tokens};
 /// Planted wherever the configuration takes a secret.
 const CANARY: &str = "canary-5ec7e7";
 
-const FILE: &str = r#"{
+pub(super) const FILE: &str = r#"{
   "admin": { "password": "canary-5ec7e7-password" },
   "clients": { "alice": { "key": "canary-5ec7e7-client" } },
   "providers": {
@@ -53,9 +53,9 @@ impl Write for Lines {
 }
 
 /// A control plane, the core it talks to, and what each has seen.
-struct World {
-    shared: Arc<Shared>,
-    core: Arc<Mutex<Teller>>,
+pub(super) struct World {
+    pub(super) shared: Arc<Shared>,
+    pub(super) core: Arc<Mutex<Teller>>,
     file: Arc<Mutex<String>>,
     lines: Lines,
     listened: Arc<AtomicUsize>,
@@ -63,7 +63,7 @@ struct World {
 }
 
 impl World {
-    fn new(text: &str) -> World {
+    pub(super) fn new(text: &str) -> World {
         let reading = read(text);
         let snapshot = reading.snapshot.unwrap_or_else(|| panic!("{:?}", reading.problems));
         let (teller, ring) = Teller::new(Arc::new(Tally::new()));

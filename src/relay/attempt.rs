@@ -1,8 +1,8 @@
 //! One try at an upstream, up to the point where its answer may be passed on.
 //!
 //! Nothing has reached the client when this returns, so every failure here may be followed by another attempt.
-//! An answer that is not streamed is held until its end, up to `limits::HOLD_BYTES_MAX`; a stream until its
-//! first bytes. The client is watched all the while: when it leaves, the lane is dropped, which closes it.
+//! What is held of an answer, and until when, is told in `hold`. The client is watched all the while: when it leaves,
+//! the lane is dropped, which closes it.
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
@@ -10,20 +10,20 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::failure::Failure;
+use super::hold::{self, Wanted};
 use super::open;
 use super::upstream::Lane;
 use super::wait::{Client, Interest, Wake};
 use super::way::Way;
-use crate::http::body::{Decoder, State};
+use crate::http::body::Decoder;
 use crate::http::field::Fields;
 use crate::http::field::Name;
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::protocol::Dialect;
-use crate::protocol::sniff::{self, Answer, Progress};
 use crate::rt::{Net, Stream, sys};
-use crate::sse::{self, Splitter};
+use crate::sse;
 
 /// What goes to the upstream: a head and the pieces of a body, in order.
 pub(super) struct Outgoing<'a> {
@@ -39,6 +39,8 @@ pub(super) struct Destination<'a> {
     pub(super) answer_ms: u32,
     /// Whether a stream was asked for.
     pub(super) streamed: bool,
+    /// Whether the answer is a model's, which holds something whatever it says.
+    pub(super) generates: bool,
     /// What the answer speaks.
     pub(super) dialect: Dialect,
     /// Whether the answer is to carry another name of the model: it is held until its end, for its length changes.
@@ -57,6 +59,10 @@ pub(super) struct Answered<S> {
     pub(super) ended: bool,
     /// Whether the lane may carry another exchange once the body has ended.
     pub(super) reusable: bool,
+    /// Whether a content coding is on the body: nobody here can read it.
+    pub(super) encoded: bool,
+    /// Whether it is whole and says nothing: good enough where nobody else can be asked.
+    pub(super) hollow: bool,
     /// How the body is cut into events, where it is a stream of them.
     pub(super) stream: Option<sse::Framing>,
 }
@@ -121,6 +127,7 @@ async fn on_lane<N: Net>(
 ) -> Result<Answered<N::Stream>, Trouble> {
     let sent = send(client, &lane, to, outgoing).await?;
     client.due_in(to.answer_ms);
+    let until_ms = client.core.alarms.now_ms() + u64::from(to.answer_ms);
     let mut buffer = client.core.slabs.take();
     let outcome = match read_head(client, &lane, &mut buffer, fields).await {
         Ok(head) => {
@@ -129,14 +136,28 @@ async fn on_lane<N: Net>(
             let decoder = Decoder::new(head.framing);
             let is_success = (200..300).contains(&head.status);
             let kind = fields.value(&buffer, Name::ContentType).unwrap_or_default();
-            let stream = if is_success { stream_framing(kind, to.streamed, to.dialect) } else { None };
+            let encoded = is_encoded(&buffer, fields);
+            let stream =
+                if is_success && !encoded { hold::stream_framing(kind, to.streamed, to.dialect) } else { None };
             let is_json = kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"));
             let hold_bytes = match to.renamed && is_json && stream.is_none() {
                 true => limits::RENAMED_BYTES_MAX,
                 false => limits::HOLD_BYTES_MAX,
             };
-            let mut answered = Answered { lane, buffer, head, decoder, payload, ended: false, reusable, stream };
-            match hold(client, &mut answered, to.dialect, hold_bytes).await {
+            let mut answered = Answered {
+                lane,
+                buffer,
+                head,
+                decoder,
+                payload,
+                ended: false,
+                reusable,
+                encoded,
+                hollow: false,
+                stream,
+            };
+            let wanted = Wanted { dialect: to.dialect, generates: to.generates, hold_bytes, until_ms };
+            match hold::hold(client, &mut answered, &wanted).await {
                 Ok(()) => return Ok(answered),
                 Err(why) => {
                     buffer = answered.buffer;
@@ -250,122 +271,7 @@ async fn read_head<N: Net>(
     }
 }
 
-/// How a streamed answer is split; nothing where it is not one.
-fn stream_framing(content_type: &[u8], asked: bool, dialect: Dialect) -> Option<sse::Framing> {
-    let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if is(b"text/event-stream") {
-        return Some(sse::Framing::Sse);
-    }
-    match dialect {
-        Dialect::Ollama if asked || is(b"application/x-ndjson") => Some(sse::Framing::Lines),
-        Dialect::Gemini if asked => Some(sse::Framing::Array),
-        _ => None,
-    }
-}
-
-/// What an answer that is held has shown.
-enum Shown {
-    /// Not enough to tell.
-    Nothing,
-    /// It is an answer.
-    Answer,
-    /// It is an error in the clothes of an answer.
-    Error(Failure),
-}
-
-/// Reads on until the answer may be passed on: a stream has said something, another answer has ended or is large.
-async fn hold<N: Net>(
-    client: &mut Client<N>,
-    answered: &mut Answered<N::Stream>,
-    dialect: Dialect,
-    bytes_max: usize,
-) -> Result<(), NoAnswer> {
-    loop {
-        decode(answered)?;
-        let payload = &answered.buffer[answered.payload.clone()];
-        let shown = match answered.stream {
-            Some(framing) => begun(framing, dialect, payload),
-            None if !answered.ended => Shown::Nothing,
-            None if answered.head.status == 200 && sniff::error_in_ok(dialect, payload) => {
-                Shown::Error(Failure::said(payload))
-            }
-            None => Shown::Answer,
-        };
-        match shown {
-            Shown::Answer => return Ok(()),
-            Shown::Error(failure) => return Err(failure.into()),
-            // A lone object where events were asked for is a whole answer of its own kind.
-            Shown::Nothing if answered.ended && answered.stream != Some(sse::Framing::Sse) && !payload.is_empty() => {
-                return Ok(());
-            }
-            Shown::Nothing if answered.ended => {
-                return Err(Failure::broken("the upstream's stream ended before it began").into());
-            }
-            Shown::Nothing if payload.len() >= bytes_max => return Ok(()),
-            Shown::Nothing => {}
-        }
-        if answered.buffer.len() == answered.buffer.capacity() {
-            answered.buffer.reserve(limits::SLAB_BYTES);
-        }
-        match more(client, &answered.lane, &mut answered.buffer).await? {
-            Ok(0) => {
-                answered.decoder.eof().map_err(|_| Failure::broken("the upstream's answer was cut short"))?;
-                answered.ended = true;
-                answered.reusable = false;
-            }
-            Ok(_) => {}
-            Err(error) => return Err(Failure::broken(format!("reading the answer failed: {error}")).into()),
-        }
-    }
-}
-
-/// Looks at the beginning of a stream: has an event come, and is it no error? What has come is looked at again by
-/// the pipe.
-fn begun(framing: sse::Framing, dialect: Dialect, payload: &[u8]) -> Shown {
-    let mut splitter = Splitter::new(framing, limits::FRAME_BYTES_MAX);
-    let mut answer = Answer::stream(dialect);
-    let mut error = None;
-    // Mostly the first event tells: little of what has come is looked at twice.
-    for piece in payload.chunks(limits::PEEK_BYTES) {
-        let split = splitter.push(piece, |frame| {
-            if answer.frame(&frame).error && error.is_none() {
-                error = Some(Failure::said(frame.data));
-            }
-        });
-        match (answer.progress(), error.take(), split) {
-            (_, _, Err(_)) | (Progress::Speaking | Progress::Finished, _, Ok(())) => return Shown::Answer,
-            (_, Some(failure), Ok(())) => return Shown::Error(failure),
-            // An event that is no error has come. Holding on until the first token would keep the request and
-            // its tables with every stream that thinks before it speaks: some 14 KB each.
-            (Progress::Silent, None, Ok(())) if answer.events() > 0 => return Shown::Answer,
-            (Progress::Silent | Progress::Failed, None, Ok(())) => {}
-        }
-    }
-    Shown::Nothing
-}
-
-/// Decodes what was read since the last call; the payload stays in one piece.
-fn decode<S>(answered: &mut Answered<S>) -> Result<(), Failure> {
-    if answered.ended {
-        return Ok(());
-    }
-    let Answered { buffer, decoder, payload, .. } = answered;
-    let from = payload.end;
-    let piece = decoder
-        .decode(&mut buffer[from..])
-        .map_err(|_| Failure::broken("the framing of the upstream's answer is broken"))?;
-    if piece.state == State::End {
-        answered.ended = true;
-        // Bytes behind an answer that nobody asked for: the lane is out of step.
-        answered.reusable &= from + piece.consumed == buffer.len();
-    }
-    let data = from + piece.data.start..from + piece.data.end;
-    if payload.start == payload.end {
-        *payload = data;
-    } else {
-        payload.end += data.len();
-        buffer.copy_within(data, from);
-    }
-    buffer.truncate(payload.end);
-    Ok(())
+/// Whether a content coding is on the body, though none was asked for.
+fn is_encoded(head: &[u8], fields: &Fields) -> bool {
+    fields.value(head, Name::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }

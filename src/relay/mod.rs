@@ -13,6 +13,7 @@ mod exchange;
 mod failure;
 mod greet;
 mod hedge;
+mod hold;
 mod intake;
 mod line;
 mod local;

@@ -316,6 +316,7 @@ impl Trip<'_, '_, '_> {
         };
         let target = &self.chosen.targets[place];
         let failure = match tried {
+            Tried::Answer(answered) if answered.hollow && self.has_others(entry) => rejected::hollow(client, answered),
             Tried::Answer(answered) => {
                 // When the second of two began nobody has noted.
                 let measures = if self.beside.is_some() { (None, false) } else { measures };
@@ -333,6 +334,16 @@ impl Trip<'_, '_, '_> {
             Next::OtherTarget => Step::OtherTarget,
             Next::Stop => Step::Stop,
         }
+    }
+
+    /// Whether somebody is left to ask.
+    fn has_others(&self, entry: &Entry) -> bool {
+        let (request, snapshot) = (self.request, &self.request.view.snapshot);
+        let serves = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
+        let keys =
+            |target: &Target<'_>| snapshot.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).count();
+        let all: usize = self.chosen.targets.iter().filter(serves).map(keys).sum();
+        usize::from(entry.attempts) < all && entry.attempts < snapshot.retry.attempts_max
     }
 
     /// Where all keys that are well were full: waits for the first of them and uses it. Nothing where there is no such
@@ -513,6 +524,7 @@ pub(super) async fn attempt<N: Net>(
         connect_ms: provider.timeouts.connect_ms,
         answer_ms: provider.timeouts.begins_ms(request.streamed, request.body.len()),
         streamed: request.streamed,
+        generates: request.called.endpoint.generates(),
         dialect: request.called.dialect,
         renamed: target.mapped,
     };

@@ -8,6 +8,8 @@ on_both_drivers!(
     the_next_target_is_tried,
     a_dead_upstream_is_passed_by,
     a_broken_answer_is_passed_by,
+    an_empty_answer_is_passed_by,
+    an_error_in_the_clothes_of_an_answer_is_passed_by,
     the_clients_own_fault_goes_back,
     the_last_answer_is_told_in_the_dialect,
     a_rejected_key_is_not_the_clients_fault,
@@ -114,6 +116,68 @@ fn a_broken_answer_is_passed_by(driver: Driver) {
         call.close();
         first.next().json(200, chat_answer("second key"));
         assert_eq!(client.answer().json(), chat_answer("second key"), "after {}", text(bytes));
+    }
+}
+
+/// 200, whole, and nothing in it: the next key; if all are like that, an error and never the emptiness.
+fn an_empty_answer_is_passed_by(driver: Driver) {
+    let empty = [
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n{\"choices\":[]}",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\n\r\n<html>hi</html>",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+    ];
+    for stream in ["", ",\"stream\":true"] {
+        let body = CHAT.replace("[]", &format!("[]{stream}"));
+        for answer in empty {
+            let (weir, mut first, _second) = chain(driver);
+            let mut client = weir.client();
+            client.post("/v1/chat/completions", &body);
+            let mut call = first.next();
+            call.send(answer);
+            if answer.contains("close") {
+                call.close();
+            }
+            first.next().json(200, chat_answer("second key"));
+            assert_eq!(client.answer().json(), chat_answer("second key"), "after {answer:?}");
+        }
+    }
+    let mut upstream = Upstream::new();
+    let weir = Weir::start(driver, config("chat", &upstream));
+    let mut client = weir.client();
+    client.post("/v1/chat/completions", CHAT);
+    upstream.next().send(empty[0]);
+    refused(&client.answer(), Dialect::OpenAi, 502);
+    // An object without members goes back where nobody else can be asked, and elsewhere than at endpoints that generate
+    // nothing is asked of an answer.
+    client.post("/v1/chat/completions", CHAT);
+    upstream.next().send(empty[2]);
+    assert_eq!(client.answer().text(), "{}");
+    for (answer, text) in [(empty[0], ""), (empty[2], "{}")] {
+        client.post("/v1/moderations", r#"{"model":"m","input":"x"}"#);
+        upstream.next().send(answer);
+        assert_eq!(client.answer().text(), text);
+    }
+}
+
+/// An error under 200 counts as the status that its words stand for.
+fn an_error_in_the_clothes_of_an_answer_is_passed_by(driver: Driver) {
+    for (error, cause) in [
+        (json!({ "error": { "message": "slow down", "type": "rate_limit_error" } }), "rate_limited"),
+        (json!({ "error": { "message": "?", "type": "insufficient_quota" } }), "rejected"),
+    ] {
+        let (weir, mut first, _second) = chain(driver);
+        let mut client = weir.client();
+        client.post("/v1/chat/completions", CHAT);
+        first.next().json(200, error.clone());
+        first.next().json(200, chat_answer("second key"));
+        assert_eq!(client.answer().json(), chat_answer("second key"), "after {error}");
+        let keys = weir.status()["providers"][0]["keys"].clone();
+        let causes: Vec<&Value> = keys.as_array().expect("keys").iter().map(|key| &key["cause"]).collect();
+        assert!(causes.contains(&&json!(cause)), "{error}: {keys}");
     }
 }
 

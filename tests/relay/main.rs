@@ -9,6 +9,7 @@ mod admin;
 mod bad_input;
 mod client_tls;
 mod command_line;
+mod commit;
 mod counts;
 mod demo;
 mod dialects;

@@ -17,7 +17,7 @@
 //! | 10 slow clients | `a_dripping_head_is_ended`, `a_silent_body_is_ended`, `an_idle_connection_is_ended`, `a_handshake_that_stands_still_is_closed`, `promise_10_who_never_speaks_is_closed`; a body that drips: none yet, `body_ms` bounds a silence |
 //! | 11 any split, one outcome | `split_anywhere_the_verdict_is_the_same`, `bytes_may_come_one_by_one` |
 //! | 12 the next good request | `malformed_heads_are_refused`, `the_bound_of_a_body`, `promise_12_the_next_request_is_served` |
-//! | 13 broken before the first byte | `a_broken_answer_is_passed_by`, `the_next_key_is_tried`, `the_last_answer_is_told_in_the_dialect`, `attempts_have_an_end` |
+//! | 13 broken before the first byte | `a_broken_answer_is_passed_by`, `an_empty_answer_is_passed_by`, `an_error_before_the_first_token_goes_to_the_next_key`, `a_stream_that_says_nothing_goes_to_the_next_key`, `the_next_key_is_tried`, `the_last_answer_is_told_in_the_dialect`, `attempts_have_an_end` |
 //! | 14 broken after it | `a_cut_chat_stream_is_broken_off`, `a_cut_stream_tells_in_the_dialect`, `a_stream_that_ends_without_saying_why_is_cut` |
 //! | 15 a stale connection | `a_stale_connection_is_no_failure`; that no failure is counted: none yet |
 //! | 16 no lane with bytes left | `extra_bytes_never_reach_another_answer`, `an_answer_to_close_ends_the_lane` |

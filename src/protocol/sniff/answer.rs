@@ -185,7 +185,10 @@ impl Answer {
     fn chat(&mut self, frame: &Frame<'_>, seen: &mut Seen) {
         let (names, data) = (&*NAMES, frame.data);
         if data == b"[DONE]" {
-            self.progress = Progress::Finished;
+            // Behind nothing at all it is the end of no answer.
+            if self.progress == Progress::Speaking {
+                self.progress = Progress::Finished;
+            }
             return;
         }
         seen.error = frame.event == b"error" || names.error.of(data).is_some();
@@ -258,7 +261,8 @@ impl Answer {
                     self.progress = Progress::Finished;
                 }
             }
-            b"message_stop" => self.progress = Progress::Finished,
+            // Behind nothing at all it is the end of no answer.
+            b"message_stop" if self.progress == Progress::Speaking => self.progress = Progress::Finished,
             b"error" => seen.error = true,
             _ => {}
         }
@@ -350,7 +354,7 @@ fn named<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
 }
 
 /// Whether a value is more than an empty one.
-fn says(value: Raw<'_>) -> bool {
+pub(super) fn says(value: Raw<'_>) -> bool {
     !matches!(value.bytes(), b"null" | b"\"\"" | b"[]" | b"{}" | b"false")
 }
 

@@ -14,6 +14,7 @@ mod name;
 mod outline;
 mod reading;
 mod usage;
+mod whole;
 
 pub use answer::{Answer, Progress, Seen, error_in_ok, hide_usage, rewrite};
 pub use asked::{Asked, splice};
@@ -21,3 +22,4 @@ pub use name::{event_model, renamed};
 pub use outline::{Outline, Text};
 pub use reading::{NotForm, Reading, Unfit, form, request, request_outlined};
 pub use usage::Usage;
+pub use whole::is_empty;
