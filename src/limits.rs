@@ -72,6 +72,12 @@ pub const PATH_SEGMENTS_MAX: usize = 24;
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
 /// Bytes of all that a Responses stream has said, which its last event repeats; more ends it by `response.failed`.
 pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of an answer that is put together before it goes on, where the client wants it whole; more is 502.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of text that count as a token where a guess has to do.
+pub const TOKEN_BYTES_ABOUT: u64 = 4;
+/// Tokens that count for an image where a guess has to do.
+pub const IMAGE_TOKENS_ABOUT: u64 = 1_600;
 /// Bytes of a request's members that a Responses answer repeats; a member that would go beyond is not repeated.
 pub const RESPONSES_ECHO_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of parts that wait until the part before them is whole, where a dialect tells parts one after another.
@@ -125,6 +131,10 @@ pub const LANE_IDLE_MS_MAX: u64 = 55_000;
 pub const HOLD_BYTES_MAX: usize = 65_536;
 /// The same where the answer is to carry another name of its model; a larger one keeps the upstream's.
 pub const RENAMED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long the end of an upstream's message is waited for when its stream has said all, milliseconds.
+pub const DRAIN_LANE_MS: u32 = 50;
+/// Bytes of it that are read meanwhile.
+pub const DRAIN_BYTES_MAX: usize = 4_096;
 /// How long a stream that has begun is waited for with a slab at hand, milliseconds; one that says nothing for longer is
 /// held in a buffer of its size.
 pub const THINK_MS: u64 = 100;

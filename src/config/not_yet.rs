@@ -17,8 +17,6 @@ pub struct Member(pub &'static str);
 
 /// All of them.
 pub const NOT_YET: &[NotYet] = &[
-    NotYet { at: Member("providers.*.think_tag"), what: "think tags" },
-    NotYet { at: Member("timeouts.ping_ms"), what: "pings" },
     NotYet { at: Member("usage.keep_days"), what: "stored usage" },
     NotYet { at: Member("traces.*"), what: "traces" },
 ];

@@ -141,6 +141,7 @@ impl Check<'_, '_, '_> {
             },
             tls,
             quirks: preset.map(|preset| preset.quirks.clone()).unwrap_or_default(),
+            think_tag: given.think_tag.as_deref().map(Box::from),
             shaping: self.shaping(at, given.system_prompt.as_ref(), &given.payload),
             published,
             upstream,

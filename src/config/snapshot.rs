@@ -198,6 +198,8 @@ pub struct Provider {
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified; nothing where its address is `http://`.
     pub tls: Option<Verify>,
+    /// The tag by which its text marks thoughts.
+    pub think_tag: Option<Box<str>>,
     /// How bodies of requests are changed.
     pub shaping: Shaping,
     /// What is peculiar about it, for whoever writes requests for it.

@@ -220,7 +220,7 @@ fn every_rule_is_told_apart() {
         (with(r#""keys": [{"key": "a", "models": ["x-1"], "exclude_models": ["x-*"]}]"#), &["warning providers.p.keys[0].models[0] can never match"]),
         (with(r#""headers": {"Host": "x", "a@b": "y", "X-Ok": "env:Z"}"#), &["error providers.p.headers.Host cannot be set", "error providers.p.headers[\"a@b\"] no name"]),
         (with(r#""prefix": "p"}, "q": {"protocol": "demo""#), &["warning providers.p.prefix provider's name"]),
-        (with(r#""prefix": "a/b", "think_tag": "<t>""#), &["error providers.p.prefix no prefix", "error providers.p.think_tag no name", "warning providers.p.think_tag not yet"]),
+        (with(r#""prefix": "a/b", "think_tag": "<t>""#), &["error providers.p.prefix no prefix", "error providers.p.think_tag no name"]),
         (with(r#""prefix": "x"}, "q": {"protocol": "demo", "prefix": "X""#), &["warning providers.q.prefix prefix of provider \"p\""]),
         (with(r#""payload": [{}, {"filter": ["a..b"]}, {"override_raw": {"a": "{"}}, {"default": {"x": {"y": [1, "z", null]}}}]"#),
             &["error providers.p.payload[0] changes nothing", "error providers.p.payload[1].filter[0] no path", "error providers.p.payload[2].override_raw.a no JSON"]),
@@ -336,7 +336,7 @@ fn members_without_effect_are_told_unless_they_say_the_default() {
         "routes": {"r": {"spread": "ordered", "scenes": {}, "long_context_tokens": 60000}}, "providers": {"p": {"protocol": "ollama",
         "base_url": "http://localhost:1", "models": ["m"], "balance": "round_robin", "affinity": "ids", "keys": [{"key": "k", "weight": 1, "queue": 0}]}}}"#;
     assert_eq!(warnings(&read(default)), [""; 0]);
-    let other = default.replace("\"ping_ms\": 15000", "\"ping_ms\": 1").replace("1800000", "1");
+    let other = default.replace("\"weight\": 1", "\"weight\": 2").replace("1800000", "1");
     let warned = warnings(&read(&other));
     assert_eq!(warned.len(), 1, "{warned:#?}");
     assert!(warned.iter().all(|warning| warning.ends_with("are not yet in effect")));

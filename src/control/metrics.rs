@@ -98,7 +98,7 @@ fn counters(out: &mut Text, collector: &Collector) {
 
 type Counter = (&'static str, &'static str, fn(&Tally) -> u64);
 
-const COUNTERS: [Counter; 9] = [
+const COUNTERS: [Counter; 10] = [
     ("weir_exchanges_total", "Exchanges that ended, by core.", |tally| tally.requests.get()),
     ("weir_sessions_total", "Connections of clients since the start.", |tally| tally.sessions_total.get()),
     ("weir_lanes_opened_total", "Connections opened to upstreams.", |tally| tally.lanes_opened.get()),
@@ -109,6 +109,9 @@ const COUNTERS: [Counter; 9] = [
         tally.records_dropped.get()
     }),
     ("weir_key_rests_total", "Times that a key came to rest, for one model or for all.", |tally| tally.rests.get()),
+    ("weir_events_skipped_total", "Events of providers' streams that could not be read.", |tally| {
+        tally.events_skipped.get()
+    }),
     ("weir_panics_total", "Panics that ended one session.", |tally| tally.panics.get()),
 ];
 

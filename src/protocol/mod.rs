@@ -21,6 +21,7 @@ pub mod prompt;
 pub mod responses;
 pub mod sniff;
 pub mod tokens;
+pub mod translate;
 
 use path::Endpoint;
 

@@ -9,6 +9,7 @@ use std::fmt;
 use crate::base::id::RequestId;
 use crate::limits;
 use crate::protocol::known::Price;
+use crate::protocol::sniff::Usage;
 
 /// No index: no client was recognised, no provider was reached.
 pub const NONE: u16 = u16::MAX;
@@ -74,6 +75,21 @@ impl Tokens {
         ];
         let pico: u128 = parts.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price)).sum();
         u64::try_from(pico / 1_000).unwrap_or(u64::MAX)
+    }
+}
+
+/// What was not said counts as none.
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Tokens {
+        let Usage { input, output, cache_read, cache_write, reasoning } = usage;
+        Tokens {
+            input: input.unwrap_or(0),
+            output: output.unwrap_or(0),
+            cache_read: cache_read.unwrap_or(0),
+            cache_write: cache_write.unwrap_or(0),
+            reasoning: reasoning.unwrap_or(0),
+            said: input.is_some() || output.is_some(),
+        }
     }
 }
 

@@ -114,6 +114,8 @@ pub struct Tally {
     pub records_dropped: Count,
     /// Times that a key came to rest, for one model or for all.
     pub rests: Count,
+    /// Events of translated streams that were none and were left out.
+    pub events_skipped: Count,
     /// Panics that ended one session.
     pub panics: Count,
     /// Ticks of the core's clock: a core that turns moves it (`limits::TICK_MS`).

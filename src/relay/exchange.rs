@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::attempt::Answered;
 use super::core::{Scratch, View};
+use super::failure::told_status;
 use super::intake::{self, Body, NoBody};
 use super::outgoing;
 use super::pipe::{self, Course, End, Frame};
@@ -25,12 +26,11 @@ use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
-use crate::plan::retry::Verdict;
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
-use crate::protocol::sniff::{Answer, Reading, Usage};
-use crate::record::{Entry, Outcome, Tokens};
+use crate::protocol::sniff::{Answer, Reading};
+use crate::record::{Entry, Outcome};
 use crate::rt::{Net, Peer};
 
 /// What a request calls for, free of the buffer it was read from.
@@ -69,11 +69,11 @@ struct Early {
 }
 
 /// One exchange as it goes.
-struct Exchange {
-    view: Rc<View>,
-    entry: Entry,
-    note: Note,
-    start_us: u64,
+pub(super) struct Exchange {
+    pub(super) view: Rc<View>,
+    pub(super) entry: Entry,
+    pub(super) note: Note,
+    pub(super) start_us: u64,
     /// Probes and preflights are no requests anybody wants in a log.
     is_told: bool,
     /// What has been taken out of the client's bounds.
@@ -181,6 +181,8 @@ impl Exchange {
     ) -> After {
         match reached {
             Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
+            // Boxed for the same reason: what a translated answer needs is no part of the others.
+            Reached::Turned(answer, turned) => Box::pin(self.turn(client, *answer, turned, version, scratch)).await,
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
                 self.demo(client, demo, version).await
@@ -370,6 +372,7 @@ impl Exchange {
             hide_usage,
             name,
             idle_ms: provider.timeouts.stream_idle_ms,
+            ping_ms: self.view.snapshot.timeouts.ping_ms,
             stall_ms: self.note.stall_ms,
             id: self.entry.id,
             start_us: self.start_us,
@@ -382,11 +385,7 @@ impl Exchange {
         core.tally.streams_open.add(u64::from(stream.is_some()));
         trial.began(&core, self.entry.model_sent.as_str());
         let passed = pipe::run(client, answered, head, course, Answer::stream(self.note.dialect)).await;
-        match passed.end {
-            End::Whole => trial.served(&core, self.entry.model_sent.as_str()),
-            End::Told | End::Broken => trial.failed(&core, self.entry.model_sent.as_str(), Verdict::FAILING.outcome),
-            End::Gone => {}
-        }
+        trial.ended(&core, self.entry.model_sent.as_str(), passed.end);
         core.tally.streams_open.sub(u64::from(stream.is_some()));
         if let Some(measured) = measured {
             // An answer that is not a stream has its first token with its first byte.
@@ -399,11 +398,16 @@ impl Exchange {
     /// Settles an answer that has been passed on.
     fn passed(&mut self, status: u16, passed: &pipe::Passed) -> After {
         self.entry.response_bytes = passed.bytes;
-        self.entry.tokens = tokens(&passed.answer.usage());
+        self.entry.tokens = passed.answer.usage().into();
         if let Some(us) = passed.first_token_us {
             self.entry.first_token_us = micros(us);
         }
-        match passed.end {
+        self.ended(status, passed.end)
+    }
+
+    /// Settles an answer that has begun.
+    pub(super) fn ended(&mut self, status: u16, end: End) -> After {
+        match end {
             End::Whole => {
                 self.settle(status, Outcome::Ok);
                 self.after(Ok(0))
@@ -431,7 +435,7 @@ impl Exchange {
     }
 
     /// Every target failed: the last failure, as the caller's dialect says it (config.md §5).
-    async fn fail<N: Net>(
+    pub(super) async fn fail<N: Net>(
         &mut self,
         client: &mut Client<N>,
         failure: super::failure::Failure,
@@ -439,13 +443,7 @@ impl Exchange {
     ) -> After {
         let view = Rc::clone(&self.view);
         let name = &view.snapshot.providers[usize::from(provider)].name;
-        let own = failure.fault.status(self.note.dialect);
-        let status = match failure.status {
-            0 | 401 | 403 => own,
-            529 if self.note.dialect != Dialect::Anthropic => 503,
-            status if status < 400 => own,
-            status => status,
-        };
+        let status = told_status(failure.status, failure.fault, self.note.dialect);
         self.settle(status, if status < 500 && status != 429 { Outcome::ClientError } else { Outcome::UpstreamError });
         let mut fields = Vec::new();
         if let Some(when) = &failure.retry_after {
@@ -494,12 +492,12 @@ impl Exchange {
         self.after(sent)
     }
 
-    fn settle(&mut self, status: u16, outcome: Outcome) {
+    pub(super) fn settle(&mut self, status: u16, outcome: Outcome) {
         self.entry.status = status;
         self.entry.outcome = outcome;
     }
 
-    fn after(&mut self, sent: Result<u64, Gone>) -> After {
+    pub(super) fn after(&mut self, sent: Result<u64, Gone>) -> After {
         match sent {
             Ok(bytes) => {
                 self.entry.response_bytes += bytes;
@@ -571,19 +569,6 @@ fn framing<S>(answered: &Answered<S>, streamed: bool, version: Version) -> Frame
     }
 }
 
-/// What was said of tokens; what was not said counts as none.
-fn tokens(usage: &Usage) -> Tokens {
-    let Usage { input, output, cache_read, cache_write, reasoning } = *usage;
-    Tokens {
-        input: input.unwrap_or(0),
-        output: output.unwrap_or(0),
-        cache_read: cache_read.unwrap_or(0),
-        cache_write: cache_write.unwrap_or(0),
-        reasoning: reasoning.unwrap_or(0),
-        said: input.is_some() || output.is_some(),
-    }
-}
-
-fn micros(us: u64) -> u32 {
+pub(super) fn micros(us: u64) -> u32 {
     u32::try_from(us).unwrap_or(u32::MAX - 1)
 }

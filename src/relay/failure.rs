@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::config::snapshot::ErrorRule;
 use crate::plan::retry::{self, Next, Verdict};
+use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 
 /// A failed attempt.
@@ -67,6 +68,16 @@ impl Failure {
     /// Where to go on.
     pub(super) fn next(&self) -> Next {
         self.verdict.next
+    }
+}
+
+/// The status that a caller of `dialect` is told of a failure whose own is `status` (config.md §5).
+pub(super) fn told_status(status: u16, fault: Fault, dialect: Dialect) -> u16 {
+    match status {
+        0 | 401 | 403 => fault.status(dialect),
+        529 if dialect != Dialect::Anthropic => 503,
+        status if status < 400 => fault.status(dialect),
+        status => status,
     }
 }
 

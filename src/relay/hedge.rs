@@ -10,9 +10,11 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
+use super::ask::{Tried, attempt};
 use super::core::{Core, Scratch};
-use super::reach::{Tried, Trip, attempt};
+use super::reach::Trip;
 use super::ready::Ready;
+use super::translate::Said;
 use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::KeyIx;
@@ -26,31 +28,34 @@ impl Trip<'_, '_, '_> {
     /// An attempt beside which another one is made if it takes longer than `ms`. The place and the trial become those of
     /// the attempt that is spoken of.
     pub(super) async fn hedged<N: Net>(
-        &mut self,
+        &self,
         client: &mut Client<N>,
-        ms: u32,
+        (ms, said): (u32, Option<&Said<N>>),
         (place, trial): (&mut usize, &mut Trial),
         scratch: &mut Scratch,
         entry: &mut Entry,
     ) -> Tried<N::Stream> {
-        let (request, chosen, core) = (self.request, self.chosen, Rc::clone(&client.core));
+        let (chosen, core, seen) = (self.chosen, Rc::clone(&client.core), *entry);
         let mut shadow = client.shadow();
         let mut spare = core.scratch();
         spare.fields.clone_from(&scratch.fields);
-        let mut first = Box::pin(attempt(client, request, chosen, &chosen.targets[*place], trial.key, scratch));
+        let ask = self.ask(*place, said);
+        let mut first = Box::pin(attempt(client, &ask, trial.key, scratch, &seen));
         let late = pin!(core.net.sleep(u64::from(ms)));
         if let Some(tried) = in_time(first.as_mut(), late).await {
             core.take_back(spare);
             return tried;
         }
-        let bound = entry.attempts >= request.view.snapshot.retry.attempts_max;
+        let bound = entry.attempts >= self.request.view.snapshot.retry.attempts_max;
         let other = if bound { None } else { self.another(&core, *place, trial.key) };
         let Some((other_place, mut other)) = other else { return first.await };
         entry.attempts += 1;
-        self.beside = Some(other.key);
+        self.beside.set(Some(other.key));
         let target = &chosen.targets[other_place];
-        let mut second = Box::pin(attempt(&mut shadow, request, chosen, target, other.key, &mut spare));
-        let wins = |tried: &Tried<N::Stream>| matches!(tried, Tried::Answer(_));
+        // Another target is one that is asked in the client's own words.
+        let ask = self.ask(other_place, said.filter(|_| other_place == *place));
+        let mut second = Box::pin(attempt(&mut shadow, &ask, other.key, &mut spare, &seen));
+        let wins = |tried: &Tried<N::Stream>| matches!(tried, Tried::Answer(..));
         let (of_first, mut of_second) = both(first.as_mut(), second.as_mut(), wins).await;
         drop(first);
         let failed = match of_first {
@@ -83,12 +88,12 @@ impl Trip<'_, '_, '_> {
     }
 
     /// Another key for an attempt beside one with `key`: of the same target, else of one behind it.
-    fn another<N: Net>(&self, core: &Core<N>, place: usize, key: KeyIx) -> Option<(usize, Trial)> {
+    fn another<N: Net>(&self, core: &Core<N>, at: usize, key: KeyIx) -> Option<(usize, Trial)> {
         let (request, view, full) = (self.request, self.request.view, Cell::new(None));
         let now_ms = core.net.unix_ms();
-        self.chosen.targets.iter().enumerate().skip(place).find_map(|(place, target)| {
+        self.chosen.targets.iter().enumerate().skip(at).find_map(|(place, target)| {
             let serves = protocol::serves(target.protocol, request.called.endpoint);
-            if !serves || target.protocol == Protocol::Demo {
+            if !serves && place > at || target.protocol == Protocol::Demo {
                 return None;
             }
             let (name, model, streamed) = (target.model, Model::new(target.model), request.streamed);

@@ -5,6 +5,7 @@
 //! the upstream said; both come from the core's free list and go back as soon as nobody looks at them.
 //! Backpressure is structural: an upstream is read again only after what it said before has been written.
 
+mod ask;
 mod attempt;
 mod choose;
 mod core;
@@ -26,6 +27,8 @@ mod ready;
 mod rejected;
 mod reply;
 mod session;
+mod transcode;
+mod translate;
 mod trial;
 mod upstream;
 mod wait;

@@ -31,7 +31,7 @@ pub(super) struct Request<'a> {
 }
 
 /// Anthropic requires the field; 2023-06-01 is the version its documentation gives for all clients.
-const ANTHROPIC_VERSION: &[u8] = b"anthropic-version: 2023-06-01\r\n";
+pub(super) const ANTHROPIC_VERSION: &[u8] = b"anthropic-version: 2023-06-01\r\n";
 
 /// Writes the request head for `provider` with `key`'s credential and a body of `body_bytes`.
 pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, body_bytes: usize, out: &mut Vec<u8>) {
@@ -59,6 +59,13 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
     if request.protocol == Protocol::Anthropic && fields.get(Name::AnthropicVersion).is_none() {
         out.extend_from_slice(ANTHROPIC_VERSION);
     }
+    own_fields(key, fields, input, out);
+    write::field_number("content-length", body_bytes as u64, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The fields that the configuration gives `key`.
+pub(super) fn own_fields(key: &Key, fields: &Fields, input: &[u8], out: &mut Vec<u8>) {
     for (name, value) in &key.headers {
         match value.expose().strip_prefix(b"$") {
             None => write::field(name, value.expose(), out),
@@ -71,8 +78,6 @@ pub(super) fn request(request: &Request<'_>, provider: &Provider, key: &Key, bod
             }
         }
     }
-    write::field_number("content-length", body_bytes as u64, out);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.

@@ -46,6 +46,8 @@ pub(super) struct Course {
     /// The name that answers carry in place of the upstream's, as a JSON string.
     pub(super) name: Option<Box<[u8]>>,
     pub(super) idle_ms: u32,
+    /// How often a quiet stream is kept alive; 0 is never.
+    pub(super) ping_ms: u32,
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
     pub(super) start_us: u64,
@@ -188,12 +190,24 @@ impl<N: Net> Pipe<'_, N> {
 
     /// Waits for more and reads it behind what `buffer` holds.
     async fn read(&mut self, lane: &Wire<N::Stream>, buffer: &mut Vec<u8>) -> Read {
-        self.client.due_in(self.course.idle_ms);
+        let mut left_ms = self.course.idle_ms;
+        let mut wait_ms = self.wait_ms(left_ms);
+        self.client.due_in(wait_ms);
         loop {
             match self.client.lane(lane, Interest::Read).await {
                 Wake::Lane => {}
                 Wake::Gone => return Read::Gone,
-                Wake::Due => return Read::Late,
+                Wake::Due if wait_ms == left_ms => return Read::Late,
+                Wake::Due => {
+                    left_ms -= wait_ms;
+                    // Boxed: rare, and no reason for every stream to have room for it.
+                    if Box::pin(self.ping()).await.is_err() {
+                        return Read::Gone;
+                    }
+                    wait_ms = self.wait_ms(left_ms);
+                    self.client.due_in(wait_ms);
+                    continue;
+                }
             }
             if buffer.capacity() == 0 {
                 *buffer = self.client.core.slabs.take();
@@ -208,6 +222,28 @@ impl<N: Net> Pipe<'_, N> {
                 Err(_) => return Read::Broken,
             }
         }
+    }
+
+    /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them.
+    fn wait_ms(&self, left_ms: u32) -> u32 {
+        match (self.course.stream, self.course.ping_ms) {
+            (Some(sse::Framing::Sse), ping_ms @ 1..) => left_ms.min(ping_ms),
+            _ => left_ms,
+        }
+    }
+
+    /// Tells the client of a quiet stream that it goes on, unless that would land inside an event.
+    async fn ping(&mut self) -> Result<(), Gone> {
+        if self.inside {
+            return Ok(());
+        }
+        let ping = sse::write::ping(self.course.dialect == Dialect::Anthropic);
+        let chunked = self.course.frame == Frame::Chunked;
+        let (size, size_bytes) = if chunked { chunk_head(ping.len()) } else { ([0; 18], 0) };
+        let end: &[u8] = if chunked { b"\r\n" } else { b"" };
+        let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(ping), IoSlice::new(end)];
+        self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
+        self.client.write(&mut slices, self.course.stall_ms).await
     }
 
     /// Writes `head` and what of `buffer[start..]` may go; what has to wait moves to the front. Returns its length.

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
-use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
+use super::ask::{Ask, Tried, attempt};
+use super::attempt::Answered;
 use super::choose;
 use super::core::{Core, Scratch, View};
 use super::exchange::Called;
@@ -15,14 +16,14 @@ use super::failure::Failure;
 use super::line::{self, Waited};
 use super::outgoing;
 use super::ready::Ready;
-use super::rejected::{self, is_error, masked};
+use super::rejected;
+use super::translate::{self, Pivot, Said, Turned, Unsaid};
 use super::trial::Trial;
 use super::wait::Client;
-use crate::config::snapshot::{Balance, KeyIx, ProviderIx, Shaping, Spread};
+use crate::config::snapshot::{Balance, Key, KeyIx, Provider, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
 use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
-use crate::limits;
 use crate::plan::board::{Model, Rest};
 use crate::plan::breaker::Cause;
 use crate::plan::conversation;
@@ -32,7 +33,7 @@ use crate::plan::route::{Chosen, Target};
 use crate::plan::shape::{self, Going};
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, Outline, Reading};
-use crate::protocol::{self, Protocol};
+use crate::protocol::{self, Dialect, Protocol};
 use crate::record::{Entry, Text};
 use crate::rt::Net;
 
@@ -40,11 +41,11 @@ use crate::rt::Net;
 pub(super) struct Prepared<'a> {
     pub(super) view: &'a Rc<View>,
     pub(super) called: &'a Called,
-    head: &'a RequestHead,
+    pub(super) head: &'a RequestHead,
     pub(super) input: &'a [u8],
     pub(super) body: &'a [u8],
-    decoded: bool,
-    asked: Asked,
+    pub(super) decoded: bool,
+    pub(super) asked: Asked,
     /// Its members, where the route looks at them.
     pub(super) outline: Option<Outline>,
     /// The model asked for.
@@ -57,6 +58,8 @@ pub(super) struct Prepared<'a> {
 pub(super) enum Reached<S> {
     /// An upstream's answer has begun.
     Answer(Box<Found<S>>),
+    /// The same of a request that was translated.
+    Turned(Box<Found<S>>, Box<Turned>),
     /// The target is the demo provider.
     Demo(Demo),
     /// The request cannot be served, whatever upstream.
@@ -138,13 +141,20 @@ impl<'a> Prepared<'a> {
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
-    fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
+    pub(super) fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
         let stands = self.called.model.is_none() && asked.models.len() == 1 && *target.model == *asked.model(body);
         sniff::splice(asked, body, (!stands).then_some(target.model), self.asked.lacks_usage())
     }
 
-    /// The body as the route and the provider change it; nothing if they do not.
-    fn shaped(&self, target: &Target<'_>, chosen: &Chosen<'_>, fields: &Fields) -> Option<Vec<u8>> {
+    /// `body`, written in `dialect`, as the route and the provider change it; nothing if they do not.
+    pub(super) fn shaped(
+        &self,
+        target: &Target<'_>,
+        chosen: &Chosen<'_>,
+        fields: &Fields,
+        dialect: Dialect,
+        body: &[u8],
+    ) -> Option<Vec<u8>> {
         let s = &self.view.snapshot;
         let route = chosen.route.map(|route| &s.routes[usize::from(route)].shaping);
         let none = Shaping::default();
@@ -153,7 +163,7 @@ impl<'a> Prepared<'a> {
             return None;
         }
         let going = Going {
-            dialect: self.called.dialect,
+            dialect,
             from: self.called.dialect,
             asked: &self.model,
             model: target.model,
@@ -161,15 +171,32 @@ impl<'a> Prepared<'a> {
             effort: chosen.effort,
             header: &|name, is| choose::header_holds(fields, self.input, name, is),
         };
-        shape::shape(&shapings, &going, self.body)
+        shape::shape(&shapings, &going, body)
     }
 }
 
-/// What one attempt came to.
-pub(super) enum Tried<S> {
-    Answer(Answered<S>),
-    Failed(Failure),
-    Gone,
+impl Prepared<'_> {
+    /// Writes the head of the request for a target that speaks the client's protocol.
+    pub(super) fn head_for(
+        &self,
+        target: &Target<'_>,
+        provider: &Provider,
+        key: &Key,
+        fields: &Fields,
+        body_bytes: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let request = outgoing::Request {
+            head: self.head,
+            fields,
+            input: self.input,
+            call: &self.called.call(self.input),
+            protocol: target.protocol,
+            model: target.model,
+            decoded: self.decoded,
+        };
+        outgoing::request(&request, provider, key, body_bytes, out);
+    }
 }
 
 /// What a round over all targets came to.
@@ -194,7 +221,7 @@ pub(super) async fn reach<N: Net>(
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
-    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: None };
+    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: Cell::new(None), pivot: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -232,7 +259,9 @@ pub(super) struct Trip<'t, 'a, 'c> {
     /// The first key of the last round that was well and full, and the place of its target.
     full: Option<(usize, KeyIx)>,
     /// The key of the last attempt that was made beside another.
-    pub(super) beside: Option<KeyIx>,
+    pub(super) beside: Cell<Option<KeyIx>>,
+    /// What the request means, once a target has to be told in another protocol.
+    pivot: Pivot<'a>,
 }
 
 /// What using a key came to.
@@ -243,7 +272,7 @@ enum Step<S> {
     Stop,
 }
 
-impl Trip<'_, '_, '_> {
+impl<'a, 'c> Trip<'_, 'a, 'c> {
     /// Every target once, every key of it that may be used now once.
     async fn round<N: Net>(
         &mut self,
@@ -256,7 +285,8 @@ impl Trip<'_, '_, '_> {
         let mut tried: SmallVec<[KeyIx; 8]> = SmallVec::new();
         self.full = None;
         'targets: for (place, target) in chosen.targets.iter().enumerate() {
-            if !protocol::serves(target.protocol, request.called.endpoint) {
+            let upstream = translate::bridge(request, target);
+            if !protocol::serves(target.protocol, request.called.endpoint) && upstream.is_none() {
                 continue;
             }
             entry.provider = target.provider;
@@ -264,6 +294,14 @@ impl Trip<'_, '_, '_> {
             if target.protocol == Protocol::Demo {
                 return Round::Over(Reached::Demo(Demo { body: request.body.to_vec() }));
             }
+            let said = match upstream.map(|upstream| self.say(client, target, upstream, &scratch.fields)).transpose() {
+                Ok(said) => said,
+                Err(Unsaid::Refused(fault, message)) => return Round::Over(Reached::Refused { fault, message }),
+                Err(Unsaid::Unsayable(failure)) => {
+                    self.failed.get_or_insert((failure, target.provider));
+                    continue;
+                }
+            };
             let pool = &view.pools[usize::from(target.provider)];
             let fields =
                 scratch.fields.iter().map(|field| (field.name.of(request.input), field.value.of(request.input)));
@@ -281,7 +319,7 @@ impl Trip<'_, '_, '_> {
                 let Some(key) = pool.pick(&ready, conversation, &view.board.bindings) else { break };
                 tried.push(key);
                 let Ok(trial) = Trial::begin(view, key, model, now_ms) else { continue };
-                match self.use_key(client, place, trial, scratch, entry).await {
+                match self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await {
                     Step::Over(reached) => return Round::Over(reached),
                     Step::OtherKey => tried.extend(self.beside.take()),
                     Step::OtherTarget => continue 'targets,
@@ -297,7 +335,7 @@ impl Trip<'_, '_, '_> {
     async fn use_key<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        mut place: usize,
+        (mut place, said): (usize, Option<&Said<N>>),
         mut trial: Trial,
         scratch: &mut Scratch,
         entry: &mut Entry,
@@ -306,22 +344,27 @@ impl Trip<'_, '_, '_> {
         (entry.provider, entry.model_sent) = (target.provider, Text::new(target.model));
         entry.attempts += 1;
         entry.key = trial.key;
-        self.beside = None;
+        self.beside.set(None);
         let measures = self.measures(target);
         let began_us = if measures == (None, false) { 0 } else { client.core.net.now_us() };
         let tried = match self.request.view.snapshot.retry.hedge_ms {
-            0 => attempt(client, self.request, self.chosen, target, trial.key, scratch).await,
+            0 => attempt(client, &self.ask(place, said), trial.key, scratch, entry).await,
             // Boxed, so that nobody else's exchange has room for two attempts.
-            ms => Box::pin(self.hedged(client, ms, (&mut place, &mut trial), scratch, entry)).await,
+            ms => Box::pin(self.hedged(client, (ms, said), (&mut place, &mut trial), scratch, entry)).await,
         };
         let target = &self.chosen.targets[place];
         let failure = match tried {
-            Tried::Answer(answered) if answered.hollow && self.has_others(entry) => rejected::hollow(client, answered),
-            Tried::Answer(answered) => {
+            Tried::Answer(answered, _) if answered.hollow && self.has_others(entry) => {
+                rejected::hollow(client, answered)
+            }
+            Tried::Answer(answered, turned) => {
                 // When the second of two began nobody has noted.
-                let measures = if self.beside.is_some() { (None, false) } else { measures };
-                let found = self.found(answered, trial, target, measures, began_us);
-                return Step::Over(Reached::Answer(Box::new(found)));
+                let measures = if self.beside.get().is_some() { (None, false) } else { measures };
+                let found = Box::new(self.found(answered, trial, target, measures, began_us));
+                return Step::Over(match turned {
+                    None => Reached::Answer(found),
+                    Some(turned) => Reached::Turned(found, turned),
+                });
             }
             Tried::Gone => return Step::Over(Reached::Gone),
             Tried::Failed(failure) => failure,
@@ -339,7 +382,7 @@ impl Trip<'_, '_, '_> {
     /// Whether somebody is left to ask.
     fn has_others(&self, entry: &Entry) -> bool {
         let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let serves = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
+        let serves = |target: &&Target<'_>| is_asked(request, target);
         let keys =
             |target: &Target<'_>| snapshot.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).count();
         let all: usize = self.chosen.targets.iter().filter(serves).map(keys).sum();
@@ -357,10 +400,36 @@ impl Trip<'_, '_, '_> {
         let (place, key) = self.full?;
         let model = Model::new(self.chosen.targets[place].model);
         match line::wait(client, self.request.view, key, model).await {
-            Waited::Turn(trial) => Some(self.use_key(client, place, trial, scratch, entry).await),
+            Waited::Turn(trial) => {
+                let target = &self.chosen.targets[place];
+                let upstream = translate::bridge(self.request, target);
+                // It was said before, and can be said again.
+                let said = upstream.and_then(|upstream| self.say(client, target, upstream, &scratch.fields).ok());
+                Some(self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await)
+            }
             Waited::Gone => Some(Step::Over(Reached::Gone)),
             Waited::Late | Waited::Resting => None,
         }
+    }
+
+    /// The request as `target` is asked in the protocol of `upstream`.
+    fn say<N: Net>(
+        &mut self,
+        client: &Client<N>,
+        target: &Target<'_>,
+        upstream: Dialect,
+        fields: &Fields,
+    ) -> Result<Said<N>, Unsaid> {
+        let (request, chosen) = (self.request, self.chosen);
+        translate::say(&client.core, request, &mut self.pivot, target, upstream, |body| {
+            request.shaped(target, chosen, fields, upstream, body)
+        })
+    }
+
+    /// What the target of this place is asked.
+    pub(super) fn ask<'s, N: Net>(&'s self, place: usize, said: Option<&'s Said<N>>) -> Ask<'s, 'a, 'c, N> {
+        let target = &self.chosen.targets[place];
+        Ask { request: self.request, pivot: &self.pivot, said, chosen: self.chosen, target }
     }
 
     /// What is measured of an answer of this target: its own name, where the route goes by speed, and whether its key
@@ -400,7 +469,7 @@ impl Trip<'_, '_, '_> {
         let (view, request) = (self.request.view, self.request);
         let snapshot = &*view.snapshot;
         self.chosen.targets.iter().flat_map(move |target| {
-            let serves = protocol::serves(target.protocol, request.called.endpoint);
+            let serves = is_asked(request, target);
             let model = Model::new(target.model);
             snapshot.keys_of(target.provider).filter(move |(_, key)| serves && key.serves(target.model)).filter_map(
                 move |(key, _)| {
@@ -447,6 +516,11 @@ fn quoted(name: &str) -> Box<[u8]> {
     quoted.into()
 }
 
+/// Whether `target` can be asked at all.
+fn is_asked(request: &Prepared<'_>, target: &Target<'_>) -> bool {
+    protocol::serves(target.protocol, request.called.endpoint) || translate::bridge(request, target).is_some()
+}
+
 /// Whether speed decides who is asked.
 fn measured(snapshot: &crate::config::Snapshot, chosen: &Chosen<'_>) -> bool {
     let route = chosen.route.filter(|_| chosen.turn.is_some());
@@ -455,7 +529,7 @@ fn measured(snapshot: &crate::config::Snapshot, chosen: &Chosen<'_>) -> bool {
 
 /// Nothing could even be tried: the protocols do not meet, or no key is there for the model.
 fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate::config::Snapshot) -> Reached<S> {
-    let meets = |target: &&Target<'_>| protocol::serves(target.protocol, request.called.endpoint);
+    let meets = |target: &&Target<'_>| is_asked(request, target);
     match targets.iter().find(meets) {
         Some(target) => Reached::Refused {
             fault: Fault::Unavailable,
@@ -469,74 +543,5 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
             Fault::NotImplemented,
             "the provider of this model speaks another protocol, and translation between protocols is not there yet",
         ),
-    }
-}
-
-pub(super) async fn attempt<N: Net>(
-    client: &mut Client<N>,
-    request: &Prepared<'_>,
-    chosen: &Chosen<'_>,
-    target: &Target<'_>,
-    key: KeyIx,
-    scratch: &mut Scratch,
-) -> Tried<N::Stream> {
-    let snapshot = &request.view.snapshot;
-    let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
-    let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
-    let Scratch { fields, answer, out, .. } = scratch;
-    // The body first, for the head names its length.
-    let shaped = request.shaped(target, chosen, fields);
-    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
-    let spliced = match (&shaped, &again) {
-        (Some(body), Some(asked)) => request.spliced(target, body, asked),
-        (_, _) => request.spliced(target, request.body, &request.asked),
-    };
-    let call = request.called.call(request.input);
-    out.clear();
-    outgoing::request(
-        &outgoing::Request {
-            head: request.head,
-            fields,
-            input: request.input,
-            call: &call,
-            protocol: target.protocol,
-            model: target.model,
-            decoded: request.decoded,
-        },
-        provider,
-        key,
-        spliced.total_len(),
-        out,
-    );
-    // A small body is copied behind its head: one slice costs the kernel less than several.
-    let is_small = spliced.total_len() <= limits::COPIED_BYTES_MAX;
-    if is_small {
-        spliced.write_to(out);
-    }
-    let mut pieces: SmallVec<[&[u8]; 8]> = SmallVec::new();
-    pieces.push(&out[..]);
-    if !is_small {
-        pieces.extend(spliced.segments());
-    }
-    let destination = Destination {
-        way,
-        book: &book,
-        connect_ms: provider.timeouts.connect_ms,
-        answer_ms: provider.timeouts.begins_ms(request.streamed, request.body.len()),
-        streamed: request.streamed,
-        generates: request.called.endpoint.generates(),
-        dialect: request.called.dialect,
-        renamed: target.mapped,
-    };
-    match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
-        Err(NoAnswer::Gone) => Tried::Gone,
-        Err(NoAnswer::Failed(failure)) => {
-            let body = failure.body.filter(|body| is_error(body)).map(|body| masked(&body, key.secret.expose()));
-            Tried::Failed(Failure { body, ..failure }.ruled(&provider.on_error))
-        }
-        Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, || client.core.net.unix_ms()) {
-            None => Tried::Answer(answered),
-            Some(verdict) => Tried::Failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
-        },
     }
 }

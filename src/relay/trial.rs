@@ -6,10 +6,12 @@
 use std::rc::Rc;
 
 use super::core::{Core, View};
+use super::pipe::End;
 use super::ready;
 use crate::config::snapshot::KeyIx;
 use crate::plan::board::{Leave, Model};
 use crate::plan::breaker::Outcome;
+use crate::plan::retry::Verdict;
 use crate::rt::Net;
 
 /// A key in use.
@@ -73,10 +75,16 @@ impl Trial {
         }
     }
 
-    /// The answer has ended well.
-    pub(super) fn served<N: Net>(&mut self, core: &Core<N>, model: &str) {
-        self.tell(core, model, Outcome::Served);
-        self.is_open = false;
+    /// The answer has ended so. That a client leaves says nothing of the key.
+    pub(super) fn ended<N: Net>(&mut self, core: &Core<N>, model: &str, end: End) {
+        match end {
+            End::Whole => {
+                self.tell(core, model, Outcome::Served);
+                self.is_open = false;
+            }
+            End::Told | End::Broken => self.failed(core, model, Verdict::FAILING.outcome),
+            End::Gone => {}
+        }
     }
 
     /// It failed, with this for the key. Of `model`, the upstream's name, the beginning is enough.

@@ -17,6 +17,14 @@ pub fn comment(text: &[u8], out: &mut Vec<u8>) {
     lines(b": ", text, out);
 }
 
+/// What tells a reader that a quiet stream goes on: a comment, or the event that Anthropic has for it.
+pub fn ping(named: bool) -> &'static [u8] {
+    match named {
+        true => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        false => b": ping\n\n",
+    }
+}
+
 /// Appends the end mark of the Chat dialect.
 pub fn done(out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: [DONE]\n\n");

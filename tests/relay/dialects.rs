@@ -1,10 +1,10 @@
-//! What weir says by itself, each in the caller's dialect: model lists, probes, CORS, unknown paths, and that it does not
-//! translate yet.
+//! What weir says by itself, each in the caller's dialect: model lists, probes, CORS, unknown paths, and that a provider
+//! has nothing like what is asked for.
 
 use crate::support::*;
 
 on_both_drivers!(
-    a_foreign_protocol_is_501,
+    what_no_protocol_can_say_is_501,
     an_unknown_path_is_404,
     a_wrong_method_is_405,
     probes_need_no_key,
@@ -16,21 +16,19 @@ on_both_drivers!(
     a_client_sees_only_its_models,
 );
 
-fn a_foreign_protocol_is_501(driver: Driver) {
+fn what_no_protocol_can_say_is_501(driver: Driver) {
     let paths = [
-        ("/v1/chat/completions", "chat", Dialect::OpenAi),
-        ("/v1/responses", "responses", Dialect::OpenAi),
-        ("/v1/messages", "anthropic", Dialect::Anthropic),
-        ("/v1/messages/count_tokens", "anthropic", Dialect::Anthropic),
-        ("/v1beta/models/m:generateContent", "gemini", Dialect::Gemini),
-        ("/v1beta/models/m:streamGenerateContent?alt=sse", "gemini", Dialect::Gemini),
-        ("/api/chat", "ollama", Dialect::Ollama),
+        ("/v1/embeddings", &["chat", "responses"][..], Dialect::OpenAi),
+        ("/v1/moderations", &["chat", "responses"], Dialect::OpenAi),
+        ("/v1/rerank", &["chat", "responses"], Dialect::OpenAi),
+        ("/v1beta/models/m:embedContent", &["gemini"], Dialect::Gemini),
+        ("/api/embed", &["ollama"], Dialect::Ollama),
     ];
     for protocol in ["chat", "responses", "anthropic", "gemini", "ollama"] {
         let (weir, mut upstream) = relay(driver, protocol);
         let mut client = weir.client();
         for (path, own, dialect) in paths {
-            if own != protocol {
+            if !own.contains(&protocol) {
                 client.post(path, r#"{"model":"m","messages":[],"stream":true}"#);
                 refused(&client.answer(), dialect, 501);
             }

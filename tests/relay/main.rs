@@ -28,4 +28,5 @@ mod routing;
 mod sandbox;
 mod streams;
 mod succession;
+mod translation;
 mod upstream_tls;

@@ -15,6 +15,7 @@ on_both_drivers!(
     audio_need_not_say_why_it_ends,
     a_stream_of_broken_framing_is_broken_off,
     a_silent_stream_is_ended,
+    a_quiet_stream_is_kept_alive,
     a_stream_refused_before_its_start_falls_back,
 );
 
@@ -356,6 +357,33 @@ fn a_silent_stream_is_ended(driver: Driver) {
 }
 
 /// A 200 whose first event is an error, and one that ends with neither text nor a finish reason: nothing went out yet.
+/// Pings come between events and nowhere else, also while the rest of an event is awaited.
+fn a_quiet_stream_is_kept_alive(driver: Driver) {
+    for (protocol, path, ping) in [
+        ("chat", "/v1/chat/completions", ": ping\n\n"),
+        ("anthropic", "/v1/messages", "event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+    ] {
+        let mut upstream = Upstream::new();
+        let mut config = config(protocol, &upstream);
+        config["timeouts"] = json!({ "ping_ms": 100 });
+        let weir = Weir::start(driver, config);
+        let mut client = weir.client();
+        client.post(path, r#"{"model":"m","messages":[],"stream":true}"#);
+        let mut call = upstream.next();
+        let events = if protocol == "chat" { chat_event("one") + &chat_stop() + DONE } else { anthropic_stream() };
+        let at = events.find("\n\n").expect("a first event") + 2;
+        call.open("text/event-stream");
+        call.chunk(&events[..at + 7]);
+        let begun = text(&client.wire.until("\r\n\r\n"));
+        assert!(begun.contains("200"), "{begun}");
+        let seen = text(&client.wire.until(ping)) + &text(&client.wire.until(ping));
+        assert!(!seen.contains(&events[at..at + 7]) || events[..at].contains(&events[at..at + 7]), "{seen}");
+        call.chunk(&events[at + 7..]);
+        call.last_chunk();
+        client.wire.until(&events[events.len() - 20..events.len() - 2]);
+    }
+}
+
 fn a_stream_refused_before_its_start_falls_back(driver: Driver) {
     for sent in ["data: {\"error\":{\"message\":\"overloaded\",\"code\":529}}\n\n", ": comment only\n\n", ""] {
         let mut upstream = Upstream::new();

@@ -1,0 +1,122 @@
+//! Between a client that speaks one protocol and a provider that speaks another.
+//!
+//! A request is decoded once and encoded for each target. Its answer goes the other way: the provider's decoder tells
+//! events, [`stage`] puts right what only the pair of both knows (names of tools, the reason to stop, thoughts in tags),
+//! the client's encoder writes them; as a stream ([`Stream`]) or whole ([`whole`]). Which decoder and which encoder is
+//! one `match` for each frame and each event, in [`any`]; nothing is written for a pair.
+//!
+//! Bytes in, bytes out; the relay has the sockets, and decides which targets there are.
+
+mod any;
+mod stage;
+mod stream;
+mod tags;
+mod whole;
+
+pub use any::{decode_request, encode_request, failure};
+pub use stage::{End, Seen};
+pub use stream::Stream;
+pub use whole::{Collector, read, write};
+
+use super::ir::{BadRequest, Names, Opening, Request};
+use super::path::{Call, Endpoint};
+use super::{Dialect, Protocol, responses};
+use crate::base::secret::Secret;
+use crate::sse::Framing;
+
+/// What an answer has to know of its request.
+#[derive(Debug)]
+pub struct Answering {
+    /// What the client speaks.
+    pub client: Dialect,
+    /// What the provider speaks.
+    pub upstream: Dialect,
+    /// Tool names that had to change.
+    pub names: Names,
+    /// The tag by which the provider's text marks thoughts; `think` for `<think>`.
+    pub think_tag: Option<Box<str>>,
+    /// The model as the provider knows it, for answers that name none.
+    pub model: String,
+    /// What is made unreadable in the provider's own words.
+    pub secret: Secret,
+    /// What the answer begins with.
+    pub opening: Opening,
+}
+
+/// What a provider of `protocol` is spoken to in, where a request for `endpoint` has to be translated for it; nothing
+/// where it cannot be.
+pub fn bridge(endpoint: Endpoint, protocol: Protocol) -> Option<Dialect> {
+    let upstream = match protocol {
+        Protocol::Chat | Protocol::Azure => Dialect::Chat,
+        Protocol::Responses => Dialect::Responses,
+        Protocol::Anthropic => Dialect::Anthropic,
+        Protocol::Gemini => Dialect::Gemini,
+        Protocol::Ollama => Dialect::Ollama,
+        Protocol::Demo => return None,
+    };
+    (is_translated(endpoint) && any::is_heard(endpoint.dialect()) && any::is_asked(upstream)).then_some(upstream)
+}
+
+/// Whether what is asked for has a meaning that other protocols can say.
+fn is_translated(endpoint: Endpoint) -> bool {
+    use Endpoint as E;
+    matches!(
+        endpoint,
+        E::ChatCompletions
+            | E::Responses
+            | E::Messages
+            | E::GeminiGenerate
+            | E::GeminiStream
+            | E::OllamaChat
+            | E::OllamaGenerate
+    )
+}
+
+/// The call that asks an upstream of `dialect` for an answer, and its query.
+pub fn call(dialect: Dialect, stream: bool) -> (Call<'static>, &'static [u8]) {
+    let (endpoint, tail, query): (_, &[u8], &[u8]) = match (dialect, stream) {
+        (Dialect::Chat, _) => (Endpoint::ChatCompletions, b"", b""),
+        (Dialect::Responses, _) => (Endpoint::Responses, b"", b""),
+        (Dialect::Anthropic, _) => (Endpoint::Messages, b"", b""),
+        (Dialect::Gemini, false) => (Endpoint::GeminiGenerate, b":generateContent", b""),
+        (Dialect::Gemini, true) => (Endpoint::GeminiStream, b":streamGenerateContent", b"alt=sse"),
+        (Dialect::Ollama, _) => (Endpoint::OllamaChat, b"", b""),
+    };
+    (Call { endpoint, dialect, provider: None, model: None, tail }, query)
+}
+
+/// Whether a request can be said to a provider of `upstream` at all, whatever its words: what the vendor keeps is with
+/// that vendor alone.
+pub fn refuse(request: &Request<'_>, upstream: Dialect) -> Result<(), BadRequest> {
+    match (request.origin, upstream) {
+        (Dialect::Responses, Dialect::Responses) => Ok(()),
+        (Dialect::Responses, _) => responses::refuse_stored(request),
+        _ => Ok(()),
+    }
+}
+
+/// Takes from `body`, a client's request, what its answer repeats.
+pub fn open(dialect: Dialect, body: &[u8], opening: &mut Opening) {
+    if dialect == Dialect::Responses {
+        responses::open(body, opening);
+    }
+}
+
+/// The media type of an answer in `dialect`: whole, or a stream in this framing.
+pub fn content_type(stream: Option<Framing>) -> &'static str {
+    match stream {
+        None | Some(Framing::Array) => "application/json",
+        Some(Framing::Sse) => "text/event-stream; charset=utf-8",
+        Some(Framing::Lines) => "application/x-ndjson",
+    }
+}
+
+/// How a stream for a client of `dialect` is framed; Gemini's is events where the query says `alt=sse`.
+pub fn framing(dialect: Dialect, query: &[u8]) -> Framing {
+    match dialect {
+        Dialect::Chat | Dialect::Responses | Dialect::Anthropic => Framing::Sse,
+        Dialect::Ollama => Framing::Lines,
+        Dialect::Gemini if query.split(|&byte| byte == b'&').any(|pair| pair == b"alt=sse") => Framing::Sse,
+        Dialect::Gemini => Framing::Array,
+    }
+}

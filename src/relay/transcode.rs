@@ -1,0 +1,421 @@
+//! The answer of a translated exchange: the provider's bytes in, the client's frames out.
+//!
+//! What has arrived is written in the same turn, and the provider is read again once that is out, so a slow client holds
+//! the provider back. Between two reads no buffer is held, only what the translation itself remembers. A stream that
+//! breaks off is ended by the dialect's error event where it has one, else its framing is broken off; the end mark comes
+//! from a whole answer alone.
+
+use std::io::IoSlice;
+use std::rc::Rc;
+
+use super::attempt::{Answered, NoAnswer};
+use super::core::Scratch;
+use super::exchange::{Exchange, micros};
+use super::failure::Failure;
+use super::pipe::{End, Frame};
+use super::reach::Found;
+use super::reply;
+use super::session::After;
+use super::translate::Turned;
+use super::upstream::Lane;
+use super::wait::{Client, Gone, Interest, Wake};
+use crate::config::snapshot::ProviderIx;
+use crate::http::body::{Decoder, State};
+use crate::http::head::{Name, Version};
+use crate::http::write::{self, chunk_head};
+use crate::limits;
+use crate::protocol::failure::Fault;
+use crate::protocol::ir::Response;
+use crate::protocol::translate::{self, Answering, Collector, Seen, Stream};
+use crate::record::Outcome;
+use crate::rt::{Net, Stream as _, sys};
+
+/// Room in front of what is written, for the head of its chunk.
+const ROOM: usize = 18;
+
+/// The upstream's side of an answer under way.
+struct Source<S> {
+    lane: Lane<S>,
+    decoder: Decoder,
+    ended: bool,
+    reusable: bool,
+    /// How long it has said nothing.
+    quiet_ms: u32,
+}
+
+/// A stream on its way.
+struct Turn<'c, N: Net> {
+    client: &'c mut Client<N>,
+    stream: Box<Stream>,
+    frame: Frame,
+    idle_ms: u32,
+    ping_ms: u32,
+    stall_ms: u32,
+    start_us: u64,
+    bytes: u64,
+    first_token_us: Option<u64>,
+}
+
+impl Exchange {
+    /// Passes on the answer to a translated request.
+    pub(super) async fn turn<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        found: Found<N::Stream>,
+        mut turned: Box<Turned>,
+        version: Version,
+        scratch: Box<Scratch>,
+    ) -> After {
+        let core = Rc::clone(&client.core);
+        let Found { answered, mut trial, provider, reused, measured, .. } = found;
+        self.entry.reused = reused;
+        self.entry.first_byte_us = micros(core.net.now_us() - self.start_us);
+        self.note.close |= core.is_draining() || self.entry.streamed && version == Version::Http10;
+        if let Some(field) = scratch.answer.get(Name::XRequestId) {
+            write::field("x-upstream-request-id", field.value.of(&answered.buffer), &mut turned.fields);
+        }
+        core.take_back(scratch);
+        trial.began(&core, self.entry.model_sent.as_str());
+        let (end, after) = match self.entry.streamed {
+            true => self.turn_stream(client, answered, turned, version, provider).await,
+            false => self.turn_whole(client, answered, turned, provider).await,
+        };
+        trial.ended(&core, self.entry.model_sent.as_str(), end);
+        if let Some(measured) = measured {
+            // An answer that says nothing, or is no stream, has its first token with its first byte.
+            let first_us = self.entry.first_token_us.min(micros(core.net.now_us() - self.start_us));
+            let first_us = if self.entry.streamed { first_us } else { self.entry.first_byte_us };
+            measured.tell(&core, &trial, self.start_us + u64::from(first_us));
+        }
+        after
+    }
+
+    async fn turn_stream<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        answered: Answered<N::Stream>,
+        turned: Box<Turned>,
+        version: Version,
+        provider: ProviderIx,
+    ) -> (End, After) {
+        let core = Rc::clone(&client.core);
+        let Turned { answering, whole, fields } = *turned;
+        let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
+        let head = self.stream_head(&answering, &fields, frame);
+        let framing = answered.stream.unwrap_or(crate::sse::Framing::Sse);
+        let mut turn = Turn {
+            client,
+            stream: Stream::new(answering, framing),
+            frame,
+            idle_ms: self.view.snapshot.providers[usize::from(provider)].timeouts.stream_idle_ms,
+            ping_ms: self.view.snapshot.timeouts.ping_ms,
+            stall_ms: self.note.stall_ms,
+            start_us: self.start_us,
+            bytes: 0,
+            first_token_us: None,
+        };
+        core.tally.streams_open.add(1);
+        let end = match whole {
+            Some((response, _)) => turn.replay(answered, &response, head).await,
+            None => turn.pass(answered, head).await,
+        };
+        core.tally.streams_open.sub(1);
+        self.entry.response_bytes = turn.bytes;
+        if let Some(us) = turn.first_token_us {
+            self.entry.first_token_us = micros(us);
+        }
+        self.saw(turn.stream.seen(), &core.tally);
+        (end, self.ended(200, end))
+    }
+
+    async fn turn_whole<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        answered: Answered<N::Stream>,
+        mut turned: Box<Turned>,
+        provider: ProviderIx,
+    ) -> (End, After) {
+        let read = match turned.whole.take() {
+            Some(read) => {
+                release(client, answered);
+                Ok(read)
+            }
+            None => {
+                let idle_ms = self.view.snapshot.providers[usize::from(provider)].timeouts.stream_idle_ms;
+                collect(client, answered, &mut turned.answering, idle_ms).await
+            }
+        };
+        match read {
+            Ok((response, seen)) => {
+                let answering = &turned.answering;
+                let mut body = Vec::new();
+                translate::write(answering.client, &response, &answering.opening, &mut body);
+                self.saw(&seen, &client.core.tally);
+                self.settle(200, Outcome::Ok);
+                let kind = translate::content_type(None);
+                let sent = reply::send(client, &self.note, 200, kind, &body, &turned.fields).await;
+                (End::Whole, self.after(sent))
+            }
+            Err(NoAnswer::Failed(failure)) => (End::Told, self.fail(client, failure, provider).await),
+            Err(NoAnswer::Gone) => {
+                self.settle(499, Outcome::ClientGone);
+                (End::Gone, After::Cut)
+            }
+        }
+    }
+
+    fn saw(&mut self, seen: &Seen, tally: &crate::record::Tally) {
+        self.entry.tokens = seen.usage.into();
+        tally.events_skipped.add(u64::from(seen.skipped));
+    }
+
+    fn stream_head(&self, answering: &Answering, fields: &[u8], frame: Frame) -> Vec<u8> {
+        let mut head = Vec::with_capacity(384 + fields.len());
+        write::status_line(200, &mut head);
+        write::field("content-type", translate::content_type(answering.opening.framing).as_bytes(), &mut head);
+        head.extend_from_slice(b"cache-control: no-cache\r\n");
+        reply::marks(self.note.id.as_ref(), self.note.cors, self.note.close, &mut head);
+        head.extend_from_slice(fields);
+        // An nginx in front of us would otherwise collect the stream.
+        head.extend_from_slice(b"x-accel-buffering: no\r\n");
+        if frame == Frame::Chunked {
+            head.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
+        head.extend_from_slice(write::CRLF);
+        head
+    }
+}
+
+impl<N: Net> Turn<'_, N> {
+    /// A provider's stream.
+    async fn pass(&mut self, answered: Answered<N::Stream>, mut head: Vec<u8>) -> End {
+        let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = answered;
+        let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
+        let mut out = self.room();
+        self.stream.push(&buffer[payload], &mut out);
+        if ended {
+            self.stream.finish(&mut out);
+        }
+        self.client.core.slabs.give(buffer);
+        self.note_token();
+        let end = loop {
+            match self.write(&head, out).await {
+                Err(Gone) => break End::Gone,
+                Ok(Some(end)) => break end,
+                Ok(None) => head = Vec::new(),
+            }
+            out = match self.next(&mut source).await {
+                Err(Gone) => break End::Gone,
+                Ok(out) => out,
+            };
+        };
+        if end == End::Whole && self.client.drained(&mut source).await {
+            self.client.core.lanes.give(source.lane, self.client.core.now_ms());
+        }
+        end
+    }
+
+    /// A whole answer, told as a stream.
+    async fn replay(&mut self, answered: Answered<N::Stream>, response: &Response, head: Vec<u8>) -> End {
+        release(self.client, answered);
+        let mut out = self.room();
+        self.stream.replay(response, &mut out);
+        self.note_token();
+        match self.write(&head, out).await {
+            Ok(end) => end.unwrap_or(End::Broken),
+            Err(Gone) => End::Gone,
+        }
+    }
+
+    /// Waits for more from the provider; gives what the client gets for it.
+    async fn next(&mut self, source: &mut Source<N::Stream>) -> Result<Vec<u8>, Gone> {
+        loop {
+            let left_ms = self.idle_ms.saturating_sub(source.quiet_ms);
+            let wait_ms = if self.ping_ms == 0 { left_ms } else { left_ms.min(self.ping_ms) };
+            match self.client.more(source, wait_ms).await? {
+                More::Nothing => {}
+                More::Bytes(buffer, range) => {
+                    let mut out = self.room();
+                    self.stream.push(&buffer[range], &mut out);
+                    if source.ended {
+                        self.stream.finish(&mut out);
+                    }
+                    self.client.core.slabs.give(buffer);
+                    self.note_token();
+                    return Ok(out);
+                }
+                More::Cut(message) => {
+                    let mut out = self.room();
+                    self.stream.cut(Fault::BadGateway, message, &mut out);
+                    return Ok(out);
+                }
+                More::Quiet => {
+                    source.quiet_ms = source.quiet_ms.saturating_add(wait_ms);
+                    let mut out = self.room();
+                    match source.quiet_ms >= self.idle_ms {
+                        true => self.stream.cut(Fault::Timeout, "the provider's stream stood still", &mut out),
+                        false => self.stream.ping(&mut out),
+                    }
+                    return Ok(out);
+                }
+            }
+        }
+    }
+
+    /// An empty buffer to write into, with room in front.
+    fn room(&self) -> Vec<u8> {
+        let mut out = self.client.core.slabs.take();
+        out.resize(ROOM, 0);
+        out
+    }
+
+    fn note_token(&mut self) {
+        if self.first_token_us.is_none() && self.stream.seen().spoke {
+            self.first_token_us = Some(self.client.core.net.now_us() - self.start_us);
+        }
+    }
+
+    /// How the answer ends, once it has.
+    fn end(&self) -> Option<End> {
+        self.stream.seen().end.map(|end| match end {
+            translate::End::Whole => End::Whole,
+            translate::End::Failed(_) if self.stream.is_failure_told() => End::Told,
+            translate::End::Failed(_) => End::Broken,
+        })
+    }
+
+    /// Writes `out`, behind `head` where that has not gone yet. Gives the end, if this was it.
+    async fn write(&mut self, head: &[u8], mut out: Vec<u8>) -> Result<Option<End>, Gone> {
+        let end = self.end();
+        let size = out.len() - ROOM;
+        let mut start = ROOM;
+        if self.frame == Frame::Chunked {
+            if size > 0 {
+                let (text, length) = chunk_head(size);
+                start -= length;
+                out[start..ROOM].copy_from_slice(&text[..length]);
+                out.extend_from_slice(write::CRLF);
+            }
+            if matches!(end, Some(End::Whole | End::Told)) {
+                out.extend_from_slice(write::LAST_CHUNK);
+            }
+        }
+        self.bytes += (head.len() + out.len() - start) as u64;
+        let mut slices = [IoSlice::new(head), IoSlice::new(&out[start..])];
+        // Empty slices cost the kernel as much as full ones.
+        let slices = if head.is_empty() { &mut slices[1..] } else { &mut slices[..] };
+        if out.len() > start || !head.is_empty() {
+            self.client.write(slices, self.stall_ms).await?;
+        }
+        self.client.core.slabs.give(out);
+        Ok(end)
+    }
+}
+
+/// What waiting for an upstream brought.
+enum More {
+    /// Payload in this part of the buffer; may be empty.
+    Bytes(Vec<u8>, std::ops::Range<usize>),
+    /// A wait that was for nothing.
+    Nothing,
+    /// It has said nothing for so long.
+    Quiet,
+    /// Its message broke off.
+    Cut(&'static str),
+}
+
+impl<N: Net> Client<N> {
+    /// Waits for more of an answer, and reads it.
+    async fn more(&mut self, source: &mut Source<N::Stream>, wait_ms: u32) -> Result<More, Gone> {
+        self.due_in(wait_ms);
+        match self.lane(&source.lane.stream, Interest::Read).await {
+            Wake::Lane => {}
+            Wake::Gone => return Err(Gone),
+            Wake::Due => return Ok(More::Quiet),
+        }
+        let mut buffer = self.core.slabs.take();
+        let more = match source.lane.stream.try_read(&mut buffer) {
+            Ok(0) if source.decoder.eof().is_ok() => {
+                source.ended = true;
+                source.reusable = false;
+                return Ok(More::Bytes(buffer, 0..0));
+            }
+            Ok(0) => More::Cut("the provider's stream was cut short"),
+            Ok(_) => match source.decoder.decode(&mut buffer) {
+                Ok(piece) => {
+                    source.quiet_ms = 0;
+                    if piece.state == State::End {
+                        source.ended = true;
+                        source.reusable &= piece.consumed == buffer.len();
+                    }
+                    return Ok(More::Bytes(buffer, piece.data));
+                }
+                Err(_) => More::Cut("the provider's stream is malformed"),
+            },
+            Err(error) if sys::would_block(&error) => More::Nothing,
+            Err(_) => More::Cut("the provider's stream was cut short"),
+        };
+        self.core.slabs.give(buffer);
+        Ok(more)
+    }
+
+    /// Whether the upstream's message, which has said all, is at its end, so that its lane can serve again. Mostly the
+    /// last chunk is there or comes at once.
+    async fn drained(&mut self, source: &mut Source<N::Stream>) -> bool {
+        let mut bytes = 0;
+        while !source.ended && source.reusable && bytes < limits::DRAIN_BYTES_MAX {
+            match self.more(source, limits::DRAIN_LANE_MS).await {
+                Ok(More::Bytes(buffer, range)) => {
+                    bytes += range.len();
+                    self.core.slabs.give(buffer);
+                }
+                Ok(More::Nothing) => {}
+                Ok(More::Quiet | More::Cut(_)) | Err(Gone) => return false,
+            }
+        }
+        source.ended && source.reusable
+    }
+}
+
+/// The answer has been read: its buffer and its lane go back.
+fn release<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) {
+    let Answered { lane, buffer, ended, reusable, .. } = answered;
+    client.core.slabs.give(buffer);
+    if ended && reusable {
+        client.core.lanes.give(lane, client.core.now_ms());
+    }
+}
+
+/// A provider that streams though nobody asked: its answer, put together.
+async fn collect<N: Net>(
+    client: &mut Client<N>,
+    answered: Answered<N::Stream>,
+    answering: &mut Answering,
+    idle_ms: u32,
+) -> Result<(Response, Seen), NoAnswer> {
+    let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = answered;
+    let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
+    let mut collector = Box::new(Collector::new(answering, stream.unwrap_or(crate::sse::Framing::Sse)));
+    let broken = |message: String| NoAnswer::Failed(Failure::broken(message));
+    let mut pushed = collector.push(&buffer[payload]);
+    client.core.slabs.give(buffer);
+    while !source.ended && !collector.is_ended() {
+        pushed.map_err(|why| broken(why.0.to_owned()))?;
+        match client.more(&mut source, idle_ms).await {
+            Ok(More::Bytes(buffer, range)) => {
+                pushed = collector.push(&buffer[range]);
+                client.core.slabs.give(buffer);
+            }
+            Ok(More::Nothing) => {}
+            Ok(More::Cut(message)) => return Err(broken(message.to_owned())),
+            Ok(More::Quiet) => return Err(Failure::late("its stream stood still").into()),
+            Err(Gone) => return Err(NoAnswer::Gone),
+        }
+    }
+    pushed.map_err(|why| broken(why.0.to_owned()))?;
+    let (outcome, seen) = collector.finish();
+    if outcome.is_ok() && client.drained(&mut source).await {
+        client.core.lanes.give(source.lane, client.core.now_ms());
+    }
+    outcome.map(|response| (response, seen)).map_err(|failure| broken(failure.message.into_owned()))
+}
