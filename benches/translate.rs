@@ -14,6 +14,7 @@ use weir::protocol::chat::Chat;
 use weir::protocol::ir::{
     Decode, Delta, Destination, Encode, Event, Opening, Outgoing, PartKind, Quirks, StreamDecoder, StreamEncoder,
 };
+use weir::protocol::ollama::Ollama;
 use weir::sse::{Frame, FrameKind, Splitter};
 
 const SIZES: [(&str, usize); 3] = [("1KB", 1 << 10), ("32KB", 32 << 10), ("256KB", 256 << 10)];
@@ -26,6 +27,25 @@ fn chat_conversation(bytes: usize) -> Vec<u8> {
     for nth in 0.. {
         let turn = format!(
             r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","type":"function","function":{{"name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{nth}","content":"{}"}}"#,
+            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
+        );
+        if text.len() + turn.len() + 2 > bytes {
+            break;
+        }
+        text.push_str(&turn);
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// The same in Ollama's words.
+fn ollama_conversation(bytes: usize) -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"model":"m","stream":true,"options":{"temperature":0.7,"num_predict":1024},"tools":[{"type":"function","function":{"name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}}],"messages":[{"role":"system","content":"You are a careful assistant."},{"role":"user","content":"Look at the sources."}"#,
+    );
+    for nth in 0.. {
+        let turn = format!(
+            r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","function":{{"name":"read_file","arguments":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"tool","tool_name":"read_file","tool_call_id":"call_{nth}","content":"{}"}}"#,
             "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
         );
         if text.len() + turn.len() + 2 > bytes {
@@ -115,6 +135,10 @@ fn benches(c: &mut Criterion) {
     let chunk = r#"data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1,"model":"a-model","choices":[{"index":0,"delta":{"content":"words of an answer, "},"finish_reason":null}]}"#;
     let chunk = format!("{chunk}\n\n");
     streams::<Chat>(c, "chat", &chunk, &chunk);
+    requests::<Ollama>(c, "ollama", ollama_conversation);
+    let line = r#"{"model":"a-model","created_at":"2026-01-02T03:04:05.123456789Z","message":{"role":"assistant","content":"words of an answer, "},"done":false}"#;
+    let line = format!("{line}\n");
+    streams::<Ollama>(c, "ollama", &line, &line);
 }
 
 criterion_group!(translate, benches);

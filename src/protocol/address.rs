@@ -82,6 +82,7 @@ fn endpoint(call: &Call<'_>, out: &mut Vec<u8>) {
         Endpoint::OllamaShow => ("/show", false),
         Endpoint::OllamaTags => ("/tags", false),
         Endpoint::OllamaVersion => ("/version", false),
+        Endpoint::OllamaPs => ("/ps", false),
         Endpoint::GeminiModels | Endpoint::Models | Endpoint::GeminiModel | Endpoint::Model => ("/models", false),
         Endpoint::GeminiGenerate | Endpoint::GeminiStream | Endpoint::GeminiCountTokens => ("/models", false),
         Endpoint::GeminiEmbed | Endpoint::GeminiOther => ("/models", false),

@@ -116,6 +116,11 @@ pub fn version(out: &mut Vec<u8>) {
     Writer::new(out).begin_object().key("version").string(OLLAMA_VERSION).end();
 }
 
+/// Appends the answer to `/api/ps`: which models are in memory. None is in weir's.
+pub fn running(out: &mut Vec<u8>) {
+    Writer::new(out).begin_object().key("models").begin_array().end().end();
+}
+
 fn item(dialect: Dialect, model: &Listed<'_>, json: &mut Writer<'_>) {
     json.begin_object();
     match dialect {

@@ -69,6 +69,8 @@ pub enum Endpoint {
     OllamaTags,
     /// `GET /api/version`
     OllamaVersion,
+    /// `GET /api/ps`
+    OllamaPs,
     /// `GET /v1/models`; the dialect hangs on the `anthropic-version` header.
     Models,
     /// `GET /v1/models/M`; likewise.
@@ -132,7 +134,7 @@ impl Endpoint {
             }
             E::GeminiModels | E::GeminiModel => Dialect::Gemini,
             E::OllamaChat | E::OllamaGenerate | E::OllamaEmbed => Dialect::Ollama,
-            E::OllamaShow | E::OllamaTags | E::OllamaVersion => Dialect::Ollama,
+            E::OllamaShow | E::OllamaTags | E::OllamaVersion | E::OllamaPs => Dialect::Ollama,
             E::ChatCompletions | E::Completions | E::Embeddings | E::Images | E::Audio | E::Moderations => {
                 Dialect::Chat
             }
@@ -160,7 +162,7 @@ impl Endpoint {
     pub fn is_local(self) -> bool {
         use Endpoint as E;
         match self {
-            E::GeminiModels | E::GeminiModel | E::OllamaShow | E::OllamaTags | E::OllamaVersion => true,
+            E::GeminiModels | E::GeminiModel | E::OllamaShow | E::OllamaTags | E::OllamaVersion | E::OllamaPs => true,
             E::Models | E::Model | E::Health | E::Root | E::Hello | E::Telemetry | E::Options => true,
             E::ChatCompletions | E::Completions | E::Embeddings | E::Images | E::Audio | E::Moderations => false,
             E::Rerank | E::Responses | E::ResponsesCompact | E::ResponsesInputTokens => false,
@@ -183,7 +185,7 @@ impl Endpoint {
             E::GeminiGenerate | E::GeminiStream | E::OllamaChat | E::OllamaGenerate => true,
             E::Completions | E::Embeddings | E::Images | E::Audio | E::Moderations | E::Rerank => false,
             E::ResponsesCompact | E::GeminiCountTokens | E::GeminiEmbed | E::GeminiOther | E::OllamaEmbed => false,
-            E::GeminiModels | E::GeminiModel | E::OllamaShow | E::OllamaTags | E::OllamaVersion => false,
+            E::GeminiModels | E::GeminiModel | E::OllamaShow | E::OllamaTags | E::OllamaVersion | E::OllamaPs => false,
             E::Models | E::Model | E::Health | E::Root | E::Hello | E::Telemetry | E::Options => false,
         }
     }
@@ -337,6 +339,7 @@ fn ollama(segments: Segments<'_>) -> Option<Call<'_>> {
         (b"show", None, None) => Endpoint::OllamaShow,
         (b"tags", None, None) => Endpoint::OllamaTags,
         (b"version", None, None) => Endpoint::OllamaVersion,
+        (b"ps", None, None) => Endpoint::OllamaPs,
         (b"hello", None, None) => Endpoint::Hello,
         (b"event_logging", Some(b"batch"), None) => Endpoint::Telemetry,
         (tail @ (b"embed" | b"embeddings"), None, None) => return Some(Call { tail, ..call(Endpoint::OllamaEmbed) }),

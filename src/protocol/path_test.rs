@@ -68,6 +68,7 @@ fn every_form_of_the_contract() {
         ("POST /api/show", "OllamaShow"),
         ("GET /api/tags", "OllamaTags"),
         ("GET /api/version", "OllamaVersion"),
+        ("GET /api/ps", "OllamaPs"),
         ("POST /ollama/api/chat", "OllamaChat"),
         ("GET /ollama/api/tags", "OllamaTags"),
         ("GET /v1/models", "Models"),

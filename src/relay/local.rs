@@ -43,6 +43,7 @@ pub(super) fn answer(ask: &Ask<'_>) -> Local {
         Endpoint::Health => json(|body| body.extend_from_slice(b"{\"status\":\"ok\"}")),
         Endpoint::Telemetry => json(|body| body.extend_from_slice(b"{}")),
         Endpoint::OllamaVersion => json(models::version),
+        Endpoint::OllamaPs => json(models::running),
         Endpoint::Models | Endpoint::GeminiModels | Endpoint::OllamaTags => {
             json(|body| models::list(ask.called.dialect, listed(ask).iter().map(as_model), body))
         }

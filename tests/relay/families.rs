@@ -170,6 +170,8 @@ fn ollama_endpoints(driver: Driver) {
         let version = answer.json()["version"].as_str().expect("a version").to_owned();
         assert!(version.split('.').all(|part| part.parse::<u32>().is_ok()), "clients parse every part: {version}");
     }
+    client.get("/api/ps");
+    assert_eq!(client.answer().json(), json!({"models": []}));
     upstream.untouched();
 }
 

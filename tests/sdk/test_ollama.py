@@ -42,6 +42,10 @@ def test_show(client):
     assert client.show("llama3").modelinfo["general.architecture"]
 
 
+def test_ps(client, weir):
+    assert list(client.ps().models) == []
+
+
 def test_errors(client):
     for status in (400, 500):
         with pytest.raises(ollama.ResponseError) as caught:

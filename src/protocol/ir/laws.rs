@@ -9,8 +9,6 @@
 //!
 //! How many cases are tried is `PROPTEST_CASES`, else few enough that nobody waits for them.
 
-#![allow(dead_code)] // protocols come one by one, and each asks its own laws
-
 pub(in crate::protocol) mod asked;
 pub(in crate::protocol) mod bent;
 pub(in crate::protocol) mod said;

@@ -141,3 +141,26 @@ fn the_input_of_a_call_is_bounded() {
     assert!(last("").starts_with(r#""message":"#));
     assert_eq!(last("y"), r#"{"error":"the input of a call is larger than the limit"}"#);
 }
+
+/// What the upstream said in the golden stream, for a client.
+fn told_again(stream: &str, plain_completion: bool) -> String {
+    use crate::protocol::ir::StreamDecoder;
+    let opening = Opening { created_unix_s: 1_767_323_045, plain_completion, ..opening() };
+    let (mut decoder, mut encoder, mut out) = (super::super::Stream::default(), Encoder::new(opening), Vec::new());
+    let mut splitter = crate::sse::Splitter::new(crate::sse::Framing::Lines, 1 << 20);
+    splitter
+        .push(stream.as_bytes(), |frame| {
+            decoder.frame(&frame, &mut |event| encoder.event(&event, &mut out)).expect("a line");
+        })
+        .expect("no line is too long");
+    String::from_utf8(out).expect("UTF-8")
+}
+
+/// The same files are read by Ollama's own library (tests/sdk/test_ollama_written.py).
+#[test]
+fn what_is_written_is_what_the_library_reads() {
+    let told = told_again(include_str!("../../../tests/golden/ollama/stream_tools.ndjson"), false);
+    assert_eq!(told, include_str!("../../../tests/golden/ollama/written_stream.ndjson"));
+    let told = told_again(include_str!("../../../tests/golden/ollama/stream_generate.ndjson"), true);
+    assert_eq!(told, include_str!("../../../tests/golden/ollama/written_generate.ndjson"));
+}
