@@ -11,6 +11,7 @@ use weir::base::span::Span;
 use weir::json::Escaped;
 use weir::protocol::Dialect;
 use weir::protocol::chat::Chat;
+use weir::protocol::gemini::Gemini;
 use weir::protocol::ir::{
     Decode, Delta, Destination, Encode, Event, Opening, Outgoing, PartKind, Quirks, StreamDecoder, StreamEncoder,
 };
@@ -46,6 +47,25 @@ fn ollama_conversation(bytes: usize) -> Vec<u8> {
     for nth in 0.. {
         let turn = format!(
             r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","function":{{"name":"read_file","arguments":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"tool","tool_name":"read_file","tool_call_id":"call_{nth}","content":"{}"}}"#,
+            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
+        );
+        if text.len() + turn.len() + 2 > bytes {
+            break;
+        }
+        text.push_str(&turn);
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// The same conversation in Gemini.
+fn gemini_conversation(bytes: usize) -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"systemInstruction":{"parts":[{"text":"You are a careful assistant."}]},"tools":[{"functionDeclarations":[{"name":"read_file","description":"Reads a file.","parametersJsonSchema":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}]}],"generationConfig":{"temperature":0.7,"maxOutputTokens":1024},"contents":[{"role":"user","parts":[{"text":"Look at the sources."}]}"#,
+    );
+    for nth in 0.. {
+        let turn = format!(
+            r#",{{"role":"model","parts":[{{"text":"I read \"file {nth}\".\n"}},{{"functionCall":{{"name":"read_file","args":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"name":"read_file","response":{{"output":"{}"}}}}}}]}}"#,
             "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
         );
         if text.len() + turn.len() + 2 > bytes {
@@ -139,6 +159,10 @@ fn benches(c: &mut Criterion) {
     let line = r#"{"model":"a-model","created_at":"2026-01-02T03:04:05.123456789Z","message":{"role":"assistant","content":"words of an answer, "},"done":false}"#;
     let line = format!("{line}\n");
     streams::<Ollama>(c, "ollama", &line, &line);
+    requests::<Gemini>(c, "gemini", gemini_conversation);
+    let chunk = r#"data: {"candidates":[{"content":{"parts":[{"text":"words of an answer, "}],"role":"model"},"index":0}],"modelVersion":"a-model","responseId":"0123456789"}"#;
+    let chunk = format!("{chunk}\r\n\r\n");
+    streams::<Gemini>(c, "gemini", &chunk, &chunk);
 }
 
 criterion_group!(translate, benches);

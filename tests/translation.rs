@@ -9,6 +9,7 @@ use std::cell::Cell;
 use weir::base::span::Span;
 use weir::json::Escaped;
 use weir::protocol::chat::Chat;
+use weir::protocol::gemini::Gemini;
 use weir::protocol::ir::{CallKind, Decode, Delta, Encode, Event, Opening, PartKind, StreamDecoder, StreamEncoder};
 use weir::protocol::ollama::Ollama;
 use weir::sse::Splitter;
@@ -145,7 +146,25 @@ fn reading_a_stream_allocates_nothing_per_event() {
 }
 
 #[test]
+fn reading_a_gemini_stream_allocates_nothing_per_event() {
+    let chunk = |parts: &str| {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{parts}],\"role\":\"model\"}},\"index\":0}}],\"usageMetadata\":{{\"promptTokenCount\":5,\"totalTokenCount\":5}},\"modelVersion\":\"m\",\"responseId\":\"r\"}}\r\n\r\n"
+        )
+    };
+    for (what, events) in [
+        ("text", chunk(r#"{"text":"a\nb \u00e9"}"#)),
+        ("thoughts", chunk(r#"{"text":"hm","thought":true},{"text":"","thoughtSignature":"U2ln"}"#)),
+        ("calls", chunk(r#"{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"U2ln"}"#)),
+        ("images", chunk(r#"{"inlineData":{"mimeType":"image/png","data":"iVBO"}}"#)),
+    ] {
+        assert_eq!(reading::<Gemini>("", &events), 0, "{what} of Gemini");
+    }
+}
+
+#[test]
 fn writing_a_stream_allocates_nothing_per_event() {
     assert_eq!(writing::<Chat>(1), 0, "Chat");
     assert_eq!(writing::<Ollama>(2), 0, "Ollama");
+    assert_eq!(writing::<Gemini>(2), 0, "Gemini");
 }

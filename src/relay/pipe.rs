@@ -224,10 +224,11 @@ impl<N: Net> Pipe<'_, N> {
         }
     }
 
-    /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them.
+    /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them. Google's
+    /// libraries take every line of a stream for data.
     fn wait_ms(&self, left_ms: u32) -> u32 {
         match (self.course.stream, self.course.ping_ms) {
-            (Some(sse::Framing::Sse), ping_ms @ 1..) => left_ms.min(ping_ms),
+            (Some(sse::Framing::Sse), ping_ms @ 1..) if self.course.dialect != Dialect::Gemini => left_ms.min(ping_ms),
             _ => left_ms,
         }
     }

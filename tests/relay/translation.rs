@@ -447,7 +447,7 @@ fn a_quiet_stream_is_kept_alive(driver: Driver) {
         });
         let ping = match client {
             "anthropic" => "event: ping\n",
-            "ollama" => continue,
+            "ollama" | "gemini" => continue,
             _ => ": ",
         };
         let mut asking = ask(&weir, client, true);

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_read_in_all_their_forms() {
+    fn conversion_43_errors_are_read_in_all_their_forms() {
         let key = r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}"#;
         let quota = r#"[{"error":{"code":429,"message":"slow \"down\"","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}]"#;
         for (status, body, fault, message, code) in [

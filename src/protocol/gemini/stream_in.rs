@@ -222,7 +222,10 @@ impl Stream {
             _ if self.place == Place::Ended => {}
             (Some(call), ..) => self.call(call, seal(SealKind::Call), sink),
             // A picture in a thought is a draft of the one that follows.
-            (None, Some(inline), _) if !thought && !foreign => self.media(inline, sink),
+            (None, Some(inline), _) if !thought && !foreign => {
+                self.media(inline, sink);
+                self.say(Escaped::EMPTY, true, seal, sink);
+            }
             (None, None, text) if !foreign => self.say(text.unwrap_or(Escaped::EMPTY), thought, seal, sink),
             _ => {
                 let at = self.begin(PartKind::Foreign { origin: Dialect::Gemini, raw: part }, sink);
@@ -241,7 +244,7 @@ impl Stream {
         let seal = seal(SealKind::Signature);
         // A signature on nothing belongs to what stands before it, or else to a thought of which nothing is shown.
         let thought = match self.current {
-            Some(current) if text.bytes().is_empty() => current.thought,
+            Some(current) if text.bytes().is_empty() => thought || current.thought,
             None if text.bytes().is_empty() => true,
             _ => thought,
         };

@@ -93,7 +93,7 @@ pub enum Delta<'a> {
     Input(Escaped<'a>),
     /// A tool's whole input as a JSON value; at most once, and no `Input` beside it.
     Json(Raw<'a>),
-    /// What only the vendor can read. On a call: Gemini's signature of it, before any input.
+    /// What only the vendor can read. On a call: Gemini's signature of it, right behind its opening.
     Seal(Seal<'a>),
     /// A citation or annotation of a text, as its origin writes it.
     Citation {

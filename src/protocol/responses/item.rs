@@ -6,6 +6,7 @@ use super::input_in::LOCAL_SHELL;
 use crate::base::span::Span;
 use crate::json::{Escaped, Raw, Writer, text};
 use crate::protocol::Dialect;
+use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{CallKind, Delta, Opening, PartKind, custom};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +155,9 @@ impl Item {
             (Kind::Summary | Kind::Thought | Kind::Call | Kind::Custom | Kind::Shell, Delta::Seal(seal)) => {
                 // A seal that comes in pieces is one seal; that of a call stands before the call or nowhere.
                 match self.seal.is_empty() {
-                    true if self.index.is_some() && self.kind.is_call() => {}
+                    true if self.kind.is_call() && self.index.is_some() => {}
+                    // OpenAI has no other seals: in its own form they would be reasoning.
+                    true if seal.origin == Dialect::Responses && seal.kind != SealKind::Encrypted => {}
                     true => seal.write(Dialect::Responses, &mut self.seal),
                     false => self.seal.extend_from_slice(seal.data.bytes()),
                 }

@@ -3,8 +3,8 @@
 //! Every part is an output item of its own. The last events repeat all that was said, so the text of each item is kept
 //! until it is closed, and the closed items until the end: up to `limits::RESPONSES_OUTPUT_BYTES_MAX`, beyond which the
 //! stream ends by `response.failed` and never by an `output` that is cut. The buffers grow by doubling; a text
-//! delta allocates nothing else, an item as it opens and closes does. A call's item is added with its first input, for a
-//! seal of the call goes before it.
+//! delta allocates nothing else, an item as it opens and closes does. A call's item is added with the event behind its
+//! opening, for that may be its seal, which goes before it.
 //!
 //! Events are written where they go and on one line: nothing is put together beforehand. Citations and foreign parts of
 //! other protocols are not said.
@@ -33,6 +33,8 @@ pub struct Encoder {
     events: u64,
     items: u32,
     open: Vec<Item>,
+    /// The call that has just opened: its item is added with the next event, for its seal goes before it.
+    fresh: Option<u32>,
     /// Closed items as written, and where each stands by its number.
     closed: Vec<u8>,
     spans: Vec<Span>,
@@ -61,6 +63,7 @@ impl StreamEncoder for Encoder {
             events: 0,
             items: 0,
             open: Vec::new(),
+            fresh: None,
             closed: Vec::new(),
             spans: Vec::new(),
             kept: 0,
@@ -70,6 +73,9 @@ impl StreamEncoder for Encoder {
     }
 
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        if let Some(fresh) = self.fresh {
+            self.add_fresh(fresh, event, out);
+        }
         match (self.place, event) {
             (Place::Ended, _) => {}
             (_, Event::Ping) => sse::write::comment(b"ping", out),
@@ -86,8 +92,10 @@ impl StreamEncoder for Encoder {
                 if self.is_over(item.head.len() + ITEM_BYTES, out) {
                     return;
                 }
-                if !item.kind.is_call() && item.kind != Kind::Unsaid {
-                    self.add(&mut item, out);
+                match item.kind {
+                    Kind::Unsaid | Kind::Shell => {}
+                    Kind::Call | Kind::Custom => self.fresh = Some(*at),
+                    _ => self.add(&mut item, out),
                 }
                 if matches!(item.kind, Kind::Text | Kind::Refusal) {
                     self.begin_part(&item, out);
@@ -227,13 +235,25 @@ impl Encoder {
                     Kind::Summary | Kind::Thought if start == 0 => self.begin_part(item, out),
                     // Told as a whole when it is closed.
                     Kind::Shell => return,
-                    kind if kind.is_call() => self.add_call(item, out),
                     _ => {}
                 }
                 self.more(item, start, out);
             }
             Told::Annotation(raw) => self.annotate(item, raw, out),
             Told::Event(raw) => self.carry(item, raw, out),
+        }
+    }
+
+    /// Adds the item of a call that has just opened, unless `event` is its seal.
+    fn add_fresh(&mut self, fresh: u32, event: &Event<'_>, out: &mut Vec<u8>) {
+        if matches!(event, Event::Fill { at, delta: Delta::Seal(_) } if *at == fresh) || self.place == Place::Ended {
+            return;
+        }
+        self.fresh = None;
+        if let Some(place) = self.open.iter().rposition(|item| item.at == fresh) {
+            let mut item = self.open.swap_remove(place);
+            self.add_call(&mut item, out);
+            self.open.push(item);
         }
     }
 

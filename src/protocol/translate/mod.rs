@@ -54,7 +54,7 @@ pub fn bridge(endpoint: Endpoint, protocol: Protocol) -> Option<Dialect> {
         Protocol::Ollama => Dialect::Ollama,
         Protocol::Demo => return None,
     };
-    (is_translated(endpoint) && any::is_heard(endpoint.dialect()) && any::is_asked(upstream)).then_some(upstream)
+    is_translated(endpoint).then_some(upstream)
 }
 
 /// Whether what is asked for has a meaning that other protocols can say.

@@ -2,9 +2,8 @@
 
 use crate::support::*;
 
-/// Protocols of clients that are understood, and of providers that can be asked.
-pub const CLIENTS: [&str; 4] = ["chat", "responses", "anthropic", "ollama"];
-pub const PROVIDERS: [&str; 3] = ["chat", "anthropic", "ollama"];
+/// What clients and providers speak.
+pub const SPOKEN: [&str; 5] = ["chat", "responses", "anthropic", "gemini", "ollama"];
 
 /// The text that answers say, in the two pieces in which streams say it.
 pub const PIECES: [&str; 2] = ["Hello \"w", "orld\"\n\u{1F600}"];
@@ -12,7 +11,7 @@ pub const PIECES: [&str; 2] = ["Hello \"w", "orld\"\n\u{1F600}"];
 pub const TOKENS: (u64, u64) = (11, 7);
 
 pub fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let all = CLIENTS.iter().flat_map(|client| PROVIDERS.iter().map(move |upstream| (*client, *upstream)));
+    let all = SPOKEN.iter().flat_map(|client| SPOKEN.iter().map(move |upstream| (*client, *upstream)));
     all.filter(|(client, upstream)| client != upstream)
 }
 
@@ -411,7 +410,9 @@ fn responses_whole(answer: &Value, heard: &mut Heard) {
 fn gemini_chunk(chunk: &Value, heard: &mut Heard) {
     let candidate = &chunk["candidates"][0];
     for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
-        heard.text += part["text"].as_str().unwrap_or_default();
+        if part["thought"] != true {
+            heard.text += part["text"].as_str().unwrap_or_default();
+        }
         if let Some(call) = part.get("functionCall") {
             heard.calls.push((string(&call["name"]), call["args"].to_string()));
         }

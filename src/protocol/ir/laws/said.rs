@@ -105,7 +105,11 @@ pub(in crate::protocol) fn tell(answer: &Answer, order: &Order, sink: &mut impl 
             _ if may_open && (open.is_empty() || choice % 3 == 0) => {
                 let (at, part) = parts.next().expect("it was there");
                 sink(&Event::Open { at, kind: part.kind() });
-                open.push((at, part, deltas(part, &mut step).into_iter()));
+                let mut rest = deltas(part, &mut step).into_iter();
+                if matches!(part, Whole::ToolCall(call) if call.seal.is_some()) {
+                    rest.next().into_iter().for_each(|delta| sink(&Event::Fill { at, delta }));
+                }
+                open.push((at, part, rest));
             }
             _ if open.is_empty() => break,
             _ => {

@@ -1,0 +1,202 @@
+//! Writes the pieces of an answer that its stream and its whole form share: parts, sources, usage.
+
+use crate::base::span::Span;
+use crate::json::{Escaped, Raw, text};
+use crate::protocol::Dialect;
+use crate::protocol::ir::seal::SealKind;
+use crate::protocol::ir::{Seal, Stop};
+use crate::protocol::sniff::Usage;
+
+/// Appends a text or a thought, with its signature if that is not empty.
+pub(super) fn say(said: &[u8], thought: bool, seal: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"text\":\"");
+    out.extend_from_slice(said);
+    out.push(b'"');
+    if thought {
+        out.extend_from_slice(b",\"thought\":true");
+    }
+    sign(seal, out);
+    out.push(b'}');
+}
+
+fn sign(seal: &[u8], out: &mut Vec<u8>) {
+    if !seal.is_empty() {
+        out.extend_from_slice(b",\"thoughtSignature\":\"");
+        out.extend_from_slice(seal);
+        out.push(b'"');
+    }
+}
+
+/// Appends `seal` as a Gemini client keeps it. Reasoning that is sealed as a whole is none of Gemini's own kinds.
+pub(super) fn keep(seal: &Seal<'_>, out: &mut Vec<u8>) {
+    if seal.origin != Dialect::Gemini || seal.kind != SealKind::Encrypted {
+        seal.write(Dialect::Gemini, out);
+    }
+}
+
+/// What a tool is called with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Args<'a> {
+    /// A JSON value.
+    Json(&'a [u8]),
+    /// The text of one, escaped.
+    Text(&'a [u8]),
+    /// Any text, escaped.
+    Free(&'a [u8]),
+}
+
+/// Appends a call. `scratch` is used for what has to be unescaped.
+pub(super) fn call(id: &[u8], name: &[u8], args: Args<'_>, seal: &[u8], scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"functionCall\":{");
+    if !id.is_empty() {
+        out.extend_from_slice(b"\"id\":\"");
+        out.extend_from_slice(id);
+        out.extend_from_slice(b"\",");
+    }
+    out.extend_from_slice(b"\"name\":\"");
+    out.extend_from_slice(name);
+    out.extend_from_slice(b"\",\"args\":");
+    match args {
+        Args::Json(value) => object(value, out),
+        Args::Free(said) => wrapped(said, out),
+        Args::Text([]) => out.extend_from_slice(b"{}"),
+        Args::Text(said) => {
+            scratch.clear();
+            text::unescape(said, scratch);
+            match Raw::parse(scratch) {
+                Ok(value) => object(value.bytes(), out),
+                // What a model wrote need not be JSON; it wrote it all the same.
+                Err(_) => wrapped(said, out),
+            }
+        }
+    }
+    out.push(b'}');
+    sign(seal, out);
+    out.push(b'}');
+}
+
+fn object(value: &[u8], out: &mut Vec<u8>) {
+    if value.first() == Some(&b'{') {
+        return flat(value, out);
+    }
+    out.extend_from_slice(b"{\"input\":");
+    flat(value, out);
+    out.push(b'}');
+}
+
+fn wrapped(said: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"input\":\"");
+    out.extend_from_slice(said);
+    out.extend_from_slice(b"\"}");
+}
+
+/// Appends an image or a sound.
+pub(super) fn media(media_type: &[u8], base64: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"inlineData\":{\"mimeType\":\"");
+    out.extend_from_slice(media_type);
+    out.extend_from_slice(b"\",\"data\":\"");
+    out.extend_from_slice(base64);
+    out.extend_from_slice(b"\"}}");
+}
+
+/// Appends a JSON value on one line: an event's data is one, and line ends stand between tokens only.
+pub(super) fn flat(value: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(value);
+    if memchr::memchr2(b'\n', b'\r', value).is_some() {
+        out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    }
+}
+
+/// The members of the candidate that a foreign part stands for; nothing if it is a part like others.
+pub(super) fn beside(raw: Raw<'_>) -> Option<&[u8]> {
+    let (first, _) = raw.members().next()?;
+    let known = ["groundingMetadata", "citationMetadata", "urlContextMetadata"];
+    let inside = raw.bytes().strip_prefix(b"{")?.strip_suffix(b"}")?;
+    known.iter().any(|name| first.eq_str(name)).then_some(inside)
+}
+
+/// Appends another vendor's citation as Gemini's, behind a comma if it is not the first.
+pub(super) fn cite(raw: Raw<'_>, out: &mut Vec<u8>) {
+    // Chat wraps what it says in a member of its own.
+    let whole = raw.find("url_citation").unwrap_or(raw);
+    let (mut start, mut end, mut uri, mut title) = (None, None, None, None);
+    for (name, value) in whole.members() {
+        match name.bytes() {
+            b"start_index" => start = value.as_u64(),
+            b"end_index" => end = value.as_u64(),
+            b"url" | b"source" => uri = value.as_str(),
+            b"title" | b"document_title" => title = value.as_str(),
+            _ => {}
+        }
+    }
+    let Some(uri) = uri.or(title) else { return };
+    out.extend_from_slice(if out.is_empty() { b"{" } else { b",{" });
+    for (name, count) in [("\"startIndex\":", start), ("\"endIndex\":", end)] {
+        if let Some(count) = count {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+            out.push(b',');
+        }
+    }
+    out.extend_from_slice(b"\"uri\":\"");
+    out.extend_from_slice(uri.bytes());
+    if let Some(title) = title {
+        out.extend_from_slice(b"\",\"title\":\"");
+        out.extend_from_slice(title.bytes());
+    }
+    out.extend_from_slice(b"\"}");
+}
+
+/// Appends `,"finishReason":…` and what else a candidate says behind its parts.
+pub(super) fn finish(stop: &str, beside: &[u8], cited: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"finishReason\":\"");
+    out.extend_from_slice(stop.as_bytes());
+    out.extend_from_slice(b"\",\"index\":0");
+    if !beside.is_empty() {
+        out.push(b',');
+        flat(beside, out);
+    } else if !cited.is_empty() {
+        out.extend_from_slice(b",\"citationMetadata\":{\"citations\":[");
+        out.extend_from_slice(cited);
+        out.extend_from_slice(b"]}");
+    }
+}
+
+/// Gemini's word for why an answer ends; a call is no reason of its own there.
+pub(super) fn reason(stop: Stop<'_>) -> &'static str {
+    match stop {
+        Stop::EndTurn | Stop::ToolUse | Stop::Word(_) | Stop::Pause => "STOP",
+        Stop::Length | Stop::ContextFull => "MAX_TOKENS",
+        Stop::Filter | Stop::Refusal => "SAFETY",
+    }
+}
+
+/// Appends `,"usageMetadata":…` if anything was said: thoughts are counted apart, the cached part is in the prompt.
+pub(super) fn usage(usage: &Usage, out: &mut Vec<u8>) {
+    if !usage.is_said() {
+        return;
+    }
+    let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
+    let thoughts = usage.reasoning.unwrap_or(0);
+    out.extend_from_slice(b",\"usageMetadata\":{\"promptTokenCount\":");
+    let mut number = itoa::Buffer::new();
+    out.extend_from_slice(number.format(input).as_bytes());
+    for (name, count) in [
+        (",\"candidatesTokenCount\":", Some(output.saturating_sub(thoughts))),
+        (",\"thoughtsTokenCount\":", usage.reasoning),
+        (",\"cachedContentTokenCount\":", usage.cache_read),
+        (",\"totalTokenCount\":", Some(input.saturating_add(output))),
+    ] {
+        if let Some(count) = count {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(number.format(count).as_bytes());
+        }
+    }
+    out.push(b'}');
+}
+
+/// What is escaped already, as the scanner tells it.
+pub(super) fn inside(escaped: &[u8]) -> Escaped<'_> {
+    Escaped::at(escaped, Span::new(0, escaped.len()))
+}

@@ -1,0 +1,167 @@
+//! The laws of the pivot, asked of Responses, with what Responses cannot say taken off both sides.
+
+use serde_json::{Value, json};
+
+use super::Responses;
+use crate::protocol::Dialect;
+use crate::protocol::ir::assemble::Whole;
+use crate::protocol::ir::laws::said::Answer;
+use crate::protocol::ir::laws::{self, canonical_text};
+use crate::protocol::ir::seal::SealKind;
+use crate::protocol::ir::{Effort, Part, Reasoning, Request, Sampling, Seal, Stop, Text, Thinking};
+
+macro_rules! golden {
+    ($name:literal) => {
+        include_str!(concat!("../../../tests/golden/responses/", $name))
+    };
+}
+
+const STREAMS: [&str; 8] = [
+    golden!("stream-text.sse"),
+    golden!("stream-tools.sse"),
+    golden!("stream-only-last.sse"),
+    golden!("stream-built-in.sse"),
+    golden!("stream-refusal.sse"),
+    golden!("stream-quota.sse"),
+    golden!("stream-incomplete.sse"),
+    golden!("stream-cut.sse"),
+];
+const ANSWERS: [&str; 1] = [golden!("response-tools.json")];
+const REQUESTS: [&str; 2] = [golden!("request-codex.json"), golden!("request-sdk.json")];
+
+#[test]
+fn streams_are_read_in_any_pieces_and_whatever_they_hold() {
+    laws::stream_in::<super::Stream>(&STREAMS);
+}
+
+#[test]
+fn answers_are_read_or_are_none() {
+    laws::answers_in::<Responses>(&ANSWERS);
+}
+
+#[test]
+fn requests_are_read_or_refused() {
+    laws::requests_in::<Responses>(&REQUESTS);
+}
+
+/// Whether there is such a seal: OpenAI has one kind only.
+fn own_kind(seal: &Seal<'_>) -> bool {
+    seal.origin != Dialect::Responses || seal.kind == SealKind::Encrypted
+}
+
+/// Answers name themselves, and end for fewer reasons; what says nothing is not told, nor what others only know.
+fn sayable(answer: &mut Answer) {
+    answer.id = Text::default();
+    answer.word = Text::default();
+    let calls = answer.parts.iter().any(|part| matches!(part, Whole::ToolCall(_)));
+    answer.stop = match answer.stop {
+        Stop::Length | Stop::ContextFull => Stop::Length,
+        Stop::Filter => Stop::Filter,
+        _ => Stop::EndTurn.settled(calls),
+    };
+    answer.parts.retain_mut(|part| match part {
+        Whole::Text { text, seal, .. } => {
+            *seal = None;
+            !text.is_empty()
+        }
+        Whole::Refusal(text) => !text.is_empty(),
+        Whole::Reasoning { text, seal, summary } => {
+            // Without text nothing tells a summary from the reasoning itself.
+            *summary |= text.is_empty();
+            canonical_text(text);
+            *seal = seal.take().filter(own_kind);
+            !text.is_empty() || seal.is_some()
+        }
+        Whole::ToolCall(call) => {
+            call.seal = call.seal.take().filter(own_kind);
+            true
+        }
+        Whole::Media { .. } => true,
+        Whole::Foreign { .. } => false,
+    });
+    answer.usage.cache_read = Some(answer.usage.cache_read.unwrap_or(0)).filter(|_| answer.usage.is_said());
+    answer.usage.cache_write = Some(answer.usage.cache_write.unwrap_or(0)).filter(|_| answer.usage.is_said());
+    answer.usage.reasoning = Some(answer.usage.reasoning.unwrap_or(0)).filter(|_| answer.usage.is_said());
+}
+
+#[test]
+fn conversion_58_answers_come_back() {
+    laws::answers_return::<Responses>(sayable);
+}
+
+#[test]
+fn conversion_58_streams_come_back() {
+    laws::streams_return::<Responses>(sayable);
+}
+
+#[test]
+fn requests_come_back() {
+    laws::requests_return::<Responses>(|request: &mut Request<'_>| {
+        let Sampling { temperature, top_p, top_logprobs, logprobs, .. } = std::mem::take(&mut request.sampling);
+        let logprobs = logprobs.filter(|asked| *asked);
+        request.sampling = Sampling { temperature, top_p, top_logprobs, logprobs, ..Sampling::default() };
+        request.stop.clear();
+        if let Thinking::Budget(tokens) = request.reasoning.thinking {
+            request.reasoning.thinking = Thinking::Effort(Effort::of_budget(tokens));
+        }
+        if request.reasoning.thinking == Thinking::Auto {
+            request.reasoning = Reasoning::default();
+        }
+        for turn in &mut request.turns {
+            turn.parts.retain_mut(|part| match part {
+                Part::Reasoning { seal, .. } => seal
+                    .as_ref()
+                    .is_none_or(|seal| seal.origin == Dialect::Responses && seal.kind == SealKind::Encrypted),
+                Part::ToolCall(call) => {
+                    call.seal = None;
+                    true
+                }
+                Part::ToolResult(result) => {
+                    result.failed = false;
+                    true
+                }
+                Part::Media(media) => {
+                    media.detail = None;
+                    true
+                }
+                _ => true,
+            });
+        }
+        request.turns.retain(|turn| !turn.parts.is_empty());
+    });
+}
+
+#[test]
+fn bodies_come_back() {
+    laws::bodies_return::<Responses>(&REQUESTS, |body| {
+        // Ids and states of messages and calls are the vendor's own bookkeeping; `user` is the older name.
+        for item in body["input"].as_array_mut().into_iter().flatten() {
+            let Some(item) = item.as_object_mut() else { continue };
+            if item.get("type").is_none_or(|kind| kind != "reasoning" && kind != "web_search_call") {
+                item.remove("id").and_then(|_| item.remove("status"));
+            }
+            item.entry("type").or_insert(json!("message"));
+        }
+    });
+}
+
+#[test]
+fn requests_of_all_dialects_are_said() {
+    laws::requests_are_said::<Responses>();
+}
+
+#[test]
+fn answers_may_be_sent_back() {
+    let next = |answer: Value| {
+        let mut input = answer["output"].as_array().cloned().unwrap_or_default();
+        // Foreign items of the laws are any objects.
+        input.retain(|item| item["type"].is_string());
+        input.push(json!({"role": "user", "content": "go on"}));
+        json!({"model": "m", "input": input})
+    };
+    laws::replays::<Responses>(next, |part| match part {
+        Whole::Reasoning { seal, .. } => seal.as_ref().is_some_and(own_kind),
+        Whole::ToolCall(call) => call.seal.as_ref().is_some_and(own_kind),
+        _ => false,
+    });
+}
