@@ -153,6 +153,8 @@ pub const COMMANDS_MAX: usize = 256;
 pub const LOW_WATER_BYTES: usize = 64 * 1024;
 /// Bytes at the end of a large answer in which its usage is looked for.
 pub const TAIL_BYTES: usize = 8 * 1024;
+/// Bytes of an upstream's words that an error of another dialect repeats.
+pub const ERROR_QUOTED_BYTES: usize = 512;
 /// Bytes of a caller's own text that an error message repeats.
 pub const NAME_SHOWN_BYTES: usize = 128;
 

@@ -6,7 +6,7 @@ use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::core::Scratch;
 use super::failure::Failure;
 use super::reach::Prepared;
-use super::rejected::{self, is_error, masked};
+use super::rejected;
 use super::translate::{self, Pivot, Said, Turned};
 use super::wait::Client;
 use crate::config::snapshot::KeyIx;
@@ -82,6 +82,8 @@ pub(super) async fn attempt<N: Net>(
         dialect: said.map_or(request.called.dialect, |said| said.upstream),
         renamed: target.mapped || said.is_some(),
     };
+    // Another dialect's words are read and written anew, whatever they are.
+    let own = if said.is_some() { None } else { Some(request.called.dialect) };
     let failed = |failure| match said {
         None => Tried::Failed(failure),
         Some(said) => Tried::Failed(translate::failed(request, said.upstream, failure, entry)),
@@ -89,9 +91,7 @@ pub(super) async fn attempt<N: Net>(
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
         Err(NoAnswer::Failed(failure)) => {
-            let body = failure.body.filter(|body| said.is_some() || is_error(body));
-            let body = body.map(|body| masked(&body, key.secret.expose()));
-            failed(Failure { body, ..failure }.ruled(&provider.on_error))
+            failed(rejected::cleaned(failure, own, key.secret.expose()).ruled(&provider.on_error))
         }
         Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, || client.core.net.unix_ms()) {
             None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
@@ -99,7 +99,7 @@ pub(super) async fn attempt<N: Net>(
                 Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
                 Some(Err(failure)) => Tried::Failed(failure),
             },
-            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
+            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose(), own)),
         },
     }
 }
