@@ -14,6 +14,7 @@ pub mod estimate;
 pub mod failure;
 pub mod gemini;
 pub mod ir;
+pub mod known;
 pub mod models;
 pub mod ollama;
 pub mod path;

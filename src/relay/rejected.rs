@@ -8,6 +8,7 @@ use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
 use super::hold::EMPTY;
 use super::wait::Client;
+use crate::config::snapshot::ErrorRule;
 use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::json;
@@ -19,14 +20,20 @@ use crate::protocol::{self, Dialect};
 use crate::rt::Net;
 
 /// The verdict on an answer that has begun; nothing where it is one to pass on.
-pub(super) fn verdict<S>(answered: &Answered<S>, fields: &Fields, unix_ms: impl FnOnce() -> u64) -> Option<Verdict> {
+pub(super) fn verdict<S>(
+    answered: &Answered<S>,
+    fields: &Fields,
+    rules: &[ErrorRule],
+    unix_ms: impl FnOnce() -> u64,
+) -> Option<Verdict> {
     let status = answered.head.status;
     if (200..300).contains(&status) {
         return None;
     }
     let body = &answered.buffer[answered.payload.clone()];
     let hint_ms = hints::wait_ms(status, &answered.buffer[..answered.head.len], fields, body, unix_ms());
-    retry::of_answer(status, body, hint_ms)
+    let verdict = retry::of_answer(status, body, hint_ms)?;
+    Some(retry::ruled(rules, status, body, verdict))
 }
 
 /// The failure that an answer is which says nothing, where somebody else can be asked. The lane and the buffer go back.

@@ -22,6 +22,7 @@ mod leaving;
 mod life;
 mod limits;
 mod odd_answers;
+mod pools;
 mod promises;
 mod proxies;
 mod routing;
