@@ -5,6 +5,7 @@
 //! | floor | modules | knows |
 //! |---|---|---|
 //! | 7 | `main` `boot` `cli` | order of start and stop |
+//! | 7 | `sim` | the data plane without a kernel; tests only |
 //! | 6 | `relay`, `control` | the data plane on monoio, the control plane on tokio; neither imports the other |
 //! | 5 | `rt` | the only place that names monoio |
 //! | 4 | `plan` `record` | pure decisions; what is told to control |
@@ -40,5 +41,7 @@ pub mod relay;
 pub mod boot;
 pub mod cli;
 
+#[cfg(test)]
+mod sim;
 #[cfg(test)]
 mod tidy;

@@ -244,6 +244,8 @@ pub const PROBES_EVERY_S_LEAST: u32 = 60;
 pub const COPIED_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a stream's beginning that are looked at before it is passed on, at a time.
 pub const PEEK_BYTES: usize = 1_024;
+/// Bytes of the state of one translated stream beside that, before it holds anything.
+pub const TURNED_BYTES_MAX: usize = 1_536;
 /// Bytes of the state of one session, its current exchange included.
 pub const SESSION_BYTES_MAX: usize = 4_096;
 

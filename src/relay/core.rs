@@ -341,6 +341,24 @@ impl<N: Net> Core<N> {
     }
 }
 
+/// What a core has lent and not got back.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AtRest {
+    /// Sessions that go on.
+    pub(crate) sessions: usize,
+    /// Bytes of request bodies.
+    pub(crate) body_bytes: usize,
+}
+
+#[cfg(test)]
+impl<N: Net> Core<N> {
+    /// What is lent now.
+    pub(crate) fn at_rest(&self) -> AtRest {
+        AtRest { sessions: self.sessions.get(), body_bytes: self.body_bytes.get() }
+    }
+}
+
 fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters: &Meters, board: &Arc<Board>) -> View {
     let rows = board.rows(snapshot);
     let pool = |provider| Pool::new(snapshot, provider, core, |key| rows[usize::from(key)].fingerprint());

@@ -37,4 +37,6 @@ mod way;
 #[cfg(test)]
 mod size_test;
 
+#[cfg(test)]
+pub(crate) use self::core::AtRest;
 pub use self::core::{Command, Core, Parts};

@@ -93,7 +93,7 @@ pub(super) fn marks(id: Option<&RequestId>, cors: bool, close: bool, head: &mut 
     }
     if cors {
         head.extend_from_slice(
-            b"access-control-allow-origin: *\r\naccess-control-expose-headers: x-request-id, x-upstream-request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens\r\n",
+            b"access-control-allow-origin: *\r\naccess-control-expose-headers: x-request-id, x-upstream-request-id, x-weir-dropped, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens\r\n",
         );
     }
     if close {

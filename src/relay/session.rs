@@ -171,7 +171,8 @@ fn append_ahead<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>) {
 /// buffer can grow far past it.
 fn make_room<N: Net>(client: &Client<N>, input: &mut Vec<u8>) {
     if input.capacity() == 0 {
-        *input = client.core.slabs.take_wide();
+        let slabs = &client.core.slabs;
+        *input = if client.is_bulky { slabs.take() } else { slabs.take_wide() };
     } else if input.len() == input.capacity() {
         input.reserve(limits::SLAB_BYTES);
     }

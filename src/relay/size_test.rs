@@ -23,6 +23,9 @@ fn the_state_of_a_session_is_bounded() {
         let (client, input): (&'static mut super::wait::Client<Monoio>, &'static mut Vec<u8>) = (client, input);
         exchange::run(client, input, head, scratch)
     });
+    let turned = size_of::<crate::protocol::translate::Stream>();
+    println!("a translated stream {turned} bytes beside");
+    assert!(turned <= limits::TURNED_BYTES_MAX, "{turned} bytes");
     println!("session {session} bytes, of which an exchange {exchange}; socket {}", size_of::<Socket>());
     assert!(session <= limits::SESSION_BYTES_MAX, "{session} bytes");
     assert!(exchange < session);

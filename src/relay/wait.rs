@@ -50,6 +50,9 @@ pub(super) struct Client<N: Net> {
     pub(super) stream: Wire<N::Stream>,
     pub(super) peer: Peer,
     pub(super) alarm: Alarm,
+    /// Whether the last request's body was larger than a wide read: then the next one's is likely to be, and what a
+    /// wide read would take of it had to be moved.
+    pub(super) is_bulky: bool,
     /// Bytes that came while an exchange was under way.
     ahead: Vec<u8>,
 }
@@ -57,7 +60,7 @@ pub(super) struct Client<N: Net> {
 impl<N: Net> Client<N> {
     pub(super) fn new(core: &Rc<Core<N>>, stream: Wire<N::Stream>, peer: Peer) -> Client<N> {
         let alarm = core.alarms.alarm();
-        Client { core: Rc::clone(core), stream, peer, alarm, ahead: Vec::new() }
+        Client { core: Rc::clone(core), stream, peer, alarm, is_bulky: false, ahead: Vec::new() }
     }
 
     /// A second one who waits beside this client, with a deadline of its own; that the client stays is this one's to

@@ -178,10 +178,12 @@ fn give<'a>(said: Text<'a>, parts: &mut Vec<Thought<'a>>) {
     }
     let (said, _) = said.parted(rest);
     let silent = |part: &Thought<'_>| part.text.is_none();
-    let signed = parts.iter().filter(|part| silent(part) && is_signed(part)).count();
-    let whose = match (signed, parts.iter().filter(|part| silent(part)).count()) {
-        (1, _) => parts.iter().position(|part| silent(part) && is_signed(part)),
-        (0, 1) => parts.iter().position(silent),
+    // What is left comes before all that is repeated, and so does the part that it belongs to.
+    let first = parts.iter().position(|part| !silent(part)).unwrap_or(parts.len());
+    let signed = parts[..first].iter().filter(|part| is_signed(part)).count();
+    let whose = match (signed, first) {
+        (1, _) => parts[..first].iter().position(is_signed),
+        (0, 1) => Some(0),
         _ => None,
     };
     match whose.and_then(|whose| parts.get_mut(whose)) {
@@ -190,7 +192,8 @@ fn give<'a>(said: Text<'a>, parts: &mut Vec<Thought<'a>>) {
             part.text = Some(said);
         }
         None => {
-            parts.retain(|part| !silent(part) || !is_signed(part));
+            let mut number = 0..;
+            parts.retain(|part| number.next().is_some_and(|number: usize| number >= first) || !is_signed(part));
             parts.insert(0, Thought { text: Some(said), summary: false, seal: None, index: None });
         }
     }

@@ -14,7 +14,7 @@ pub(in crate::protocol) mod bent;
 pub(in crate::protocol) mod said;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestCaseResult, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestCaseResult, TestRng, TestRunner};
 use serde_json::Value;
 
 use self::said::{Answer, Mix, Order};
@@ -27,11 +27,15 @@ use crate::sse::{FrameKind, Framing, Splitter};
 const CASES: u32 = 48;
 const BYTES_MAX: usize = 1 << 24;
 
-/// Asks `law` of many values.
+/// Asks `law` of many values: always the same ones, unless PROPTEST_CASES says how many others.
 fn ask<S: Strategy>(values: &S, law: impl Fn(S::Value) -> TestCaseResult) {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
-    if let Err(broken) = TestRunner::new(config).run(values, law) {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = |cases| Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
+    let mut runner = match cases {
+        Some(cases) => TestRunner::new(config(cases)),
+        None => TestRunner::new_with_rng(config(CASES), TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
+    if let Err(broken) = runner.run(values, law) {
         panic!("{broken}");
     }
 }

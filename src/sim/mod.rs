@@ -1,0 +1,207 @@
+//! The data plane in a world without a kernel: clients, upstreams and their faults, all from one seed.
+//!
+//! A seed is a whole history: who asks what and when, how bytes are cut, what each upstream does, when the
+//! configuration is replaced and the wall clock jumps. Whatever happens, the laws of [`oracle`] hold. The same seed
+//! gives the same history, so a failing one is one command: `WEIR_SIM_SEED=7 cargo test --lib sim`.
+
+mod client;
+mod net;
+mod oracle;
+mod talk;
+mod upstream;
+mod world;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use arc_swap::ArcSwap;
+
+use self::net::{Door, Sim};
+use self::upstream::{Ledger, Upstream};
+use self::world::World;
+use crate::config::{self, Outside, Overrides, Snapshot};
+use crate::plan::addresses::AddressBook;
+use crate::plan::board::Board;
+use crate::plan::pace::Paces;
+use crate::plan::quota::Meters;
+use crate::record::{Tally, Teller};
+use crate::relay::{AtRest, Command, Core, Parts};
+
+/// What clients call with.
+const CLIENT_KEY: &str = "sk-canary-of-the-client";
+/// What every key of an upstream begins with.
+const UPSTREAM_KEY: &str = "sk-canary-upstream";
+/// The model of each upstream's target.
+const MODELS: [&str; 3] = ["model-a", "model-b", "model-c"];
+/// Seeds that a run of the tests takes; the gate sets WEIR_SIM_SEEDS to more.
+const SEEDS: u64 = 300;
+
+/// The configuration; `turn` makes one that differs from the last.
+fn snapshot(turn: u64) -> Arc<Snapshot> {
+    let provider = |number: usize| {
+        let name = ["a", "b", "c"][number];
+        let keys = (0..3 - number).map(|key| format!(r#""{UPSTREAM_KEY}-{name}{key}""#));
+        format!(
+            r#""{name}": {{"protocol": "chat", "base_url": "http://10.0.0.{}:80", "keys": [{}]}}"#,
+            number + 1,
+            keys.collect::<Vec<_>>().join(",")
+        )
+    };
+    let text = format!(
+        r#"{{"listen": "127.0.0.1:0", "clients": {{"client": {{"key": "{CLIENT_KEY}"}}}}, "providers": {{{}, {}, {}}},
+        "routes": {{"r": {{"to": ["a/model-a", "b/model-b", "c/model-c"]}}}}, "default_route": "r",
+        "retry": {{"attempts_max": 12, "rounds_max": {}}}, "timeouts": {{"connect_ms": 3000, "answer_ms": 20000,
+        "first_token_ms": 15000, "stream_idle_ms": 20000, "keep_alive_ms": {}}}}}"#,
+        provider(0),
+        provider(1),
+        provider(2),
+        turn % 3,
+        60_000 + turn
+    );
+    let outside =
+        Outside { env: &|_| None, read: &|_| Err(std::io::ErrorKind::NotFound.into()), path: None, shared: false };
+    let read = config::read(text.as_bytes(), &outside, &Overrides::default());
+    Arc::new(read.snapshot.expect("the configuration is right"))
+}
+
+/// Everything that one seed leaves behind.
+struct History {
+    asked: Vec<client::Asked>,
+    ledger: Rc<Ledger>,
+    /// Whether the last target never did wrong.
+    guarded: bool,
+    told: rtrb::Consumer<crate::record::Told>,
+    tally: Arc<Tally>,
+    connections: Arc<AtomicUsize>,
+    at_rest: AtRest,
+    clock_jumped: bool,
+}
+
+fn run(seed: u64) -> History {
+    let world = World::new(seed);
+    let sim = Sim::new(&world);
+    let source = Arc::new(ArcSwap::new(snapshot(0)));
+    let tally = Arc::new(Tally::new());
+    let (teller, told) = Teller::new(Arc::clone(&tally));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let core = Core::new(
+        sim.clone(),
+        Parts {
+            index: 0,
+            salt: 7,
+            snapshot: Arc::clone(&source),
+            addresses: Arc::new(ArcSwap::from_pointee(AddressBook::literal(&source.load()))),
+            board: Arc::new(Board::new()),
+            connections: Arc::clone(&connections),
+            paces: Arc::new(Paces::default()),
+            meters: Arc::new(Meters::default()),
+            teller,
+            tally: Arc::clone(&tally),
+        },
+    );
+    world.spawn(Rc::clone(&core).tick());
+    let front = Door::default();
+    core.command(Command::Listen("front".to_owned(), front.clone()));
+    let guarded = world.once_in(2);
+    let ledger = Rc::new(Ledger::default());
+    let ill = [2, 3, 5, 20][world.below(4)];
+    for number in 0..MODELS.len() {
+        let wrong_once_in = Cell::new(if guarded && number == MODELS.len() - 1 { 0 } else { ill });
+        let upstream = Upstream { world: Rc::clone(&world), number, wrong_once_in, ledger: Rc::clone(&ledger) };
+        let upstream = Rc::new(upstream);
+        let at: SocketAddr = ([10, 0, 0, number as u8 + 1], 80).into();
+        let reached = Rc::clone(&upstream);
+        world.spawn(upstream.run(sim.listen(at, move || reached.reach())));
+    }
+    disturb(&world, &source);
+    let diary: client::Diary = Rc::default();
+    let count = 1 + world.below(6);
+    let left = Rc::new(Cell::new(count));
+    for number in 0..count {
+        let task = client::run(Rc::clone(&world), front.clone(), number, Rc::clone(&diary));
+        let left = Rc::clone(&left);
+        world.spawn(async move {
+            task.await;
+            left.set(left.get() - 1);
+        });
+    }
+    let in_time = world.run(world.now_us() + HOURS_US, || left.get() == 0);
+    assert!(in_time, "a client still waits after hours: {:?}", diary.borrow());
+    // What is still under way notices that its client has left, and idle lanes and connections time out.
+    world.run(world.now_us() + AFTERWARDS_US, || false);
+    let asked = diary.borrow().clone();
+    let at_rest = core.at_rest();
+    world.end();
+    let clock_jumped = world.clock_jumped();
+    History { asked, ledger, guarded, told, tally, connections, at_rest, clock_jumped }
+}
+
+/// No client waits for longer, whatever its upstreams do.
+const HOURS_US: u64 = 3 * 3_600 * 1_000_000;
+/// Longer than every timeout of the configuration.
+const AFTERWARDS_US: u64 = 180 * 1_000_000;
+
+/// Replaces the configuration and moves the wall clock, now and then.
+fn disturb(world: &Rc<World>, source: &Arc<ArcSwap<Snapshot>>) {
+    let (world, source) = (Rc::clone(world), Arc::clone(source));
+    let snapshots: Vec<Arc<Snapshot>> = (1..1 + world.below(4) as u64).map(snapshot).collect();
+    Rc::clone(&world).spawn(async move {
+        for snapshot in snapshots {
+            world.sleep(world.below(15_000) as u64).await;
+            source.store(snapshot);
+            if world.once_in(2) {
+                world.jump();
+            }
+        }
+    });
+}
+
+/// Runs one seed and says what was wrong.
+fn judge(seed: u64) -> Result<(), String> {
+    let outcome = std::panic::catch_unwind(|| oracle::judge(&run(seed)));
+    outcome.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        Err(said.or_else(|| panic.downcast_ref::<&str>().map(|&said| said.to_owned())).unwrap_or_default())
+    })
+}
+
+#[test]
+fn the_laws_hold_in_every_history() {
+    let seeds = match std::env::var("WEIR_SIM_SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().expect("WEIR_SIM_SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..std::env::var("WEIR_SIM_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number of seeds")),
+    };
+    let next = std::sync::atomic::AtomicU64::new(seeds.start);
+    let failed = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if seed >= seeds.end || failed.lock().is_ok_and(|failed| failed.len() >= 3) {
+                        return;
+                    }
+                    if let Err(why) = judge(seed) {
+                        failed.lock().expect("no thread panics with it").push(format!("seed {seed}: {why}"));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("no thread panics with it");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn a_seed_is_one_history() {
+    let told = |seed| format!("{:?}", run(seed).asked);
+    for seed in 0..20 {
+        assert_eq!(told(seed), told(seed), "seed {seed}");
+    }
+}

@@ -1,0 +1,133 @@
+//! The laws: what must hold at the end of every history, whatever happened in it.
+
+use std::sync::atomic::Ordering;
+
+use super::client::{Asked, Got};
+use super::upstream::{Attempt, Deed};
+use super::{History, UPSTREAM_KEY};
+use crate::relay::AtRest;
+
+/// What is wrong with a history; nothing if it is lawful.
+pub(super) fn judge(history: &History) -> Result<(), String> {
+    for asked in &history.asked {
+        let attempts = history.ledger.attempts.borrow();
+        let attempts = attempts.get(&asked.token).map_or(&[][..], |attempts| attempts);
+        answered(history, asked, attempts).map_err(|why| format!("{why}\n{asked:?}\n{attempts:#?}"))?;
+    }
+    cooled(history)?;
+    returned(history)?;
+    told(history)
+}
+
+/// Every client gets one well-formed answer, whole or marked as broken; and a good one while a target lives.
+fn answered(history: &History, asked: &Asked, attempts: &[Attempt]) -> Result<(), String> {
+    let broke_late = attempts.iter().any(|attempt| attempt.deed.breaks_late());
+    let said = match &asked.got {
+        Got::Left => return Ok(()),
+        Got::Answer(text) | Got::Error(_, text) | Got::Broken(text) => text,
+    };
+    if said.contains(UPSTREAM_KEY) {
+        return Err("a client was told an upstream's key".into());
+    }
+    match &asked.got {
+        Got::Left => Ok(()),
+        Got::Broken(_) => Err("an answer broke off in the middle of its framing".into()),
+        Got::Error(status, text) => {
+            let json: serde_json::Value = serde_json::from_str(text).map_err(|_| "an error is no JSON")?;
+            if !json["error"]["message"].is_string() {
+                return Err("an error is not one of the dialect".into());
+            }
+            let deserved = !asked.valid || attempts.iter().any(|attempt| attempt.deed == Deed::Error(400, 0));
+            match status {
+                400 if deserved => Ok(()),
+                400 => Err("400 for a request that was right".into()),
+                _ if !asked.valid => Err("a request that is wrong is 400".into()),
+                _ if history.guarded => Err("an error while a target lives".into()),
+                _ => Ok(()),
+            }
+        }
+        Got::Answer(_) if !asked.valid => Err("an answer to what is no request".into()),
+        Got::Answer(text) if asked.streamed => stream(history, asked, text, broke_late),
+        Got::Answer(text) => {
+            let json: serde_json::Value = serde_json::from_str(text).map_err(|_| "an answer is no JSON")?;
+            let content = json["choices"][0]["message"]["content"].as_str().ok_or("an answer says nothing")?;
+            if content == pieces(history, asked) { Ok(()) } else { Err("an answer is not the one to this".into()) }
+        }
+    }
+}
+
+fn stream(history: &History, asked: &Asked, text: &str, broke_late: bool) -> Result<(), String> {
+    let mut said = String::new();
+    let (mut failed, mut done) = (false, false);
+    for event in text.split("\n\n").filter(|event| !event.is_empty()) {
+        let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
+        if event.starts_with(':') {
+            continue;
+        }
+        if done || failed {
+            return Err("something follows the end".into());
+        }
+        if data == "[DONE]" {
+            done = true;
+            continue;
+        }
+        let json: serde_json::Value = serde_json::from_str(data).map_err(|_| format!("no event: {event}"))?;
+        failed |= !json["error"].is_null();
+        said += json["choices"][0]["delta"]["content"].as_str().unwrap_or_default();
+    }
+    match (done, failed) {
+        (true, false) if said == pieces(history, asked) => Ok(()),
+        (true, false) => Err("a stream lacks something and says that it is whole".into()),
+        (false, true) if broke_late || !history.guarded => Ok(()),
+        (false, true) => Err("a stream failed that nobody broke".into()),
+        _ => Err("a stream has no end".into()),
+    }
+}
+
+/// What a whole answer says.
+fn pieces(history: &History, asked: &Asked) -> String {
+    let pieces = history.ledger.pieces.borrow().get(&asked.token).copied().unwrap_or(0);
+    (0..pieces).map(|piece| format!("{}-{piece} ", asked.token)).collect()
+}
+
+/// No key is asked again while it rests for a rate limit that its upstream has named.
+fn cooled(history: &History) -> Result<(), String> {
+    // Requests that were under way when it was told, and the time in which weir learns of it.
+    const SLACK_US: u64 = 5_000_000;
+    if history.clock_jumped {
+        return Ok(());
+    }
+    let ledger = history.ledger.attempts.borrow();
+    let all: Vec<&Attempt> = ledger.values().flatten().collect();
+    for limited in &all {
+        let Deed::Error(429, seconds) = limited.deed else { continue };
+        let (from, to) = (limited.ended_us + SLACK_US, limited.ended_us + seconds * 1_000_000);
+        let same = |other: &&&Attempt| other.key == limited.key && other.upstream == limited.upstream;
+        if let Some(early) = all.iter().filter(same).find(|other| (from..to).contains(&other.began_us)) {
+            return Err(format!("a key was used while it rests: {limited:?} {early:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Everything that was lent has come back.
+fn returned(history: &History) -> Result<(), String> {
+    let at_rest = history.at_rest;
+    if at_rest != AtRest::default() {
+        return Err(format!("not everything came back: {at_rest:?}"));
+    }
+    match (history.connections.load(Ordering::Relaxed), history.tally.panics.get()) {
+        (0, 0) => Ok(()),
+        (connections, panics) => Err(format!("{connections} connections are still counted, {panics} panics")),
+    }
+}
+
+/// Each exchange is told once.
+fn told(history: &History) -> Result<(), String> {
+    let told = history.told.slots();
+    let answered = history.asked.iter().filter(|asked| asked.got != Got::Left).count();
+    match (answered..=history.asked.len()).contains(&told) {
+        true => Ok(()),
+        false => Err(format!("{told} exchanges are told, {answered} were answered of {}", history.asked.len())),
+    }
+}
