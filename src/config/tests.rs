@@ -308,8 +308,8 @@ fn what_is_said_of_keys_without_effect_is_told() {
         assert!(warned.iter().all(|warned| warned.contains(warning)), "{provider}: {warned:#?}");
     }
     for (text, error) in [
-        (r#"{"prices": {"m": {"input": 1, "output": 2}}}"#, "needs \"per\""),
-        (r#"{"prices": {"m": {"per": "1M", "input": 1}}}"#, "needs \"input\" and \"output\""),
+        (r#"{"prices": {"m": {"input": 1, "output": 2}}}"#, "\"per\" is missing"),
+        (r#"{"prices": {"m": {"per": "1M", "input": 1}}}"#, "\"output\" is missing"),
         (r#"{"probes": {"every_s": 59, "providers": []}}"#, "is 0 or 60 at least"),
         (r#"{"probes": {"at_start": true, "providers": ["nobody"]}}"#, "names no provider"),
         (
@@ -332,11 +332,11 @@ fn what_is_said_of_keys_without_effect_is_told() {
 
 #[test]
 fn members_without_effect_are_told_unless_they_say_the_default() {
-    let default = r#"{"cooldown": {"max_ms": 1800000}, "retry": {"rounds_max": 1}, "proxy": null, "timeouts": {"ping_ms": 15000},
+    let default = r#"{"cooldown": {"max_ms": 1800000}, "retry": {"rounds_max": 1}, "proxy": null, "timeouts": {"ping_ms": 15000}, "usage": {"keep_days": 365},
         "routes": {"r": {"spread": "ordered", "scenes": {}, "long_context_tokens": 60000}}, "providers": {"p": {"protocol": "ollama",
         "base_url": "http://localhost:1", "models": ["m"], "balance": "round_robin", "affinity": "ids", "keys": [{"key": "k", "weight": 1, "queue": 0}]}}}"#;
     assert_eq!(warnings(&read(default)), [""; 0]);
-    let other = default.replace("\"weight\": 1", "\"weight\": 2").replace("1800000", "1");
+    let other = default.replace("365", "1").replace("1800000", "1");
     let warned = warnings(&read(&other));
     assert_eq!(warned.len(), 1, "{warned:#?}");
     assert!(warned.iter().all(|warning| warning.ends_with("are not yet in effect")));
