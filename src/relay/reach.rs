@@ -118,7 +118,10 @@ impl Measured {
 
 /// A request for the demo provider.
 pub(super) struct Demo {
+    /// In Chat, which it speaks.
     pub(super) body: Vec<u8>,
+    /// The way back, where the client speaks something else.
+    pub(super) turned: Option<Box<Turned>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -291,9 +294,6 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             }
             entry.provider = target.provider;
             entry.model_sent = Text::new(target.model);
-            if target.protocol == Protocol::Demo {
-                return Round::Over(Reached::Demo(Demo { body: request.body.to_vec() }));
-            }
             let said = match upstream.map(|upstream| self.say(client, target, upstream, &scratch.fields)).transpose() {
                 Ok(said) => said,
                 Err(Unsaid::Refused(fault, message)) => return Round::Over(Reached::Refused { fault, message }),
@@ -302,6 +302,13 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                     continue;
                 }
             };
+            if target.protocol == Protocol::Demo {
+                let turned = said.map(|said| translate::told_by_demo(request, &self.pivot, target, said, entry));
+                return Round::Over(Reached::Demo(match turned {
+                    None => Demo { body: request.body.to_vec(), turned: None },
+                    Some((body, turned)) => Demo { body, turned: Some(Box::new(turned)) },
+                }));
+            }
             let pool = &view.pools[usize::from(target.provider)];
             let fields =
                 scratch.fields.iter().map(|field| (field.name.of(request.input), field.value.of(request.input)));
@@ -541,7 +548,7 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
         },
         None => Reached::refused(
             Fault::NotImplemented,
-            "the provider of this model speaks another protocol, and translation between protocols is not there yet",
+            "the provider of this model speaks another protocol, which has nothing like this endpoint",
         ),
     }
 }

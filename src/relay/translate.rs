@@ -13,6 +13,7 @@ use super::core::{Core, Reserved};
 use super::failure::{Failure, told_status};
 use super::outgoing;
 use super::reach::Prepared;
+use crate::base::secret::Secret;
 use crate::codec::inflate::{self, Coding};
 use crate::config::snapshot::{Key, Provider};
 use crate::http::field::Fields;
@@ -188,16 +189,7 @@ pub(super) fn turned<N: Net, S>(
     entry: &Entry,
 ) -> Result<Turned, Failure> {
     let Ask { request, pivot, target, .. } = *ask;
-    let provider = &request.view.snapshot.providers[usize::from(target.provider)];
-    let mut answering = Answering {
-        client: request.called.dialect,
-        upstream: said.upstream,
-        names: if said.names.is_plain() { Names::default() } else { said.names.clone() },
-        think_tag: provider.think_tag.clone(),
-        model: target.model.to_owned(),
-        secret: key.secret.clone(),
-        opening: opening(request, pivot, target, entry),
-    };
+    let mut answering = answering(request, pivot, target, said, key.secret.clone(), entry);
     let fields_back = said.fields.clone();
     let codings = codings(answered, fields)?;
     if answered.stream.is_some() {
@@ -221,6 +213,38 @@ pub(super) fn turned<N: Net, S>(
         Ok(whole) => Ok(Turned { answering, whole: Some(whole), fields: fields_back }),
         Err(failure) => Err(Failure::broken(format!("its answer cannot be read: {}", failure.message))),
     }
+}
+
+fn answering<N: Net>(
+    request: &Prepared<'_>,
+    pivot: &Pivot<'_>,
+    target: &Target<'_>,
+    said: &Said<N>,
+    secret: Secret,
+    entry: &Entry,
+) -> Answering {
+    let provider = &request.view.snapshot.providers[usize::from(target.provider)];
+    Answering {
+        client: request.called.dialect,
+        upstream: said.upstream,
+        names: if said.names.is_plain() { Names::default() } else { said.names.clone() },
+        think_tag: provider.think_tag.clone(),
+        model: target.model.to_owned(),
+        secret,
+        opening: opening(request, pivot, target, entry),
+    }
+}
+
+/// The request for the demo provider, and the way back for its answer.
+pub(super) fn told_by_demo<N: Net>(
+    request: &Prepared<'_>,
+    pivot: &Pivot<'_>,
+    target: &Target<'_>,
+    said: Said<N>,
+    entry: &Entry,
+) -> (Vec<u8>, Turned) {
+    let answering = answering(request, pivot, target, &said, Secret::new(""), entry);
+    (said.body, Turned { answering, whole: None, fields: said.fields })
 }
 
 fn codings<S>(answered: &Answered<S>, fields: &Fields) -> Result<smallvec::SmallVec<[Coding; 2]>, Failure> {

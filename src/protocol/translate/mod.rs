@@ -47,12 +47,11 @@ pub struct Answering {
 /// where it cannot be.
 pub fn bridge(endpoint: Endpoint, protocol: Protocol) -> Option<Dialect> {
     let upstream = match protocol {
-        Protocol::Chat | Protocol::Azure => Dialect::Chat,
+        Protocol::Chat | Protocol::Azure | Protocol::Demo => Dialect::Chat,
         Protocol::Responses => Dialect::Responses,
         Protocol::Anthropic => Dialect::Anthropic,
         Protocol::Gemini => Dialect::Gemini,
         Protocol::Ollama => Dialect::Ollama,
-        Protocol::Demo => return None,
     };
     is_translated(endpoint).then_some(upstream)
 }
