@@ -648,7 +648,8 @@ fn odd_errors(driver: Driver) {
             ollama,
         ];
         for status in [400, 500] {
-            for body in &bodies {
+            // Gemini's own list of errors goes back as it is.
+            for body in bodies.iter().filter(|body| protocol != "gemini" || !body.starts_with("[{")) {
                 // What is in the caller's own words goes back as it is, and has the caller's form anyway.
                 let bytes = format!(
                     "HTTP/1.1 {status} No\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n{body}",
