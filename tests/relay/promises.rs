@@ -14,15 +14,15 @@
 //! | 7 Expect | `expect_100_gets_100_or_a_final_status` |
 //! | 8 an early answer and the body behind it | `the_body_behind_a_refusal_is_no_request`, `the_bound_of_a_body` |
 //! | 9 limits | `the_bound_of_a_head`, `the_bound_of_the_fields`, `the_bound_of_a_target`, `the_bound_of_a_body`, `promise_09_nothing_is_held_beyond_a_limit` |
-//! | 10 slow clients | `a_dripping_head_is_ended`, `a_silent_body_is_ended`, `an_idle_connection_is_ended`, `a_handshake_that_stands_still_is_closed`, `promise_10_who_never_speaks_is_closed`; a body that drips: none yet, `body_ms` bounds a silence |
+//! | 10 slow clients | `a_dripping_head_is_ended`, `a_silent_body_is_ended`, `an_idle_connection_is_ended`, `a_handshake_that_stands_still_is_closed`, `promise_10_who_never_speaks_is_closed`, `promise_10_a_body_that_drips_keeps_nobody_out` (`body_ms` bounds a silence, not the whole) |
 //! | 11 any split, one outcome | `split_anywhere_the_verdict_is_the_same`, `bytes_may_come_one_by_one` |
 //! | 12 the next good request | `malformed_heads_are_refused`, `the_bound_of_a_body`, `promise_12_the_next_request_is_served` |
 //! | 13 broken before the first byte | `a_broken_answer_is_passed_by`, `an_empty_answer_is_passed_by`, `an_error_before_the_first_token_goes_to_the_next_key`, `a_stream_that_says_nothing_goes_to_the_next_key`, `the_next_key_is_tried`, `the_last_answer_is_told_in_the_dialect`, `attempts_have_an_end` |
 //! | 14 broken after it | `a_cut_chat_stream_is_broken_off`, `a_cut_stream_tells_in_the_dialect`, `a_stream_that_ends_without_saying_why_is_cut` |
-//! | 15 a stale connection | `a_stale_connection_is_no_failure`; that no failure is counted: none yet |
+//! | 15 a stale connection | `a_stale_connection_is_no_failure`, `promise_15_a_stale_connection_is_not_counted` |
 //! | 16 no lane with bytes left | `extra_bytes_never_reach_another_answer`, `an_answer_to_close_ends_the_lane` |
 //! | 17 keys that rest | `the_clients_own_fault_goes_back`, `promise_17_a_key_in_trouble_rests` |
-//! | 18 bounded upstream bytes | `the_upstreams_head_is_bounded`, `promise_18_an_endless_event_is_not_held`; gzip of an upstream: none yet |
+//! | 18 bounded upstream bytes | `the_upstreams_head_is_bounded`, `promise_18_an_endless_event_is_not_held`, `promise_18_a_bomb_is_not_unpacked` |
 //! | 19 interim answers | `interim_answers_are_skipped`, `promise_19_interim_answers_have_an_end` |
 //! | 20 events large and many | `events_pass_one_by_one`, `a_large_event_arrives_whole`, `many_small_events_arrive_whole` |
 //! | 21 kill -9 | `promise_21_killed_it_serves_again`; rows that are kept: none yet, there is no store |
@@ -31,7 +31,7 @@
 //! | 24 reload | `promise_24_reloads_lose_no_request`, `a_bad_file_changes_nothing` |
 //! | 25 full disk | none yet, there is no store |
 //! | 26 no descriptors left | `promise_26_without_descriptors_streams_live_on` |
-//! | 27 slow readers | `a_slow_client_holds_the_upstream_back`; two thousand of them: none yet |
+//! | 27 slow readers | `a_slow_client_holds_the_upstream_back`, `promise_27_slow_readers_cost_little` |
 //! | 28 a client that left | `a_client_that_leaves_before_the_answer`, `a_client_that_leaves_in_a_stream`, `a_client_that_leaves_by_reset` |
 //! | 29 exact counts | `usage_is_exact`, `a_client_that_leaves_in_a_stream`, `promise_30_aborts_mix_up_no_answers` |
 //! | 30 aborts mix up nothing | `promise_30_aborts_mix_up_no_answers`, `clients_that_abort_disturb_nobody` |
@@ -40,7 +40,7 @@
 //! | 33 wrong keys | `a_wrong_key_is_refused_in_the_dialect`, `every_form_of_the_key_is_taken` |
 //! | 34 secrets stay on their side | `the_upstream_gets_its_own_credential_only`, `a_quoted_upstream_key_is_masked` |
 //! | 37 secrets in no output | `no_output_holds_a_secret`, `a_proxy_that_refuses_is_named_without_its_password` |
-//! | 38 no CRLF gets through | `no_header_is_made_of_a_model_name`, `malformed_heads_are_refused`; in a log line: none yet here |
+//! | 38 no CRLF gets through | `no_header_is_made_of_a_model_name`, `malformed_heads_are_refused`, `promise_38_no_line_of_the_log_is_forged` |
 //! | 40 no chosen destination | `promise_40_a_redirect_is_not_followed`, `absolute_form_is_taken` |
 
 use std::net::TcpListener;
@@ -54,14 +54,19 @@ use crate::support::*;
 on_both_drivers!(
     promise_09_nothing_is_held_beyond_a_limit,
     promise_10_who_never_speaks_is_closed,
+    promise_10_a_body_that_drips_keeps_nobody_out,
     promise_12_the_next_request_is_served,
+    promise_15_a_stale_connection_is_not_counted,
     promise_17_a_key_in_trouble_rests,
     promise_18_an_endless_event_is_not_held,
+    promise_18_a_bomb_is_not_unpacked,
     promise_19_interim_answers_have_an_end,
     promise_21_killed_it_serves_again,
     promise_26_without_descriptors_streams_live_on,
+    promise_27_slow_readers_cost_little,
     promise_30_aborts_mix_up_no_answers,
     promise_32_an_outage_is_told_and_passes,
+    promise_38_no_line_of_the_log_is_forged,
     promise_40_a_redirect_is_not_followed,
 );
 
@@ -116,6 +121,50 @@ fn promise_10_who_never_speaks_is_closed(driver: Driver) {
     let mut silent = weir.client();
     silent.wire.ended();
     weir.client().still_serves(&mut upstream);
+}
+
+/// A body that comes byte by byte, each in time, is served in the end, and others meanwhile; when the drip stops, so does
+/// the patience.
+fn promise_10_a_body_that_drips_keeps_nobody_out(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["timeouts"] = json!({ "body_ms": 400 });
+    let weir = Weir::start(driver, config);
+    let (mut drips, mut stops) = (weir.client(), weir.client());
+    for client in [&mut drips, &mut stops] {
+        client.send(head(&format!("content-length: {}\r\n", CHAT.len())));
+    }
+    stops.send(&CHAT[..5]);
+    for byte in CHAT.as_bytes() {
+        drips.send([*byte]);
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    upstream.next().json(200, chat_answer("at last"));
+    assert_eq!(drips.answer().json(), chat_answer("at last"));
+    refused(&stops.answer(), Dialect::OpenAi, 408);
+    stops.wire.ended();
+    weir.client().still_serves(&mut upstream);
+}
+
+/// One failure would be enough to rest the key.
+fn promise_15_a_stale_connection_is_not_counted(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["cooldown"] = json!({ "failures": 1, "server_error_ms": 600_000 });
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    for _ in 0..3 {
+        client.still_serves(&mut upstream);
+        client.post(PATH, CHAT);
+        upstream.next().close();
+        upstream.next().json(200, chat_answer("x"));
+        assert_eq!(client.answer().status(), 200);
+    }
+    let key = weir.status()["providers"][0]["keys"][0].clone();
+    assert_eq!((&key["health"], &key["models"]), (&json!("ok"), &json!([])), "{key}");
+    let metrics = weir.admin("GET", "/metrics").text().to_owned();
+    let rests = metrics.lines().find(|line| line.starts_with("weir_key_rests_total")).expect("the metric");
+    assert!(rests.ends_with(" 0"), "{rests}");
 }
 
 /// One bad request after another, and after each a good one on a connection that was there and on a new one.
@@ -188,6 +237,35 @@ fn promise_17_a_key_in_trouble_rests(driver: Driver) {
     }
 }
 
+/// Two thousand clients that read nothing of an answer which does not end; somebody else is served as ever.
+fn promise_27_slow_readers_cost_little(driver: Driver) {
+    const READERS: usize = 2_000;
+    let own = i32::try_from(std::process::id()).expect("a pid");
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the call writes the limit into a structure of ours and reads nothing.
+    assert_eq!(unsafe { libc::prlimit(own, libc::RLIMIT_NOFILE, std::ptr::null(), &mut limit) }, 0, "prlimit");
+    limit_descriptors(std::process::id(), limit.rlim_max);
+    let (weir, mut upstream) = relay(driver, "chat");
+    weir.client().still_serves(&mut upstream);
+    weir.status();
+    let before = own_bytes(weir.pid());
+    let event = chat_event(&"x".repeat(8_000));
+    let mut open = Vec::new();
+    for _ in 0..READERS {
+        let mut client = weir.client();
+        socket2::SockRef::from(client.wire.stream()).set_recv_buffer_size(4_096).expect("a small window");
+        client.post(PATH, STREAM);
+        let mut call = upstream.next();
+        call.open("text/event-stream");
+        (0..12).for_each(|_| call.chunk(&event));
+        open.push((client, call));
+    }
+    weir.client().still_serves(&mut upstream);
+    let each = own_bytes(weir.pid()).saturating_sub(before) / READERS;
+    println!("{each} bytes for each slow reader");
+    assert!(each <= 160_000, "{each} bytes for each slow reader");
+}
+
 /// 256 MiB of one event without an end go through, or end the stream; they are not kept.
 fn promise_18_an_endless_event_is_not_held(driver: Driver) {
     let (weir, mut upstream) = relay(driver, "chat");
@@ -213,6 +291,35 @@ fn promise_18_an_endless_event_is_not_held(driver: Driver) {
         most
     });
     assert!(most < 200_000_000, "{most} bytes are held of an endless event");
+    weir.client().still_serves(&mut upstream);
+}
+
+/// What says that it is gzip goes through as it is: a bomb costs its bytes and not what is in it.
+fn promise_18_a_bomb_is_not_unpacked(driver: Driver) {
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for _ in 0..256 {
+        std::io::Write::write_all(&mut bomb, &vec![0; 1 << 20]).expect("into memory");
+    }
+    let bomb = bomb.finish().expect("into memory");
+    let (weir, mut upstream) = relay(driver, "chat");
+    weir.client().still_serves(&mut upstream);
+    weir.status();
+    let before = own_bytes(weir.pid());
+    for (kind, request) in [("application/json", CHAT), ("text/event-stream", STREAM)] {
+        let mut client = weir.client();
+        client.post(PATH, request);
+        let mut call = upstream.next();
+        let length = bomb.len();
+        let head = format!("content-type: {kind}\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n");
+        std::thread::scope(|scope| {
+            scope.spawn(|| call.send([format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes(), &bomb].concat()));
+            let answer = client.answer();
+            assert_eq!(answer.head.field("content-encoding"), Some("gzip"));
+            assert!(answer.whole && answer.body == bomb, "{kind}: {} bytes", answer.body.len());
+        });
+        let grown = own_bytes(weir.pid()).saturating_sub(before);
+        assert!(grown < SLACK_BYTES, "{kind}: {grown} bytes");
+    }
     weir.client().still_serves(&mut upstream);
 }
 
@@ -436,6 +543,35 @@ fn promise_32_an_outage_is_told_and_passes(driver: Driver) {
     });
     assert!(start.elapsed() < BACK, "back after {:?}", start.elapsed());
     client.still_serves(&mut upstream);
+}
+
+/// Line breaks in a model, a path, a query and a field: each exchange has one line, and it begins as lines do.
+fn promise_38_no_line_of_the_log_is_forged(driver: Driver) {
+    for format in ["text", "json"] {
+        let mut upstream = Upstream::new();
+        let mut config = config("chat", &upstream);
+        config["log"] = json!({ "format": format });
+        let weir = Weir::start(driver, config);
+        let mut client = weir.client();
+        let forged = "2026-01-01T00:00:00.000Z  INFO forged";
+        for ending in ["\r\n", "\n", "\r", "\u{2028}", "\u{85}", "\u{1b}[2K\n"] {
+            let body = json!({ "model": format!("m{ending}{forged}"), "messages": [] }).to_string();
+            let target = format!("{PATH}?q=%0d%0a{}", forged.replace(' ', "%20"));
+            client.post(&target, &body);
+            upstream.next().json(200, chat_answer("x"));
+            assert_eq!(client.answer().status(), 200);
+        }
+        weir.usage(6);
+        let exchanges = |log: &str| log.lines().filter(|line| line.contains("total_us")).count();
+        let log = eventually(|| match weir.log() {
+            log if exchanges(&log) == 6 => Ok(log),
+            log => Err(log),
+        });
+        for line in log.lines() {
+            assert!(!line.starts_with(forged) && !line.contains('\u{1b}'), "{line:?}");
+            assert!(format == "text" || serde_json::from_str::<Value>(line).is_ok(), "{line:?}");
+        }
+    }
 }
 
 /// Where an upstream would send the request is its own choice, and not where keys go.
