@@ -2,7 +2,7 @@
 
 use crate::support::*;
 
-on_both_drivers!(a_whole_answer, a_stream, a_route_without_file, other_endpoints_say_no);
+on_both_drivers!(a_whole_answer, a_stream, a_route_without_file, other_endpoints_say_no, every_dialect_is_answered);
 
 fn demo(driver: Driver) -> Weir {
     let config = json!({
@@ -65,4 +65,36 @@ fn other_endpoints_say_no(driver: Driver) {
     let mut client = weir.client();
     client.post("/v1/embeddings", r#"{"model":"demo","input":"x"}"#);
     refused(&client.answer(), Dialect::OpenAi, 501);
+}
+
+/// Whatever a client speaks, its first request is answered, whole and as a stream that ends as its dialect does.
+fn every_dialect_is_answered(driver: Driver) {
+    let weir = demo(driver);
+    let mut client = weir.client();
+    let turn = r#""messages":[{"role":"user","content":"hi"}]"#;
+    let contents = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#.to_owned();
+    let asked = [
+        ("/v1/messages", format!(r#"{{"model":"demo","max_tokens":64,{turn}}}"#), "/content/0/text"),
+        ("/v1/responses", r#"{"model":"demo","input":"hi"}"#.to_owned(), "/output/0/content/0/text"),
+        ("/v1beta/models/demo:generateContent", contents.clone(), "/candidates/0/content/parts/0/text"),
+        ("/api/chat", format!(r#"{{"model":"demo","stream":false,{turn}}}"#), "/message/content"),
+    ];
+    for (path, body, place) in asked {
+        client.post(path, &body);
+        let answer = client.answer();
+        assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
+        let json = answer.json();
+        assert!(json.pointer(place).and_then(Value::as_str).is_some_and(|text| text.contains("hi")), "{path}: {json}");
+    }
+    let streamed = [
+        ("/v1/messages", format!(r#"{{"model":"demo","max_tokens":64,"stream":true,{turn}}}"#), "message_stop"),
+        ("/v1/responses", r#"{"model":"demo","input":"hi","stream":true}"#.to_owned(), "response.completed"),
+        ("/v1beta/models/demo:streamGenerateContent?alt=sse", contents, "\"finishReason\":\"STOP\""),
+        ("/api/chat", format!(r#"{{"model":"demo",{turn}}}"#), "\"done\":true"),
+    ];
+    for (path, body, end) in streamed {
+        client.post(path, &body);
+        let answer = client.answer();
+        assert!(answer.status() == 200 && answer.text().contains(end), "{path}: {}", answer.text());
+    }
 }
