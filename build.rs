@@ -10,7 +10,6 @@ fn main() {
     };
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo:rustc-env=WEIR_COMMIT={commit}");
-    println!("cargo:rustc-check-cfg=cfg(weir_loom)");
     println!("cargo:rerun-if-changed=build.rs");
     // The log of HEAD grows with every commit and checkout.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {

@@ -24,9 +24,6 @@ use crate::config::snapshot::{Cores, DriverChoice};
 use crate::control::{self, DriverReport, Listening, Outcome, Wiring};
 use crate::limits;
 use crate::plan::addresses::AddressBook;
-use crate::plan::board::Board;
-use crate::plan::pace::Paces;
-use crate::plan::quota::Meters;
 use crate::record::{Tally, Teller, Told};
 use crate::relay::{Command, Core, Parts};
 use crate::rt::{self, Bound, Doorbell, Driver, Inbox, Listener, Monoio, sys};
@@ -84,7 +81,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
             Ok(())
         })
     };
-    let board = Arc::clone(&fleet.board);
+    let known = fleet.known.clone();
     let succeed = {
         let fleet = Arc::clone(&fleet);
         Box::new(move || will.execute(&fleet))
@@ -93,7 +90,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
     let (driver, predecessor) = (report(found), given.predecessor);
-    let wiring = Wiring { snapshot, addresses, board, cores, driver, admin, load, seen, begin, predecessor, succeed };
+    let wiring = Wiring { snapshot, addresses, known, cores, driver, admin, load, seen, begin, predecessor, succeed };
     let code = match control::run(wiring)? {
         Outcome::Drained => {
             tracing::info!("everything under way has ended");
@@ -137,8 +134,8 @@ pub struct Fleet {
     handed: Mutex<Vec<String>>,
     /// Connections of clients on all cores.
     pub connections: Arc<AtomicUsize>,
-    /// The health of keys.
-    pub board: Arc<Board>,
+    /// What is known of keys, clients and targets.
+    pub known: control::Known,
 }
 
 impl Fleet {
@@ -149,12 +146,11 @@ impl Fleet {
         addresses: &Arc<ArcSwap<AddressBook>>,
     ) -> io::Result<(Arc<Fleet>, Vec<Started>)> {
         let connections = Arc::new(AtomicUsize::new(0));
-        let board = Arc::new(Board::new());
+        let known = control::Known::default();
         let count = match snapshot.load().cores {
             Cores::Auto => sys::cpus(),
             Cores::Number(count) => usize::from(count),
         };
-        let (paces, meters) = (Arc::new(Paces::default()), Arc::new(Meters::default()));
         let salt = sys::random_u32();
         let pinned = count == sys::cpus();
         let (mut bells, mut started) = (Vec::new(), Vec::new());
@@ -167,10 +163,10 @@ impl Fleet {
                 salt,
                 snapshot: Arc::clone(snapshot),
                 addresses: Arc::clone(addresses),
-                board: Arc::clone(&board),
+                board: Arc::clone(&known.board),
                 connections: Arc::clone(&connections),
-                paces: Arc::clone(&paces),
-                meters: Arc::clone(&meters),
+                paces: Arc::clone(&known.paces),
+                meters: Arc::clone(&known.meters),
                 teller,
                 tally: Arc::clone(&tally),
             };
@@ -186,7 +182,7 @@ impl Fleet {
             given: Mutex::default(),
             handed: Mutex::default(),
             connections,
-            board,
+            known,
         };
         Ok((Arc::new(fleet), started))
     }

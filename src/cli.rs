@@ -5,6 +5,7 @@
 
 mod doctor;
 mod explain;
+mod outward;
 mod unit;
 
 use std::fmt::Write as _;
@@ -21,7 +22,6 @@ use crate::config::default_file::{self, Place};
 use crate::config::snapshot::{DriverChoice, Snapshot};
 use crate::config::{self, Outside, Overrides, Problem, Reading, Severity, schema};
 use crate::control::{COMMIT, DriverReport, Load, Seen, VERSION, look, socket};
-use crate::protocol::Dialect;
 
 /// A relay for LLM APIs: one address, any client, any provider.
 #[derive(Parser)]
@@ -52,31 +52,14 @@ enum Command {
     /// Say what the running weir is doing.
     Status(Status),
     /// Say which targets and keys a request would go to, and why; nothing is sent.
-    Explain(Explain),
+    Explain(explain::Said),
+    /// Try the keys of the running weir with the smallest request there is, and say how fast they are.
+    Probe(outward::Probe),
+    /// Find out what an address speaks and which models it has.
+    Discover(outward::Discover),
     /// Run under systemd.
     #[command(name = "service", subcommand)]
     Unit(Unit),
-}
-
-#[derive(Args)]
-struct Explain {
-    #[command(flatten)]
-    config: Config,
-    /// Who asks, by name.
-    #[arg(long, value_name = "NAME")]
-    client: Option<String>,
-    /// The model asked for; default: the one that the body names.
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
-    /// What the client speaks: chat, responses, anthropic, gemini or ollama.
-    #[arg(long, value_name = "DIALECT", default_value = "chat")]
-    dialect: String,
-    /// A header field of the request, `name: value`; any number of them.
-    #[arg(long, value_name = "FIELD")]
-    header: Vec<String>,
-    /// File with the body of the request.
-    #[arg(long, value_name = "FILE")]
-    body: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -183,7 +166,9 @@ pub fn run(cli: Cli, probe: Probe, handed: &Handed, serve: impl FnOnce(Start) ->
             found(&said.config).and_then(|path| doctor::doctor(&path, said.probe, probe, &mut out))
         }
         Command::Reload(said) => found(&said).and_then(|path| reload(&path, &mut out)),
-        Command::Explain(said) => found(&said.config).and_then(|path| explained(&path, &said, &mut out)),
+        Command::Explain(said) => found(&said.config).and_then(|path| explain::told(&path, &said, &mut out)),
+        Command::Probe(said) => found(&said.config).and_then(|path| outward::probe(&path, &said, &mut out)),
+        Command::Discover(said) => outward::found(said, &mut out),
         Command::Status(said) => found(&said.config).and_then(|path| status(&path, said.json, &mut out)),
         Command::Unit(Unit::Install(said)) => install(said, &mut out),
     };
@@ -295,28 +280,6 @@ fn check(path: &Path, out: &mut dyn Write) -> Done {
         (Some(_), []) => 0,
         (Some(_), _) => 2,
     })
-}
-
-fn explained(path: &Path, said: &Explain, out: &mut dyn Write) -> Done {
-    let reading = read(path, &Overrides::default(), env, |path| std::fs::read_to_string(path));
-    let Some(snapshot) = &reading.snapshot else { return Err("the file has errors: see weir check".to_owned()) };
-    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == said.dialect);
-    let dialect =
-        dialect.ok_or_else(|| format!("{:?} is none of chat, responses, anthropic, gemini, ollama", said.dialect))?;
-    let body = said
-        .body
-        .as_ref()
-        .map(|path| std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display())));
-    let body = body.transpose()?;
-    let ask = explain::Ask {
-        client: said.client.as_deref(),
-        model: said.model.as_deref(),
-        dialect,
-        headers: &said.header,
-        body: body.as_deref(),
-    };
-    written(out.write_all(explain::explain(snapshot, &ask)?.as_bytes()))?;
-    Ok(0)
 }
 
 fn describe(snapshot: &Snapshot, text: &mut String) {

@@ -153,6 +153,8 @@ pub const COMMANDS_MAX: usize = 256;
 pub const LOW_WATER_BYTES: usize = 64 * 1024;
 /// Bytes at the end of a large answer in which its usage is looked for.
 pub const TAIL_BYTES: usize = 8 * 1024;
+/// Bytes of an upstream's words that an error of another dialect repeats.
+pub const ERROR_QUOTED_BYTES: usize = 512;
 /// Bytes of a caller's own text that an error message repeats.
 pub const NAME_SHOWN_BYTES: usize = 128;
 
@@ -228,6 +230,16 @@ pub const CONTROL_ANSWER_MS_MAX: u64 = 30_000;
 pub const CONTROL_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// One connection or one read of `weir doctor`.
 pub const DOCTOR_MS_MAX: u64 = 10_000;
+/// One request of control's own to a provider.
+pub const PROBE_CALL_MS_MAX: u64 = 20_000;
+/// Bytes of its answer.
+pub const CALL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Probes under way at once: fewer than threads that wait, for names have to be resolved meanwhile.
+pub const PROBES_AT_ONCE: usize = 4;
+/// Between two looks at whether probes have been asked for by the file, seconds.
+pub const PROBES_LOOK_S: u64 = 5;
+/// Least `probes.every_s` but 0.
+pub const PROBES_EVERY_S_LEAST: u32 = 60;
 /// Bytes of a body that are copied behind their head rather than sent as a slice of their own.
 pub const COPIED_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a stream's beginning that are looked at before it is passed on, at a time.
@@ -249,8 +261,10 @@ pub const PROBE_LOOK_MS: u64 = 1_000;
 pub const UNREACHABLE_REST_MS: u32 = 1_000;
 /// Between two looks at whether the file of what rests is up to date, milliseconds: what a killed process forgets.
 pub const HEALTH_KEEP_EVERY_MS: u64 = 1_000;
-/// Bytes of that file.
-pub const HEALTH_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Of these looks, so many go by until what clients have used is written down too.
+pub const METERS_KEEP_LOOKS: u64 = 5;
+/// Bytes of such a file.
+pub const KEPT_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Pairs of a key and a model whose troubles are remembered at once: 256 KiB.
 pub const BOARD_ROWS: usize = 4_096;
 /// Rows among which a pair has its place.
@@ -284,6 +298,18 @@ pub const PACE_SLOTS: usize = 4_096;
 pub const PACE_PROBES: usize = 16;
 /// Under `fastest` one request in so many goes to the target measured longest ago.
 pub const PACE_TRIAL_EVERY: u32 = 20;
+/// Conversations whose keys are known at once: 256 KiB; a power of two.
+pub const BINDINGS: usize = 32_768;
+/// Turns of keys that rest which are passed over before a lot decides among the others.
+pub const POOL_SKIPS_MAX: u32 = 16;
+/// So many keys of a tier make the fastest of it count for one request more before it is looked for again.
+pub const POOL_LOOKS_EACH: u32 = 16;
+/// Between two looks of a request that waits for a key and is among the first, milliseconds.
+pub const LINE_LOOK_MS: u64 = 5;
+/// Of those that wait for a key, so many count as the first.
+pub const LINE_FRONT: usize = 8;
+/// Between two looks of the others, milliseconds.
+pub const LINE_LOOK_BEHIND_MS: u64 = 50;
 /// Bytes of text that are counted into tokens before other sessions get their turn: about 2 ms.
 pub const COUNT_STEP_BYTES: usize = 16 * 1024;
 /// How long a request waits for the table of tokens, and between two looks at it.

@@ -86,7 +86,7 @@ fn from_start_to_end() {
     let address = listener.local_addr().expect("an address");
     let current: Arc<ArcSwap<Snapshot>> = Arc::new(ArcSwap::from_pointee(snapshot));
     let wiring = Wiring {
-        board: Arc::default(),
+        known: Default::default(),
         snapshot: current.clone(),
         addresses: Arc::new(ArcSwap::from_pointee(AddressBook::default())),
         cores: Cores { tallies: vec![tally.clone()], rings: vec![ring], tell: Box::new(tell) },

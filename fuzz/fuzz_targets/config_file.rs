@@ -7,8 +7,26 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use weir::config::{self, Outside, Overrides};
-use weir::plan::{keys, route};
+use weir::config::snapshot::KeyIx;
+use weir::plan::binding::Bindings;
+use weir::plan::pool::{Keys, Pool, Use};
+use weir::plan::route;
 use weir::protocol::Dialect;
+
+/// All keys may be used, and nothing more is known of them.
+struct AllFree;
+
+impl Keys for AllFree {
+    fn state(&self, _: KeyIx) -> Use {
+        Use::Free
+    }
+    fn busy(&self, _: KeyIx) -> u32 {
+        0
+    }
+    fn pace(&self, _: KeyIx) -> Option<(u32, u32)> {
+        None
+    }
+}
 
 fuzz_target!(|data: &[u8]| {
     let env = |name: &str| (name != "UNSET").then(|| format!("canary-{name}"));
@@ -32,9 +50,9 @@ fuzz_target!(|data: &[u8]| {
         for model in route::listed(&snapshot, client, dialect) {
             let question = route::Question { client, dialect, forced: None, model: model.id, rule: None, scene: None };
             for target in route::targets(&snapshot, &question).expect("what is listed is answered").targets {
-                let mut order = keys::Order::new();
-                keys::order(&snapshot, target.provider, target.model, &mut 1, &mut order);
-                assert!(order.iter().all(|&key| snapshot.keys[usize::from(key)].provider == target.provider));
+                let pool = Pool::new(&snapshot, target.provider, 1, u64::from);
+                let key = pool.pick(&AllFree, None, &Bindings::default());
+                assert!(key.is_none_or(|key| snapshot.keys[usize::from(key)].provider == target.provider));
             }
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Done, Machine, Probe, env, read, written};
 use crate::config::Overrides;
 use crate::config::snapshot::{DriverChoice, Key, Provider};
+use crate::control::discover::list_path;
 use crate::limits;
 use crate::protocol::Protocol;
 use crate::tls;
@@ -155,16 +156,7 @@ fn refused(error: rustls::Error) -> io::Error {
 /// Asks for the list of models with a key, and says the status of the answer.
 fn request(provider: &Provider, key: &Key, address: SocketAddr) -> io::Result<u16> {
     let mut stream = link(provider, address)?;
-    let base = &provider.base;
-    let version = if base.versioned { "" } else { "/v1" };
-    let target = match provider.protocol {
-        Protocol::Gemini if !base.versioned => format!("{}/v1beta/models", base.path),
-        Protocol::Ollama => format!("{}/api/tags", base.path),
-        Protocol::Azure => format!("{}/openai/models?api-version={}", base.path, provider.api_version),
-        Protocol::Chat | Protocol::Responses | Protocol::Anthropic | Protocol::Gemini | Protocol::Demo => {
-            format!("{}{version}/models", base.path)
-        }
-    };
+    let (target, base) = (list_path(provider), &provider.base);
     let mut head = format!("GET {target} HTTP/1.0\r\nhost: {}\r\n", base.authority).into_bytes();
     if provider.protocol == Protocol::Anthropic {
         head.extend_from_slice(b"anthropic-version: 2023-06-01\r\n");

@@ -1,17 +1,45 @@
 //! `weir explain`: which targets and keys a request would go to, and why. Nothing is sent.
 //!
-//! The decision is the one that a running weir makes; of what only a running one knows (turns, speeds, rests) nothing is
-//! said.
+//! The decision is the one that a running weir makes. Where one runs on the same data folder, what it tells of keys that
+//! rest is said too; of turns and speeds nothing is.
 
 use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
+use serde_json::Value;
+
+use super::{Config, Done, env, read, written};
+use crate::config::Overrides;
 use crate::config::snapshot::Snapshot;
-use crate::plan::meet::{self, Request};
+use crate::plan::meet::Look;
 use crate::plan::route::{self, By, Question, Refused};
 use crate::protocol::Dialect;
 use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Outline};
-use crate::protocol::tokens::{self, Count};
+use crate::protocol::tokens;
+
+#[derive(Args)]
+pub(super) struct Said {
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// Who asks, by name.
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// The model asked for; default: the one that the body names.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// What the client speaks: chat, responses, anthropic, gemini or ollama.
+    #[arg(long, value_name = "DIALECT", default_value = "chat")]
+    dialect: String,
+    /// A header field of the request, `name: value`; any number of them.
+    #[arg(long, value_name = "FIELD")]
+    header: Vec<String>,
+    /// File with the body of the request.
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+}
 
 /// What is asked.
 pub(super) struct Ask<'a> {
@@ -25,6 +53,32 @@ pub(super) struct Ask<'a> {
     pub(super) headers: &'a [String],
     /// The body.
     pub(super) body: Option<&'a [u8]>,
+    /// What a running weir tells of itself.
+    pub(super) running: Option<Value>,
+}
+
+/// Reads the file and explains.
+pub(super) fn told(path: &Path, said: &Said, out: &mut dyn Write) -> Done {
+    let reading = read(path, &Overrides::default(), env, |path| std::fs::read_to_string(path));
+    let Some(snapshot) = &reading.snapshot else { return Err("the file has errors: see weir check".to_owned()) };
+    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == said.dialect);
+    let dialect =
+        dialect.ok_or_else(|| format!("{:?} is none of chat, responses, anthropic, gemini, ollama", said.dialect))?;
+    let body = said
+        .body
+        .as_ref()
+        .map(|path| std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display())));
+    let body = body.transpose()?;
+    let ask = Ask {
+        client: said.client.as_deref(),
+        model: said.model.as_deref(),
+        dialect,
+        headers: &said.header,
+        body: body.as_deref(),
+        running: super::ask(path, "GET", "/api/status").ok().filter(|(status, _)| *status == 200).map(|(_, told)| told),
+    };
+    written(out.write_all(explain(snapshot, &ask)?.as_bytes()))?;
+    Ok(0)
 }
 
 /// The decision, step by step; an error if the question cannot be asked.
@@ -57,7 +111,7 @@ pub(super) fn explain(s: &Snapshot, ask: &Ask<'_>) -> Result<String, String> {
             if let Some(route) = route.filter(|_| chosen.targets.len() > 1) {
                 let _ = writeln!(out, "tried in the order of spread {:?}", s.routes[usize::from(route)].spread);
             }
-            targets(s, &chosen, &mut out);
+            targets(s, &chosen, ask.running.as_ref(), &mut out);
         }
         Err(refused) => {
             let _ = writeln!(out, "refused: {}", refusal(refused));
@@ -77,25 +131,26 @@ fn meet_rules(
     body: Option<(&[u8], &Outline)>,
     out: &mut String,
 ) {
-    let Some(rules) = route::looks_at_request(s, question) else { return };
     let header = |name: &str, is: &dyn Fn(&str) -> bool| {
         let fields = ask.headers.iter().filter_map(|field| field.split_once(':'));
         fields.filter(|(known, _)| known.trim().eq_ignore_ascii_case(name)).any(|(_, value)| is(value.trim()))
     };
-    question.rule = meet::rule(rules, &Request { header, body, model: question.model });
+    let mut look = Look::begin(s, question, header, body);
+    let Some(rules) = look.route else { return };
+    if look.counts().is_some() {
+        tokens::load();
+    }
+    while let Some(count) = look.counts() {
+        count.step();
+    }
+    let asks_scene = look.asks_scene();
+    look.end(question, body);
     let _ = match question.rule {
         Some(place) => writeln!(out, "it meets rules[{place}]"),
         None => writeln!(out, "it meets none of {} rules", rules.rules.len()),
     };
-    if question.rule.is_some() || !route::looks_at_scene(rules, s, question.model) {
-        return;
-    }
-    let is_long = match (rules.scenes.long_context_tokens, body) {
-        (Some(bound), Some((body, outline))) => exceeds(bound, body, outline),
-        (Some(_) | None, _) => false,
-    };
-    question.scene = meet::scene(rules, question.model, body, is_long);
     let _ = match question.scene {
+        _ if !asks_scene => Ok(()),
         Some(scene) if rules.scenes.list(scene).is_none() => {
             writeln!(out, "scene {}, for which the route has no entry", scene.name())
         }
@@ -104,22 +159,7 @@ fn meet_rules(
     };
 }
 
-fn exceeds(bound: u32, body: &[u8], outline: &Outline) -> bool {
-    let mut texts = Vec::new();
-    outline.texts(body, |text| texts.push(text));
-    let mut count = Count::new(texts, bound);
-    loop {
-        if let Some(verdict) = count.verdict() {
-            return verdict;
-        }
-        if !tokens::is_loaded() {
-            tokens::load();
-        }
-        count.step();
-    }
-}
-
-fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, out: &mut String) {
+fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, running: Option<&Value>, out: &mut String) {
     for (nth, target) in chosen.targets.iter().enumerate() {
         let provider = &s.providers[usize::from(target.provider)];
         let mapped = if target.mapped { ", answers carry the name asked for" } else { "" };
@@ -127,12 +167,28 @@ fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, out: &mut String) {
         let mut keys: Vec<_> = s.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).collect();
         keys.sort_by_key(|(_, key)| key.priority);
         for (_, key) in &keys {
-            let _ = writeln!(out, "   key {}, priority {}, weight {}", key.name, key.priority, key.weight);
+            let rest = running.and_then(|told| rest(told, &provider.name, &key.name, target.model)).unwrap_or_default();
+            let _ = writeln!(out, "   key {}, priority {}, weight {}{rest}", key.name, key.priority, key.weight);
         }
         if keys.is_empty() {
             let _ = writeln!(out, "   no key may serve it");
         }
     }
+}
+
+/// What a running weir tells of a key's rest for a model; nothing if it does not rest.
+fn rest(told: &Value, provider: &str, key: &str, model: &str) -> Option<String> {
+    let named =
+        |list: &Value, member: &str, name: &str| list.as_array()?.iter().find(|entry| entry[member] == name).cloned();
+    let key = named(&named(&told["providers"], "name", provider)?["keys"], "name", key)?;
+    // A key that was refused rests for all models; any other rest is one model's.
+    let of_key = (key["cause"] == "rejected").then(|| key.clone());
+    let rest = of_key.or_else(|| named(&key["models"], "model", model))?;
+    let cause = rest["cause"].as_str().unwrap_or("?");
+    Some(match rest["cooling_until"].as_str() {
+        Some(until) => format!(", cooling until {until} ({cause})"),
+        None => format!(", one request tries whether it is well again ({cause})"),
+    })
 }
 
 fn reason(by: &By<'_>) -> String {
@@ -182,7 +238,14 @@ mod tests {
                        "rules": [{"if": {"header": {"x-t": "1"}}, "to": "b/demo"}]}}}"#;
 
     fn ask(client: Option<&str>, model: Option<&str>, headers: &[String], body: Option<&str>) -> String {
-        let ask = Ask { client, model, dialect: Dialect::Chat, headers, body: body.map(str::as_bytes) };
+        let until = "2026-12-01T00:00:00.000Z";
+        let resting =
+            serde_json::json!({"health": "cooling", "cooling_until": until, "cause": "rate_limited", "model": "deep"});
+        let running = serde_json::json!({"providers": [{"name": "a", "keys": [
+            {"name": "1", "health": "cooling", "cooling_until": until, "cause": "rate_limited", "models": [resting]},
+            {"name": "late", "health": "cooling", "cooling_until": until, "cause": "rejected", "models": []}]}]});
+        let running = (client == Some("alice")).then_some(running);
+        let ask = Ask { client, model, dialect: Dialect::Chat, headers, body: body.map(str::as_bytes), running };
         explain(&snapshot(FILE), &ask).unwrap_or_else(|error| format!("error: {error}"))
     }
 
@@ -204,6 +267,14 @@ mod tests {
             ),
             "{spread}"
         );
+        let thinking = ask(Some("alice"), Some("gemini"), &[], Some(r#"{"reasoning_effort":"high"}"#));
+        assert!(
+            thinking.contains("key 1, priority 100, weight 1, cooling until 2026-12-01T00:00:00.000Z (rate_limited)\n"),
+            "{thinking}"
+        );
+        assert!(thinking.contains("weight 1, cooling until 2026-12-01T00:00:00.000Z (rejected)\n"), "{thinking}");
+        let mapped = ask(Some("alice"), Some("gpt-5"), &[], None);
+        assert!(mapped.contains("key 1, priority 100, weight 1\n"), "another model of the key rests: {mapped}");
         assert!(ask(Some("alice"), Some("claude"), &[], None).contains("may not ask"), "the list of the client");
         assert_eq!(ask(Some("bob"), None, &[], None), "error: there is no client \"bob\"");
         assert!(ask(None, None, &[], Some("{")).starts_with("error: "), "a body that is no JSON");

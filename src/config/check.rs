@@ -12,8 +12,8 @@ use super::pattern::Pattern;
 use super::problem::{At, Problems, hint};
 use super::routes::Turns;
 use super::snapshot::{
-    Access, Admin, Client, ClientIx, ClientLimits, Cooldown, Cores, DriverChoice, Limits, Lookup, Retry, RouteIx,
-    Snapshot, Timeouts, Traces,
+    Access, Admin, Client, ClientIx, ClientLimits, Cooldown, Cores, DriverChoice, Limits, Lookup, Probes, Retry,
+    RouteIx, Snapshot, Timeouts, Traces,
 };
 use super::{Outside, Overrides, date, lint, secret_ref};
 use crate::base::secret::Secret;
@@ -47,6 +47,8 @@ pub(super) fn snapshot(
     };
     let default_routes = check.default_routes();
     let clients = check.clients();
+    let prices = check.prices(&providers);
+    let probes = check.probes();
     let listen = check.listen(overrides);
     let admin = check.admin(overrides, &listen);
     let access = check.access(&listen);
@@ -71,18 +73,10 @@ pub(super) fn snapshot(
         default_routes,
         limits: check.limits(),
         timeouts: timeouts(&file.timeouts),
-        retry: Retry {
-            attempts_max: file.retry.attempts_max,
-            rounds_max: file.retry.rounds_max,
-            round_wait_ms_max: file.retry.round_wait_ms_max,
-        },
-        cooldown: Cooldown {
-            rate_limited_ms: file.cooldown.rate_limited_ms,
-            server_error_ms: file.cooldown.server_error_ms,
-            rejected_key_ms: file.cooldown.rejected_key_ms,
-            max_ms: file.cooldown.max_ms,
-            failures: file.cooldown.failures,
-        },
+        prices,
+        probes,
+        retry: retry(&file.retry),
+        cooldown: cooldown(&file.cooldown),
         log: file.log,
         usage_keep_days: file.usage.keep_days,
         traces: Traces {
@@ -122,6 +116,27 @@ fn bounds(file: &file::ClientLimits) -> ClientLimits {
     ClientLimits {
         rates: rates.map(Option::unwrap_or_default),
         concurrent: file.concurrent_requests.unwrap_or_default(),
+        budgets: [file.cost_per_day, file.cost_per_month]
+            .map(|dollars| (dollars.unwrap_or_default() * 1e6).round() as u64),
+    }
+}
+
+fn retry(file: &file::Retry) -> Retry {
+    Retry {
+        attempts_max: file.attempts_max,
+        rounds_max: file.rounds_max,
+        round_wait_ms_max: file.round_wait_ms_max,
+        hedge_ms: file.hedge_ms,
+    }
+}
+
+fn cooldown(file: &file::Cooldown) -> Cooldown {
+    Cooldown {
+        rate_limited_ms: file.rate_limited_ms,
+        server_error_ms: file.server_error_ms,
+        rejected_key_ms: file.rejected_key_ms,
+        max_ms: file.max_ms,
+        failures: file.failures,
     }
 }
 
@@ -134,6 +149,7 @@ fn timeouts(file: &file::Timeouts) -> Timeouts {
         connect_ms: file.connect_ms,
         answer_ms: file.answer_ms,
         first_token_ms: file.first_token_ms,
+        first_token_ms_per_mib: file.first_token_ms_per_mib,
         stream_idle_ms: file.stream_idle_ms,
         drain_ms: file.drain_ms,
         ping_ms: file.ping_ms,
@@ -141,6 +157,31 @@ fn timeouts(file: &file::Timeouts) -> Timeouts {
 }
 
 impl Check<'_, '_, '_> {
+    fn probes(&mut self) -> Probes {
+        let given = &self.file.probes;
+        let at = At::ROOT.member("probes");
+        if (1..limits::PROBES_EVERY_S_LEAST).contains(&given.every_s) {
+            self.problems.error(&at.member("every_s"), "is 0 or 60 at least");
+        }
+        let at_providers = at.member("providers");
+        for (place, name) in given.providers.iter().enumerate() {
+            if !self.file.providers.names().any(|known| known == name) {
+                let at = at_providers.entry(place);
+                let quoted = self.problems.quote(&at, name);
+                let near = hint(name, self.file.providers.names());
+                self.problems.error(&at, format!("names no provider: {quoted}{near}"));
+            }
+        }
+        if (given.every_s > 0 || given.at_start) && given.providers.is_empty() {
+            self.problems.warning(&at, "has no providers, so nothing is probed");
+        }
+        Probes {
+            every_s: given.every_s,
+            at_start: given.at_start,
+            providers: given.providers.iter().map(|name| name.as_str().into()).collect(),
+        }
+    }
+
     /// An error about something that is not there.
     pub(super) fn absent(&mut self, at: &At<'_>, message: impl Into<String>) {
         if self.whole {

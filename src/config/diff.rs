@@ -38,6 +38,8 @@ pub fn changes(old: &Snapshot, new: &Snapshot) -> Changes {
         ("default_routes", route_names(old, &old.default_routes) != route_names(new, &new.default_routes)),
         ("limits", differ(&old.limits, &new.limits)),
         ("timeouts", differ(&old.timeouts, &new.timeouts)),
+        ("probes", differ(&old.probes, &new.probes)),
+        ("prices", differ(&old.prices, &new.prices)),
         ("retry", differ(&old.retry, &new.retry)),
         ("cooldown", differ(&old.cooldown, &new.cooldown)),
         ("log", differ(&old.log, &new.log)),

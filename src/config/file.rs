@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
+mod error_rule;
 mod form;
 mod payload;
 mod provider;
 mod route;
 
+pub use error_rule::{Cool, ErrorRule, Then};
 pub use form::{Anything, Named, OneOrMany, SecretRef};
 pub use payload::{PayloadConditions, PayloadRule};
 pub use provider::{
@@ -57,6 +59,11 @@ pub struct File {
     pub default_route: Option<String>,
     /// Routes by the protocol of the caller, before `default_route`.
     pub default_routes: DefaultRoutes,
+    /// What models cost, by the provider's name of them (`*` matches any run of characters), `PROVIDER/NAME` for one
+    /// provider's. Before the prices that are shipped.
+    pub prices: Named<Price>,
+    /// Requests of weir's own that find out whether keys serve; they count in no usage.
+    pub probes: Probes,
     /// How often a request is tried.
     pub retry: Retry,
     /// How long a failing key rests.
@@ -93,6 +100,8 @@ impl Default for File {
             routes: Named::default(),
             default_route: None,
             default_routes: DefaultRoutes::default(),
+            prices: Named::default(),
+            probes: Probes::default(),
             retry: Retry::default(),
             cooldown: Cooldown::default(),
             timeouts: Timeouts::default(),
@@ -217,6 +226,57 @@ pub struct ClientLimits {
     /// Requests under way at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrent_requests: Option<u32>,
+    /// Dollars a day of the calendar (UTC), by the prices of `prices` and those that are shipped.
+    #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
+    pub cost_per_day: Option<f64>,
+    /// Dollars a month of the calendar (UTC).
+    #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
+    pub cost_per_month: Option<f64>,
+}
+
+/// Requests of weir's own that find out whether keys serve.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probes {
+    /// Between two rounds, seconds; 0 is never, else 60 at least. Default 0.
+    #[schemars(range(min = 0, max = 86_400))]
+    pub every_s: u32,
+    /// Whether a round is made when the program starts. Default false.
+    pub at_start: bool,
+    /// Providers whose keys are probed. Default: none.
+    pub providers: Vec<String>,
+}
+
+/// What the tokens of a model cost, in dollars.
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["per", "input", "output"]))]
+pub struct Price {
+    /// For how many tokens: `1M` or `1K`.
+    pub per: Option<PricePer>,
+    /// Of prompts.
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub input: Option<f64>,
+    /// Of answers.
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub output: Option<f64>,
+    /// Of prompts read from the cache. Default: `input`.
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub cache_read: Option<f64>,
+    /// Of prompts written to the cache. Default: `input`.
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub cache_write: Option<f64>,
+}
+
+/// For how many tokens a price is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum PricePer {
+    /// A million.
+    #[serde(rename = "1M")]
+    Million,
+    /// A thousand.
+    #[serde(rename = "1K")]
+    Thousand,
 }
 
 /// Routes by the protocol of the caller.
@@ -248,11 +308,17 @@ pub struct Retry {
     /// Longest wait for the earliest end of a cooldown between rounds, milliseconds. Default 30000.
     #[schemars(range(min = 0, max = 86_400_000))]
     pub round_wait_ms_max: u32,
+    /// How long an attempt may take until a second one is made beside it, with another key or target; the first to answer serves,
+    /// and the other is given up. It may be paid for all the same. 0 is never. Default 0.
+    #[schemars(range(min = 0, max = 86_400_000))]
+    pub hedge_ms: u32,
+    /// What errors of upstreams call for; the first rule that matches counts, those of the provider before these.
+    pub on_error: Vec<ErrorRule>,
 }
 
 impl Default for Retry {
     fn default() -> Retry {
-        Retry { attempts_max: 4, rounds_max: 1, round_wait_ms_max: 30_000 }
+        Retry { attempts_max: 4, rounds_max: 1, round_wait_ms_max: 30_000, hedge_ms: 0, on_error: Vec::new() }
     }
 }
 
@@ -314,6 +380,9 @@ pub struct Timeouts {
     /// The first semantic event of a stream; comments, pings and empty deltas do not count. Default 120000.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub first_token_ms: u32,
+    /// Added to `first_token_ms` for each MiB of the request, milliseconds: long prompts take longer. Default 0.
+    #[schemars(range(min = 0, max = 86_400_000))]
+    pub first_token_ms_per_mib: u32,
     /// Any later silence of a provider. Default 300000.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub stream_idle_ms: u32,
@@ -335,6 +404,7 @@ impl Default for Timeouts {
             connect_ms: 10_000,
             answer_ms: 600_000,
             first_token_ms: 120_000,
+            first_token_ms_per_mib: 0,
             stream_idle_ms: 300_000,
             drain_ms: 30_000,
             ping_ms: 15_000,

@@ -13,6 +13,7 @@ pub(super) fn warn(file: &File, snapshot: &Snapshot, problems: &mut Problems<'_>
     prefixes(file, problems);
     wildcards(file, snapshot, problems);
     excluded_keys(file, problems);
+    pools(file, problems);
     catalog(file, snapshot, problems);
 }
 
@@ -136,6 +137,33 @@ fn excluded_keys(file: &File, problems: &mut Problems<'_>) {
             }
         }
     }
+}
+
+/// What is said of keys and does not count.
+fn pools(file: &File, problems: &mut Problems<'_>) {
+    let at_providers = At::ROOT.member("providers");
+    for (name, provider) in &file.providers {
+        let at_provider = at_providers.member(name);
+        let at_keys = at_provider.member("keys");
+        let mut disabled = provider.keys.iter().map(|key| settings(key).is_some_and(|key| key.disabled));
+        if !provider.disabled && !provider.keys.is_empty() && disabled.all(|disabled| disabled) {
+            problems.warning(&at_keys, "are all disabled: nothing is ever asked of this provider");
+        }
+        for (place, key) in provider.keys.iter().enumerate() {
+            let Some(key) = settings(key) else { continue };
+            let at_key = at_keys.entry(place);
+            if key.weight > 1 && provider.balance != file::Balance::Weighted {
+                problems.warning(&at_key.member("weight"), "counts under \"balance\": \"weighted\" only");
+            }
+            if key.queue > 0 && key.max_concurrent == 0 {
+                problems.warning(&at_key.member("queue"), "has nothing to wait for: \"max_concurrent\" is no bound");
+            }
+        }
+    }
+}
+
+fn settings(key: &file::KeyEntry) -> Option<&file::Key> {
+    if let file::KeyEntry::Full(key) = key { Some(key) } else { None }
 }
 
 /// Under `catalog` only published names exist.

@@ -23,6 +23,7 @@ pub mod not_yet;
 pub mod pattern;
 mod payload;
 pub mod presets;
+pub mod prices;
 pub mod problem;
 mod providers;
 mod routes;

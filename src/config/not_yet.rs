@@ -17,12 +17,6 @@ pub struct Member(pub &'static str);
 
 /// All of them.
 pub const NOT_YET: &[NotYet] = &[
-    NotYet { at: Member("providers.*.balance"), what: "balances other than round_robin" },
-    NotYet { at: Member("providers.*.affinity"), what: "affinity" },
-    NotYet { at: Member("providers.*.keys.weight"), what: "weights of keys" },
-    NotYet { at: Member("providers.*.keys.max_concurrent"), what: "concurrency bounds of keys" },
-    NotYet { at: Member("providers.*.keys.queue"), what: "queues of keys" },
-    NotYet { at: Member("providers.*.keys.queue_ms"), what: "queues of keys" },
     NotYet { at: Member("usage.keep_days"), what: "stored usage" },
     NotYet { at: Member("traces.*"), what: "traces" },
 ];

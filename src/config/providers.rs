@@ -8,7 +8,7 @@ use super::name::Names;
 use super::presets::{self, Preset};
 use super::problem::{At, hint};
 use super::routes::Turns;
-use super::snapshot::{Base, Key, NO_TURN, Provider, ProviderIx, Proxy, Published, UpstreamTimeouts};
+use super::snapshot::{Base, ErrorRule, Key, NO_TURN, Provider, ProviderIx, Proxy, Published, UpstreamTimeouts};
 use super::{date, url};
 use crate::base::ascii;
 use crate::base::secret::Secret;
@@ -130,10 +130,13 @@ impl Check<'_, '_, '_> {
             api_version: api_version.unwrap_or_else(|| AZURE_API_VERSION.to_owned()).into(),
             balance: given.balance,
             affinity: given.affinity,
+            probe_model: given.probe_model.as_deref().map(Into::into),
+            on_error: self.error_rules(at, &given.on_error),
             timeouts: UpstreamTimeouts {
                 connect_ms: own.connect_ms.unwrap_or(common.connect_ms),
                 answer_ms: own.answer_ms.unwrap_or(common.answer_ms),
                 first_token_ms: own.first_token_ms.unwrap_or(common.first_token_ms),
+                first_token_ms_per_mib: own.first_token_ms_per_mib.unwrap_or(common.first_token_ms_per_mib),
                 stream_idle_ms: own.stream_idle_ms.unwrap_or(common.stream_idle_ms),
             },
             tls,
@@ -143,6 +146,34 @@ impl Check<'_, '_, '_> {
             published,
             upstream,
         }
+    }
+
+    /// The rules of a provider for errors, and behind them those for all.
+    fn error_rules(&mut self, at: &At<'_>, own: &[file::ErrorRule]) -> Box<[ErrorRule]> {
+        let (at_own, at_all) = (at.member("on_error"), At::ROOT.member("retry"));
+        let at_all = at_all.member("on_error");
+        let own = own.iter().enumerate().map(|rule| (&at_own, rule));
+        let all = self.file.retry.on_error.iter().enumerate().map(|rule| (&at_all, rule));
+        let mut rules = Vec::new();
+        for (at, (place, rule)) in own.chain(all) {
+            let at = at.entry(place);
+            if rule.status.iter().any(|status| !(300..=599).contains(status)) {
+                self.problems.error(&at.member("status"), "has a status that is no error: expected 300 to 599");
+            }
+            if rule.text.iter().any(String::is_empty) {
+                self.problems.error(&at.member("text"), "has an empty text, which every body contains");
+            }
+            if rule.then.is_none() && rule.cool_ms.is_none() {
+                self.problems.error(&at, "changes nothing: expected \"then\" or \"cool_ms\"");
+            }
+            rules.push(ErrorRule {
+                statuses: rule.status.clone().into(),
+                texts: rule.text.iter().map(|text| text.as_str().into()).collect(),
+                then: rule.then,
+                cool: rule.cool_ms.map(|ms| (rule.cool, ms)),
+            });
+        }
+        rules.into()
     }
 
     fn provider_name(&mut self, at: &At<'_>, name: &str) {

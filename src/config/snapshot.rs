@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use super::listen::{IpList, Listen};
 use super::name::Names;
 use super::pattern::Pattern;
+use super::prices::Prices;
 use crate::base::secret::Secret;
 use crate::protocol::ir::Quirks;
 use crate::protocol::{Dialect, Protocol};
 use crate::tls::{ServerName, party::Identity, roots::Trust};
 
 pub use super::file::{Access, Affinity, Balance, LogFormat, LogLevel, Spread, TraceBodies, UnknownModels};
+pub use super::file::{Cool, Then};
 pub use super::file::{Driver as DriverChoice, Log};
 pub use payload::{Condition, Payload, Shaping};
 pub use route::{ModelMap, NO_TURN, Route, Rule, Scene, Scenes, TargetList, TargetRule, TurnIx};
@@ -70,6 +72,10 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Bounds on waiting.
     pub timeouts: Timeouts,
+    /// What models cost.
+    pub prices: Prices,
+    /// Requests of weir's own.
+    pub probes: Probes,
     /// How often a request is tried.
     pub retry: Retry,
     /// How long a failing key rests.
@@ -184,6 +190,10 @@ pub struct Provider {
     pub balance: Balance,
     /// What keeps a conversation on its key.
     pub affinity: Affinity,
+    /// The model that probes ask for.
+    pub probe_model: Option<Box<str>>,
+    /// What its errors call for, in the order in which rules are looked at.
+    pub on_error: Box<[ErrorRule]>,
     /// Bounds on waiting for it.
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified; nothing where its address is `http://`.
@@ -197,6 +207,18 @@ pub struct Provider {
     pub(super) published: Names<u16>,
     /// Its own names of what it publishes.
     pub(super) upstream: Names<u16>,
+}
+
+impl UpstreamTimeouts {
+    /// How long an answer to a request of so many bytes may take to begin: a stream with its first token, another with
+    /// its head.
+    pub fn begins_ms(&self, streamed: bool, bytes: usize) -> u32 {
+        if !streamed {
+            return self.answer_ms;
+        }
+        let slope = bytes as u64 * u64::from(self.first_token_ms_per_mib) / (1024 * 1024);
+        self.first_token_ms.saturating_add(u32::try_from(slope).unwrap_or(u32::MAX))
+    }
 }
 
 impl Provider {
@@ -215,6 +237,19 @@ impl Provider {
         let place = self.upstream.get(name).next().copied()?;
         Some(&self.models[usize::from(place)]).filter(|model| *model.name == *name)
     }
+}
+
+/// What an error of an upstream calls for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorRule {
+    /// Statuses; none is any.
+    pub statuses: Box<[u16]>,
+    /// Texts, one of which its body contains; none is any body.
+    pub texts: Box<[Box<str>]>,
+    /// Where to go on.
+    pub then: Option<Then>,
+    /// What rests for how many milliseconds.
+    pub cool: Option<(Cool, u32)>,
 }
 
 /// How a certificate is verified.
@@ -377,6 +412,8 @@ pub struct ClientLimits {
     pub rates: [u32; 6],
     /// Requests under way at once.
     pub concurrent: u32,
+    /// Millionths of a dollar a day, a month.
+    pub budgets: [u64; 2],
 }
 
 impl Client {
@@ -419,6 +456,8 @@ pub struct Timeouts {
     pub answer_ms: u32,
     /// The first semantic event of a stream.
     pub first_token_ms: u32,
+    /// Added to that for each MiB of the request.
+    pub first_token_ms_per_mib: u32,
     /// Any later silence of a provider.
     pub stream_idle_ms: u32,
     /// Exchanges under way at the end.
@@ -436,6 +475,8 @@ pub struct UpstreamTimeouts {
     pub answer_ms: u32,
     /// The first semantic event of a stream.
     pub first_token_ms: u32,
+    /// Added to that for each MiB of the request.
+    pub first_token_ms_per_mib: u32,
     /// Any later silence.
     pub stream_idle_ms: u32,
 }
@@ -449,6 +490,8 @@ pub struct Retry {
     pub rounds_max: u8,
     /// Longest wait between rounds.
     pub round_wait_ms_max: u32,
+    /// After how long a second attempt is made beside one; 0 is never.
+    pub hedge_ms: u32,
 }
 
 /// How long a failing key rests, milliseconds.
@@ -464,6 +507,17 @@ pub struct Cooldown {
     pub max_ms: u32,
     /// Consecutive failures until a rest.
     pub failures: u32,
+}
+
+/// Requests of weir's own that find out whether keys serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probes {
+    /// Between two rounds, seconds; 0 is never.
+    pub every_s: u32,
+    /// Whether a round is made at the start.
+    pub at_start: bool,
+    /// Whose keys are probed.
+    pub providers: Box<[Box<str>]>,
 }
 
 /// Recorded bodies.

@@ -290,12 +290,53 @@ fn a_shared_file_with_literal_secrets_is_warned_of() {
 }
 
 #[test]
+fn what_is_said_of_keys_without_effect_is_told() {
+    let file = |provider: &str| {
+        format!(
+            r#"{{"providers": {{"p": {{"protocol": "ollama", "base_url": "http://localhost:1", "models": ["m"], {provider}}}}}}}"#
+        )
+    };
+    for (provider, warning) in [
+        (r#""keys": [{"key": "k", "weight": 2}]"#, "weight: counts under \"balance\": \"weighted\" only"),
+        (r#""balance": "weighted", "keys": [{"key": "k", "weight": 2}]"#, ""),
+        (r#""keys": [{"key": "k", "queue": 2}]"#, "queue: has nothing to wait for"),
+        (r#""keys": [{"key": "k", "queue": 2, "max_concurrent": 1}, "l"]"#, ""),
+        (r#""keys": [{"key": "k", "disabled": true}]"#, "keys: are all disabled"),
+    ] {
+        let warned = warnings(&read(&file(provider)));
+        assert_eq!(warned.len(), usize::from(!warning.is_empty()), "{provider}: {warned:#?}");
+        assert!(warned.iter().all(|warned| warned.contains(warning)), "{provider}: {warned:#?}");
+    }
+    for (text, error) in [
+        (r#"{"prices": {"m": {"input": 1, "output": 2}}}"#, "\"per\" is missing"),
+        (r#"{"prices": {"m": {"per": "1M", "input": 1}}}"#, "\"output\" is missing"),
+        (r#"{"probes": {"every_s": 59, "providers": []}}"#, "is 0 or 60 at least"),
+        (r#"{"probes": {"at_start": true, "providers": ["nobody"]}}"#, "names no provider"),
+        (
+            r#"{"retry": {"on_error": [{"status": [200], "then": "stop"}]}, "providers": {"d": {"protocol": "demo"}}}"#,
+            "is no error",
+        ),
+        (
+            r#"{"retry": {"on_error": [{"status": [500]}]}, "providers": {"d": {"protocol": "demo"}}}"#,
+            "changes nothing",
+        ),
+        (
+            r#"{"retry": {"on_error": [{"text": [""], "then": "stop"}]}, "providers": {"d": {"protocol": "demo"}}}"#,
+            "has an empty text",
+        ),
+    ] {
+        let told = errors(&read(text));
+        assert!(told.iter().any(|told| told.contains(error)), "{text}: {told:#?}");
+    }
+}
+
+#[test]
 fn members_without_effect_are_told_unless_they_say_the_default() {
-    let default = r#"{"cooldown": {"max_ms": 1800000}, "retry": {"rounds_max": 1}, "proxy": null, "timeouts": {"ping_ms": 15000},
+    let default = r#"{"cooldown": {"max_ms": 1800000}, "retry": {"rounds_max": 1}, "proxy": null, "timeouts": {"ping_ms": 15000}, "usage": {"keep_days": 365},
         "routes": {"r": {"spread": "ordered", "scenes": {}, "long_context_tokens": 60000}}, "providers": {"p": {"protocol": "ollama",
         "base_url": "http://localhost:1", "models": ["m"], "balance": "round_robin", "affinity": "ids", "keys": [{"key": "k", "weight": 1, "queue": 0}]}}}"#;
     assert_eq!(warnings(&read(default)), [""; 0]);
-    let other = default.replace("\"weight\": 1", "\"weight\": 2").replace("1800000", "1");
+    let other = default.replace("365", "1").replace("1800000", "1");
     let warned = warnings(&read(&other));
     assert_eq!(warned.len(), 1, "{warned:#?}");
     assert!(warned.iter().all(|warning| warning.ends_with("are not yet in effect")));

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use super::auth::{Caller, Denied, host_is_ours};
 use super::names::Names;
 use super::usage::Group;
-use super::{COMMIT, Shared, VERSION, health, metrics, random, reload, stamp, unix_ms};
+use super::{COMMIT, Shared, VERSION, discover, health, metrics, probe, random, reload, stamp, unix_ms};
 use crate::config::{Problem, Severity, date};
 use crate::limits;
 use crate::plan::addresses::hosts;
@@ -40,6 +40,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/requests", get(requests))
         .route("/api/requests/{id}", get(request))
         .route("/api/reload", post(reload_now))
+        .route("/api/probe", post(probe_now))
+        .route("/api/discover", post(discover_now))
+        .route("/api/models", get(models_of))
         .fallback(|| async { Failure(StatusCode::NOT_FOUND, "there is nothing here".to_owned()) })
         .method_not_allowed_fallback(|| async {
             Failure(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here".to_owned())
@@ -285,6 +288,11 @@ async fn usage(
     Ok(Json(json!({ "total": numbers(&total), "groups": rows })))
 }
 
+/// Dollars, as a number.
+fn dollars(nanos: u64) -> Value {
+    (nanos as f64 / 1e9).into()
+}
+
 fn numbers(sums: &Numbers) -> Map<String, Value> {
     let tokens = &sums.tokens;
     let members = [
@@ -296,8 +304,7 @@ fn numbers(sums: &Numbers) -> Map<String, Value> {
         ("cache_read_tokens", tokens.cache_read.into()),
         ("cache_write_tokens", tokens.cache_write.into()),
         ("reasoning_tokens", tokens.reasoning.into()),
-        // No prices are known yet: not the same as free of charge.
-        ("cost", Value::Null),
+        ("cost", dollars(sums.cost_nanos)),
         ("request_bytes", sums.request_bytes.into()),
         ("response_bytes", sums.response_bytes.into()),
     ];
@@ -407,10 +414,61 @@ fn exchange(entry: &Entry, names: &Names) -> Value {
         "cache_read_tokens": said(entry.tokens.cache_read),
         "cache_write_tokens": said(entry.tokens.cache_write),
         "reasoning_tokens": said(entry.tokens.reasoning),
+        "cost": dollars(entry.cost_nanos),
         "first_byte_us": came(entry.first_byte_us),
         "first_token_us": came(entry.first_token_us),
         "total_us": entry.total_us,
     })
+}
+
+/// Probes the keys that the query names, and tells what each came to.
+async fn probe_now(
+    State(shared): State<Arc<Shared>>,
+    which: Result<Query<probe::Which>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Query(which) = which?;
+    let probes = probe::run(&shared, &which).await;
+    if probes.is_empty() {
+        return Err(Failure(StatusCode::NOT_FOUND, "there is no such key".to_owned()));
+    }
+    Ok(Json(json!({ "probes": probes })))
+}
+
+/// Finds out what an address speaks and which models it has.
+async fn discover_now(Json(given): Json<discover::Given>) -> Result<Json<Value>, Failure> {
+    let found = tokio::task::spawn_blocking(move || discover::discover(&given)).await;
+    match found {
+        Ok(Ok(found)) => Ok(Json(found.told())),
+        Ok(Err(why)) => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, why)),
+        Err(_panicked) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, "the search failed".to_owned())),
+    }
+}
+
+/// The provider whose models are asked for.
+#[derive(serde::Deserialize)]
+struct Whose {
+    provider: String,
+}
+
+/// The models that a provider says it has.
+async fn models_of(
+    State(shared): State<Arc<Shared>>,
+    whose: Result<Query<Whose>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Query(whose) = whose?;
+    let (snapshot, book) = (shared.snapshot.load_full(), shared.addresses.load_full());
+    let provider = snapshot.provider(whose.provider.as_bytes());
+    let provider = provider.ok_or_else(|| Failure(StatusCode::NOT_FOUND, "there is no such provider".to_owned()))?;
+    let listed = tokio::task::spawn_blocking(move || {
+        let key = snapshot.keys_of(provider).find(|(_, key)| !key.disabled);
+        let (_, key) = key.ok_or("it has no key that may be used")?;
+        discover::list(&snapshot.providers[usize::from(provider)], key, &book)
+    });
+    match listed.await {
+        Ok(Ok(models)) => Ok(Json(json!({ "models": models }))),
+        Ok(Err(why)) => Err(Failure(StatusCode::BAD_GATEWAY, why)),
+        Err(_panicked) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, "the question failed".to_owned())),
+    }
 }
 
 async fn reload_now(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {

@@ -4,25 +4,19 @@
 //! small file of the data folder, written when they change and read before anything is served. Rows are named by
 //! fingerprints; the file holds no secret. What is only counted, failures that led to no rest, is not kept.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Shared, socket, stamp, unix_ms};
+use super::{Shared, kept, stamp, unix_ms};
 use crate::config::Snapshot;
 use crate::config::snapshot::Cooldown;
-use crate::limits;
 use crate::plan::board::{Board, Said};
 use crate::plan::breaker::{Health, State};
 
 /// Name of the file in the data folder.
-const FILE: &str = "health.json";
+pub(super) const FILE: &str = "health.json";
 
 /// What is told of one key.
 pub(crate) struct KeyHealth {
@@ -104,87 +98,16 @@ fn trouble(word: u64, now_ms: u64, policy: &Cooldown) -> Option<Trouble> {
     (until_ms.is_some() || is_probed).then(|| Trouble { until_ms, cause: Some(health.cause.name()) })
 }
 
-#[derive(Serialize, Deserialize)]
-struct File {
-    version: u32,
-    rows: Vec<Said>,
+/// The rows that are worth keeping: those at rest.
+pub(super) fn rows(board: &Board) -> Vec<Said> {
+    let mut rows = board.said();
+    rows.retain(|row| Health::of(row.word).state != State::Closed || row.marks.is_some_and(|marks| marks != 0));
+    rows
 }
 
-const VERSION: u32 = 1;
-
-/// Tells a board what an earlier process has kept. A file that cannot be read is said, and everything is well.
+/// Tells a board what an earlier process has kept.
 pub(super) fn recall(board: &Board, data_dir: &Path) {
-    let path = data_dir.join(FILE);
-    match read(&path) {
-        Ok(rows) => board.recall(&rows),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "the health of keys is not known from before");
-        }
-    }
-}
-
-fn read(path: &Path) -> io::Result<Vec<Said>> {
-    let mut text = Vec::new();
-    fs::File::open(path)?.take(limits::HEALTH_FILE_BYTES_MAX).read_to_end(&mut text)?;
-    let file: File = serde_json::from_slice(&text)?;
-    if file.version == VERSION { Ok(file.rows) } else { Err(io::Error::other("it is of another version")) }
-}
-
-/// The file, and what it holds.
-pub(super) struct Kept {
-    path: PathBuf,
-    rows: Vec<Said>,
-    failed: bool,
-}
-
-impl Kept {
-    pub(super) fn new(data_dir: &Path) -> Kept {
-        Kept { path: data_dir.join(FILE), rows: Vec::new(), failed: false }
-    }
-
-    /// Brings the file up to date with the board. A failure is said once, until it works again.
-    pub(super) fn store(&mut self, board: &Board) {
-        let mut rows = board.said();
-        rows.retain(|row| Health::of(row.word).state != State::Closed || row.marks.is_some_and(|marks| marks != 0));
-        if rows == self.rows {
-            return;
-        }
-        let file = File { version: VERSION, rows };
-        match write(&self.path, &file) {
-            Ok(()) => (self.rows, self.failed) = (file.rows, false),
-            Err(_again) if self.failed => {}
-            Err(error) => {
-                self.failed = true;
-                tracing::warn!(path = %self.path.display(), %error, "the health of keys cannot be kept for the next process");
-            }
-        }
-    }
-}
-
-fn write(path: &Path, file: &File) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        socket::data_dir(folder)?;
-    }
-    let fresh = path.with_extension(format!("json.{}", std::process::id()));
-    let written = (|| {
-        let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        out.write_all(&serde_json::to_vec(file)?)?;
-        fs::rename(&fresh, path)
-    })();
-    written.inspect_err(|_| {
-        let _half_of_it = fs::remove_file(&fresh);
-    })
-}
-
-/// Keeps the file up to date for as long as the process is the one that serves.
-pub(super) async fn keep(shared: Arc<Shared>) {
-    let mut every = tokio::time::interval(Duration::from_millis(limits::HEALTH_KEEP_EVERY_MS));
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        shared.keep_health();
-    }
+    board.recall(&kept::recall::<Said>(data_dir, FILE));
 }
 
 /// What is told of the providers' keys now.
@@ -194,10 +117,12 @@ pub(crate) fn now(shared: &Shared, snapshot: &Snapshot) -> Vec<KeyHealth> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
     use crate::config::tests::snapshot;
+    use crate::control::kept::Kept;
     use crate::control::socket::tests::Folder;
     use crate::plan::board::{Leave, Model};
     use crate::plan::breaker::{Cause, Outcome};
@@ -244,12 +169,12 @@ mod tests {
     fn what_rests_is_known_to_the_next_process() {
         let folder = Folder::new("health");
         let (board, snapshot) = (Board::new(), snapshot(FILE_TEXT));
-        let mut kept = Kept::new(&folder.0);
-        kept.store(&board);
+        let mut kept = Kept::new(&folder.0, FILE);
+        kept.store(rows(&board));
         assert!(!folder.0.join(FILE).exists(), "nothing to keep");
         fail(&board, &snapshot, 0, "m", Cause::RateLimited, Some(60_000));
         fail(&board, &snapshot, 1, "m", Cause::Rejected, None);
-        kept.store(&board);
+        kept.store(rows(&board));
         let path = folder.0.join(FILE);
         assert_eq!(fs::metadata(&path).expect("kept").mode() & 0o777, 0o600);
         let text = fs::read_to_string(&path).expect("kept");
@@ -285,9 +210,9 @@ mod tests {
         let (board, snapshot) = (Board::new(), snapshot(FILE_TEXT));
         fail(&board, &snapshot, 0, "m", Cause::Rejected, None);
         fs::write(folder.0.join("file"), "").expect("written");
-        let mut kept = Kept::new(&folder.0.join("file"));
-        kept.store(&board);
-        kept.store(&board);
+        let mut kept = Kept::new(&folder.0.join("file"), FILE);
+        kept.store(rows(&board));
+        kept.store(rows(&board));
         assert!(kept.failed && kept.rows.is_empty());
     }
 }

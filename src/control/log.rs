@@ -167,6 +167,9 @@ fn members<const JSON: bool>(mut line: Line<'_, JSON>, entry: &Entry, names: &Na
         line.number(name!("cache_write_tokens"), entry.tokens.cache_write);
         line.number(name!("reasoning_tokens"), entry.tokens.reasoning);
     }
+    if entry.cost_nanos > 0 {
+        line.number(name!("cost_nanodollars"), entry.cost_nanos);
+    }
     line.moment(name!("first_byte_us"), entry.first_byte_us);
     line.moment(name!("first_token_us"), entry.first_token_us);
     line.number(name!("total_us"), entry.total_us);

@@ -68,6 +68,13 @@ fn totals(out: &mut Text, collector: &Collector) {
             ("reasoning", tokens.reasoning),
         ]
     });
+    out.totals(
+        "weir_cost_nanodollars_total",
+        "What tokens cost, by the prices known, in billionths of a dollar.",
+        &groups,
+        "kind",
+        |numbers| vec![("all", numbers.cost_nanos)],
+    );
 }
 
 fn counters(out: &mut Text, collector: &Collector) {

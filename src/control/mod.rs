@@ -7,13 +7,17 @@
 
 mod api;
 mod auth;
+mod call;
 mod collect;
+pub mod discover;
 mod dns;
 mod health;
+mod kept;
 pub mod log;
 mod metrics;
 pub mod names;
 pub mod notify;
+mod probe;
 mod reload;
 mod serve;
 mod signals;
@@ -38,6 +42,7 @@ use tokio::task::JoinSet;
 
 use self::auth::{Caller, Door};
 use self::collect::Collector;
+use self::kept::Kept;
 use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
@@ -46,13 +51,18 @@ pub use self::succession::{Heir, Succeed};
 use crate::config::Snapshot;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
-use crate::plan::board::Board;
+use crate::plan::board::{Board, Said};
+use crate::plan::pace::Paces;
+use crate::plan::quota::{self, Meters};
 use crate::record::{Tally, Told};
 
 /// Version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Commit it was built from, or `unknown`.
 pub const COMMIT: &str = env!("WEIR_COMMIT");
+
+/// Name of the file of what clients have used, in the data folder.
+const METERS: &str = "clients.json";
 
 /// How sockets are driven, and why so.
 #[derive(Clone, Debug)]
@@ -91,14 +101,25 @@ pub struct Cores {
     pub tell: Tell,
 }
 
+/// What the cores and control know together, and what outlives reloads.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The health of keys.
+    pub board: Arc<Board>,
+    /// What clients have used.
+    pub meters: Arc<Meters>,
+    /// How fast targets are.
+    pub paces: Arc<Paces>,
+}
+
 /// All that control is made of.
 pub struct Wiring {
     /// The meaning of the configuration; control replaces it.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Addresses of the providers; control replaces them. Starts as `AddressBook::literal`.
     pub addresses: Arc<ArcSwap<AddressBook>>,
-    /// The health of keys. What an earlier process has kept of it is told to it before anything is served.
-    pub board: Arc<Board>,
+    /// What is known of keys, clients and targets.
+    pub known: Known,
     /// The cores.
     pub cores: Cores,
     /// The driver they run on.
@@ -149,7 +170,8 @@ pub fn run(wiring: Wiring) -> io::Result<Outcome> {
 
 async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut signals = signals::Signals::new()?;
-    health::recall(&wiring.board, &wiring.snapshot.load().data_dir);
+    health::recall(&wiring.known.board, &wiring.snapshot.load().data_dir);
+    wiring.known.meters.recall(&kept::recall(&wiring.snapshot.load().data_dir, METERS));
     std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let token = random()?;
@@ -165,7 +187,8 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     tasks.spawn(collect(shared.clone()));
     tasks.spawn(dns::keep(shared.clone()));
     doors.spawn(stall::watch(shared.clone()));
-    doors.spawn(health::keep(shared.clone()));
+    doors.spawn(kept::keep(shared.clone()));
+    doors.spawn(probe::keep(shared.clone()));
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
@@ -177,6 +200,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     shared.settle().await;
     if end != signals::End::Succeeded {
         shared.keep_health();
+        shared.keep_meters();
     }
     doors.shutdown().await;
     tasks.shutdown().await;
@@ -249,7 +273,10 @@ pub(crate) struct Shared {
     door: Mutex<Door>,
     tell: Mutex<Tell>,
     succeed: Mutex<Succeed>,
-    health: Mutex<health::Kept>,
+    health: Mutex<Kept<Said>>,
+    meters: Arc<Meters>,
+    pub(crate) paces: Arc<Paces>,
+    kept_meters: Mutex<Kept<quota::Said>>,
     settles: AtomicU64,
 }
 
@@ -258,12 +285,13 @@ impl Shared {
         let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
         let snapshot = wiring.snapshot.load();
         collector.learn(snapshot.generation, Names::of(&snapshot));
-        let health = health::Kept::new(&snapshot.data_dir);
+        let health = Kept::new(&snapshot.data_dir, health::FILE);
+        let kept_meters = Kept::new(&snapshot.data_dir, METERS);
         drop(snapshot);
         let shared = Shared {
             snapshot: wiring.snapshot,
             addresses: wiring.addresses,
-            board: wiring.board,
+            board: wiring.known.board,
             driver: wiring.driver,
             load: wiring.load,
             reloading: tokio::sync::Mutex::new(()),
@@ -277,6 +305,9 @@ impl Shared {
             tell: Mutex::new(wiring.cores.tell),
             succeed: Mutex::new(wiring.succeed),
             health: Mutex::new(health),
+            meters: wiring.known.meters,
+            paces: wiring.known.paces,
+            kept_meters: Mutex::new(kept_meters),
             settles: AtomicU64::new(0),
         };
         (Arc::new(shared), wiring.admin)
@@ -292,7 +323,12 @@ impl Shared {
 
     /// Writes down what rests, for the next process.
     pub(crate) fn keep_health(&self) {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).store(&self.board);
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).store(health::rows(&self.board));
+    }
+
+    /// Writes down what clients have used, for the next process.
+    pub(crate) fn keep_meters(&self) {
+        self.kept_meters.lock().unwrap_or_else(PoisonError::into_inner).store(self.meters.said());
     }
 
     pub(crate) fn tell(&self, command: Command) -> Result<(), String> {

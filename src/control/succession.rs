@@ -73,6 +73,7 @@ pub(super) async fn succeed(shared: &Shared) -> Option<u32> {
     notify::reloading("a successor is started");
     // It reads them before it serves.
     shared.keep_health();
+    shared.keep_meters();
     let started = (shared.succeed.lock().unwrap_or_else(PoisonError::into_inner))();
     let outcome = match started {
         Ok(heir) => heir.serves().await,

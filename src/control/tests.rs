@@ -91,7 +91,7 @@ impl World {
         let wiring = Wiring {
             addresses: Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot))),
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            board: Arc::default(),
+            known: Default::default(),
             cores: Cores { tallies: vec![tally], rings: vec![ring], tell },
             driver: DriverReport { name: "epoll", why: "asked for".to_owned() },
             admin: Listening::Tcp(std::net::TcpListener::bind("127.0.0.1:0").expect("a port")),

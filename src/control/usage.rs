@@ -134,6 +134,7 @@ mod tests {
         request_bytes: 0,
         response_bytes: 0,
         tokens: crate::record::Tokens { input: 5, output: 0, cache_read: 0, cache_write: 0, reasoning: 0, said: true },
+        cost_nanos: 0,
     };
 
     #[test]

@@ -6,12 +6,15 @@
 //! taken by others, the one whose rest ends first gives way, and an upstream may be asked once too early.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::binding::Bindings;
 use super::breaker::{Admission, Cause, Health, Outcome, State, Word};
+use super::line::Line;
+use super::pace::Average;
 use crate::base::hash;
 use crate::config::Snapshot;
 use crate::config::snapshot::{Cooldown, Key};
@@ -49,7 +52,15 @@ pub struct KeyRow {
     word: Word,
     /// One bit for each 64th of all models: whether pairs with any of them may have rows.
     marks: AtomicU64,
+    /// Requests under way, where somebody asks for them.
+    pub busy: AtomicU32,
+    /// Times to the first token: of whole answers, of streams.
+    pub paces: [Average; 2],
+    /// Requests that wait until fewer are under way.
+    pub line: Box<Line>,
 }
+
+const _: () = assert!(size_of::<KeyRow>() == 64);
 
 /// What the cores share of a key and a model.
 #[derive(Debug)]
@@ -73,6 +84,8 @@ pub struct Board {
     /// Asked when a snapshot is new, never for an exchange.
     keys: Mutex<HashMap<u64, Arc<KeyRow>>>,
     evicted: AtomicU64,
+    /// Which conversation is bound to which key.
+    pub bindings: Bindings,
 }
 
 /// Leave to use a key for a model.
@@ -128,7 +141,7 @@ impl Board {
             name: std::array::from_fn(|_| AtomicU64::new(0)),
         };
         let pairs = (0..limits::BOARD_ROWS).map(|_| pair()).collect();
-        Board { pairs, keys: Mutex::default(), evicted: AtomicU64::new(0) }
+        Board { pairs, keys: Mutex::default(), evicted: AtomicU64::new(0), bindings: Bindings::default() }
     }
 
     fn keys(&self) -> MutexGuard<'_, HashMap<u64, Arc<KeyRow>>> {
@@ -174,6 +187,21 @@ impl Board {
                 }
                 Err(rest)
             }
+        }
+    }
+
+    /// Whether `key` may be asked for `model`. Changes nothing.
+    #[inline]
+    pub fn is_open(&self, key: &KeyRow, model: Model<'_>, now_ms: u64, policy: &Cooldown) -> bool {
+        let marked = key.marks.load(Ordering::Acquire) & mark(model.hash) != 0;
+        key.word.get() == 0 && !marked || self.rest(key, model, now_ms, policy).is_none()
+    }
+
+    /// `key` has served `model` outside of any exchange: neither rests any longer.
+    pub fn wake(&self, key: &KeyRow, model: Model<'_>) {
+        key.word.set(0);
+        if let Some(pair) = self.find(tag(key, model)) {
+            pair.word.set(0);
         }
     }
 
@@ -330,12 +358,36 @@ impl Board {
 
 impl KeyRow {
     fn new(fingerprint: u64) -> KeyRow {
-        KeyRow { fingerprint, word: Word::new(0), marks: AtomicU64::new(0) }
+        KeyRow {
+            fingerprint,
+            word: Word::new(0),
+            marks: AtomicU64::new(0),
+            busy: AtomicU32::new(0),
+            paces: Default::default(),
+            line: Box::default(),
+        }
     }
 
     /// The key's fingerprint.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// Takes one of `most` places among the requests under way; 0 is no bound.
+    pub fn take(&self, most: u32) -> bool {
+        let grown = |busy: u32| (most == 0 || busy < most).then_some(busy.saturating_add(1));
+        self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok()
+    }
+
+    /// Gives the place back. A reload may have begun to count while requests were under way that never took one.
+    pub fn give(&self) {
+        let _ = self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| busy.checked_sub(1));
+    }
+
+    /// Whether a request that has not waited finds no place among `most`: those that wait come first.
+    #[inline]
+    pub fn is_full(&self, most: u32) -> bool {
+        most > 0 && (self.busy.load(Ordering::Relaxed) >= most || !self.line.is_empty())
     }
 }
 

@@ -5,9 +5,6 @@
 //! process; a clock that went back ends a rest early rather than prolong it. A word of 0 is good health, which
 //! costs its readers one load.
 
-#[cfg(all(test, weir_loom))]
-use loom::sync::atomic::{AtomicU64, Ordering};
-#[cfg(not(all(test, weir_loom)))]
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::snapshot::Cooldown;
@@ -238,25 +235,57 @@ fn rest_ms(cause: Cause, hint_ms: Option<u64>, rests: u8, policy: &Cooldown, jit
     (rest + rest * u64::from(jitter) / (10 * 255)).min(most)
 }
 
+/// What a word needs of an atomic number: a test puts another in its place, which goes through all interleavings.
+pub trait Number {
+    /// A number to begin with.
+    fn new(value: u64) -> Self;
+    /// The number now.
+    fn get(&self) -> u64;
+    /// Puts another in its place.
+    fn set(&self, value: u64);
+    /// Puts `next` in its place if it is `known`, else says what it is.
+    fn replace(&self, known: u64, next: u64) -> Result<u64, u64>;
+}
+
+impl Number for AtomicU64 {
+    fn new(value: u64) -> AtomicU64 {
+        AtomicU64::new(value)
+    }
+
+    #[inline]
+    fn get(&self) -> u64 {
+        self.load(Ordering::Acquire)
+    }
+
+    fn set(&self, value: u64) {
+        self.store(value, Ordering::Release);
+    }
+
+    #[inline]
+    fn replace(&self, known: u64, next: u64) -> Result<u64, u64> {
+        self.compare_exchange(known, next, Ordering::AcqRel, Ordering::Acquire)
+    }
+}
+
 /// A word that cores share.
 #[derive(Debug)]
-pub struct Word(AtomicU64);
+pub struct Word<N = AtomicU64>(N);
 
-impl Word {
+impl<N: Number> Word<N> {
     /// A word to begin with.
-    pub fn new(word: u64) -> Word {
-        Word(AtomicU64::new(word))
+    pub fn new(word: u64) -> Word<N> {
+        Word(N::new(word))
     }
 
     /// The word now.
     #[inline]
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+        self.0.get()
     }
 
     /// Puts another in its place, whatever it was.
     pub fn set(&self, word: u64) {
-        self.0.store(word, Ordering::Release);
+        self.0.set(word);
     }
 
     /// Asks for admission; of all that ask when a rest is over, exactly one is told to probe.
@@ -268,7 +297,7 @@ impl Word {
             if admission != Admission::Probe {
                 return admission;
             }
-            match self.0.compare_exchange(word, probing(word, now_ms), Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.replace(word, probing(word, now_ms)) {
                 Ok(_) => return Admission::Probe,
                 Err(found) => word = found,
             }
@@ -283,7 +312,7 @@ impl Word {
             if next == word {
                 return (word, word);
             }
-            match self.0.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.replace(word, next) {
                 Ok(_) => return (word, next),
                 Err(found) => word = found,
             }

@@ -11,7 +11,6 @@ const POLICY: Cooldown = Cooldown {
 };
 const NOW: u64 = 1_795_000_000_000;
 
-#[cfg(not(weir_loom))]
 mod pure {
     use proptest::prelude::*;
 
@@ -72,7 +71,7 @@ mod pure {
 
     #[test]
     fn after_the_rest_one_request_probes() {
-        let word = Word::new(step(0, NOW, failed(Cause::RateLimited), &POLICY, 0));
+        let word: Word = Word::new(step(0, NOW, failed(Cause::RateLimited), &POLICY, 0));
         assert!(matches!(word.enter(NOW + 29_999, &POLICY), Admission::Resting { .. }));
         assert_eq!(word.enter(NOW + 30_000, &POLICY), Admission::Probe);
         let waits = Admission::Resting { cause: Cause::RateLimited, until_ms: NOW + 30_000 + limits::PROBE_LOOK_MS };
@@ -146,18 +145,41 @@ mod pure {
     }
 }
 
-#[cfg(weir_loom)]
-mod loom {
-    use ::loom::sync::Arc;
-    use ::loom::thread;
+/// Every interleaving of two cores on one word.
+mod interleavings {
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicU64 as Traced;
+    use loom::thread;
 
     use super::*;
 
+    impl Number for Traced {
+        fn new(value: u64) -> Traced {
+            Traced::new(value)
+        }
+
+        fn get(&self) -> u64 {
+            self.load(Ordering::Acquire)
+        }
+
+        fn set(&self, value: u64) {
+            self.store(value, Ordering::Release);
+        }
+
+        fn replace(&self, known: u64, next: u64) -> Result<u64, u64> {
+            self.compare_exchange(known, next, Ordering::AcqRel, Ordering::Acquire)
+        }
+    }
+
+    fn word(value: u64) -> Arc<Word<Traced>> {
+        Arc::new(Word::new(value))
+    }
+
     #[test]
-    fn loom_one_of_two_probes() {
-        ::loom::model(|| {
+    fn one_of_two_probes() {
+        loom::model(|| {
             let resting = step(0, NOW, Outcome::Failed(Cause::RateLimited, None), &POLICY, 0);
-            let word = Arc::new(Word::new(resting));
+            let word = word(resting);
             let other = Arc::clone(&word);
             let later = NOW + 40_000;
             let thread = thread::spawn(move || other.enter(later, &POLICY) == Admission::Probe);
@@ -167,9 +189,9 @@ mod loom {
     }
 
     #[test]
-    fn loom_no_rest_is_lost() {
-        ::loom::model(|| {
-            let word = Arc::new(Word::new(0));
+    fn no_rest_is_lost() {
+        loom::model(|| {
+            let word = word(0);
             let other = Arc::clone(&word);
             let thread = thread::spawn(move || {
                 other.tell(NOW, Outcome::Failed(Cause::RateLimited, Some(60_000)), &POLICY, 0);
@@ -182,9 +204,9 @@ mod loom {
     }
 
     #[test]
-    fn loom_failures_add_up() {
-        ::loom::model(|| {
-            let word = Arc::new(Word::new(0));
+    fn failures_add_up() {
+        loom::model(|| {
+            let word = word(0);
             let other = Arc::clone(&word);
             let fail = Outcome::Failed(Cause::Failing, None);
             let thread = thread::spawn(move || other.tell(NOW, fail, &POLICY, 0));

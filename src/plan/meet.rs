@@ -1,25 +1,86 @@
 //! Which rule or scene of its route a request meets.
 //!
-//! Pure over the request's header fields and the outline of its body. Whether a request is long is counted elsewhere,
-//! because that may take long; here it is an answer that is asked for when it is needed.
+//! Pure over the request's header fields and the outline of its body. Whether a request is long may take a while to
+//! find out: a [`Look`] says what is to be counted, and whoever looks counts it in steps as he can afford.
 
+use super::route::{self, Question};
+use crate::config::Snapshot;
 use crate::config::pattern::Pattern;
 use crate::config::snapshot::{Route, Rule, Scene};
 use crate::json::Raw;
 use crate::protocol::sniff::Outline;
+use crate::protocol::tokens::Count;
+
+/// A look at a request, for the rule and the scene that its question needs.
+pub struct Look<'a> {
+    /// The route whose scenes matter; nothing if none do.
+    scenes: Option<&'a Route>,
+    count: Option<Count<'a>>,
+    /// The route that has been looked at.
+    pub route: Option<&'a Route>,
+}
+
+impl<'a> Look<'a> {
+    /// Begins, and notes the rule that the request meets.
+    pub fn begin<F>(
+        s: &'a Snapshot,
+        question: &mut Question<'_>,
+        header: F,
+        body: Option<(&'a [u8], &'a Outline)>,
+    ) -> Look<'a>
+    where
+        F: Fn(&str, &dyn Fn(&str) -> bool) -> bool,
+    {
+        let Some(route) = route::looks_at_request(s, question) else {
+            return Look { scenes: None, count: None, route: None };
+        };
+        question.rule = rule(route, &Request { header, body, model: question.model });
+        let scenes = (question.rule.is_none() && route::looks_at_scene(route, s, question.model)).then_some(route);
+        let count = scenes.and_then(|route| to_count(route, body));
+        Look { scenes, count, route: Some(route) }
+    }
+
+    /// What is still to be counted.
+    pub fn counts(&mut self) -> Option<&mut Count<'a>> {
+        self.count.as_mut().filter(|count| count.verdict().is_none())
+    }
+
+    /// Ends, and notes the scene that the request is of. What has not been counted is not long.
+    pub fn end(self, question: &mut Question<'_>, body: Option<(&[u8], &Outline)>) {
+        if let Some(route) = self.scenes {
+            let is_long = self.count.and_then(|count| count.verdict()) == Some(true);
+            question.scene = scene(route, question.model, body, is_long);
+        }
+    }
+
+    /// Whether the request's scene was asked for.
+    pub fn asks_scene(&self) -> bool {
+        self.scenes.is_some()
+    }
+}
+
+/// What tells whether a request is long; nothing where nobody asks, or its body has no more bytes than it may have
+/// tokens.
+fn to_count<'a>(route: &Route, body: Option<(&'a [u8], &'a Outline)>) -> Option<Count<'a>> {
+    let bound = route.scenes.long_context_tokens?;
+    let (body, outline) = body.filter(|(body, _)| body.len() > bound as usize)?;
+    let mut texts = Vec::new();
+    outline.texts(body, |text| texts.push(text));
+    Some(Count::new(texts, bound))
+}
 
 /// A request as rules see it.
-pub struct Request<'a, F> {
+struct Request<'a, F> {
     /// The values of a header field, of the name given in any case, told to the second until it is content.
-    pub header: F,
+    header: F,
     /// The body, if it is JSON.
-    pub body: Option<(&'a [u8], &'a Outline)>,
+    body: Option<(&'a [u8], &'a Outline)>,
     /// The model asked for.
-    pub model: &'a str,
+    model: &'a str,
 }
 
 /// The first rule that the request meets.
-pub fn rule<F>(route: &Route, request: &Request<'_, F>) -> Option<u16>
+fn rule<F>(route: &Route, request: &Request<'_, F>) -> Option<u16>
 where
     F: Fn(&str, &dyn Fn(&str) -> bool) -> bool,
 {
@@ -48,7 +109,7 @@ pub fn holds(value: Raw<'_>, pattern: &Pattern) -> bool {
 }
 
 /// The first scene that the request is of, whether or not the route has an entry for it.
-pub fn scene(route: &Route, model: &str, body: Option<(&[u8], &Outline)>, is_long: bool) -> Option<Scene> {
+fn scene(route: &Route, model: &str, body: Option<(&[u8], &Outline)>, is_long: bool) -> Option<Scene> {
     Scene::ALL.into_iter().find(|scene| match (scene, body) {
         (Scene::LongContext, _) => is_long,
         (Scene::Background, _) => {

@@ -1,8 +1,8 @@
 //! How fast targets are: a moving average of the time to the first token of each, shared by all cores.
 //!
 //! A table of atomics that is never cleared and outlives reloads: a target is found by a hash of its provider's name,
-//! its model and whether the answer is a stream. Only routes that go by speed read it and write it. Two cores that
-//! write at once lose one measurement.
+//! its model and whether the answer is a stream. Only routes that go by speed read it and write it. Keys have averages of
+//! their own on the board. Two cores that write at once lose one measurement.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -18,9 +18,12 @@ pub struct Paces {
 struct Slot {
     /// The hash, never 0; 0 where nobody is yet.
     key: AtomicU64,
-    /// The average in the upper half, the time of the last measurement in the lower.
-    word: AtomicU64,
+    word: Average,
 }
+
+/// An average that cores share: it in the upper half, the time of the last measurement in the lower.
+#[derive(Debug, Default)]
+pub struct Average(AtomicU64);
 
 /// What is known of one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,26 @@ pub struct Pace {
     pub average_us: u32,
     /// When it was measured last, in seconds of the clock that measured it; never 0.
     pub measured_s: u32,
+}
+
+impl Average {
+    /// What is known, if anything.
+    #[inline]
+    pub fn get(&self) -> Option<Pace> {
+        let word = self.0.load(Relaxed);
+        (word != 0).then_some(Pace { average_us: (word >> 32) as u32, measured_s: word as u32 })
+    }
+
+    /// Takes note of a measurement.
+    pub fn tell(&self, us: u64, now_s: u64) {
+        let us = us.clamp(1, u64::from(u32::MAX - 1));
+        let average = match self.0.load(Relaxed) >> 32 {
+            0 => us,
+            // A quarter of what is new: four requests turn an average that has become wrong.
+            before => (before * 3 + us) / 4,
+        };
+        self.0.store(average << 32 | now_s.clamp(1, u64::from(u32::MAX)), Relaxed);
+    }
 }
 
 impl Default for Paces {
@@ -49,8 +72,7 @@ impl Paces {
     /// What is known of a target.
     pub fn get(&self, key: u64) -> Option<Pace> {
         let slot = self.places(key).take_while(|slot| slot.key.load(Relaxed) != 0);
-        let word = slot.into_iter().find(|slot| slot.key.load(Relaxed) == key)?.word.load(Relaxed);
-        (word != 0).then_some(Pace { average_us: (word >> 32) as u32, measured_s: word as u32 })
+        slot.into_iter().find(|slot| slot.key.load(Relaxed) == key)?.word.get()
     }
 
     /// Takes note of a measurement. Where the table is full, nothing is known of one target more.
@@ -59,15 +81,9 @@ impl Paces {
             Ok(_) => true,
             Err(other) => other == key,
         };
-        let Some(slot) = self.places(key).find(claimed) else { return };
-        let us = us.clamp(1, u64::from(u32::MAX - 1));
-        let known = slot.word.load(Relaxed);
-        let average = match known >> 32 {
-            0 => us,
-            // A quarter of what is new: four requests turn an average that has become wrong.
-            before => (before * 3 + us) / 4,
-        };
-        slot.word.store(average << 32 | now_s.clamp(1, u64::from(u32::MAX)), Relaxed);
+        if let Some(slot) = self.places(key).find(claimed) {
+            slot.word.tell(us, now_s);
+        }
     }
 
     fn places(&self, key: u64) -> impl Iterator<Item = &Slot> {

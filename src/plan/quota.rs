@@ -1,4 +1,4 @@
-//! How much a client may use: requests and tokens in a time, and requests at once.
+//! How much a client may use: requests and tokens in a time, requests at once, money in a day and a month.
 //!
 //! A rate is one word, the time at which all that was taken is regained (GCRA): taking moves it forward, and may while
 //! it is not further ahead than the time that the bound is for. So the whole bound may come at once, and comes back
@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::budget::{self, Span};
 use crate::config::snapshot::ClientLimits;
 
 /// The time each rate is for, seconds; in the order of `ClientLimits::rates`.
@@ -21,6 +22,8 @@ const NANOS: u64 = 1_000_000_000;
 #[derive(Debug, Default)]
 pub struct Meter {
     words: [AtomicU64; 6],
+    /// What has been spent in a day and a month.
+    spent: [AtomicU64; 2],
     running: AtomicU32,
 }
 
@@ -34,15 +37,53 @@ impl Meters {
         let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(meters.entry(client.into()).or_default())
     }
+
+    /// All meters, to be kept.
+    pub fn said(&self) -> Vec<Said> {
+        let meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = |meter: &Meter| {
+            let word = |word: &AtomicU64| word.load(Relaxed);
+            (meter.words.each_ref().map(word), meter.spent.each_ref().map(word))
+        };
+        let mut said: Vec<Said> = meters
+            .iter()
+            .map(|(client, meter)| {
+                let (rates, spent) = words(meter);
+                Said { client: client.to_string(), rates, spent }
+            })
+            .collect();
+        said.sort_by(|a, b| a.client.cmp(&b.client));
+        said
+    }
+
+    /// Puts meters back that an earlier process has kept.
+    pub fn recall(&self, said: &[Said]) {
+        for said in said {
+            let meter = self.of(&said.client);
+            let kept = meter.words.iter().zip(said.rates).chain(meter.spent.iter().zip(said.spent));
+            kept.for_each(|(word, kept)| _ = word.fetch_max(kept, Relaxed));
+        }
+    }
+}
+
+/// What a bound is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// A rate, by its place in `ClientLimits::rates`.
+    Rate(usize),
+    /// Requests under way.
+    Running,
+    /// Money.
+    Budget(Span),
 }
 
 /// A bound that is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Met {
-    /// Its place in `ClientLimits::rates`; nothing for the requests under way.
-    pub rate: Option<usize>,
-    /// How much it allows.
-    pub bound: u32,
+    /// Which one.
+    pub on: On,
+    /// How much it allows; millionths of a dollar for money.
+    pub bound: u64,
     /// What is left of it.
     pub left: u64,
     /// Seconds until a request like this one may come.
@@ -52,30 +93,53 @@ pub struct Met {
 impl Met {
     /// What it counts.
     pub fn what(&self) -> &'static str {
-        match self.rate {
-            Some(rate) if rate >= REQUEST_RATES => "tokens",
-            Some(_) | None => "requests",
+        match self.on {
+            On::Rate(rate) if rate >= REQUEST_RATES => "tokens",
+            On::Rate(_) | On::Running => "requests",
+            On::Budget(_) => "dollars",
         }
     }
 
     /// The time it is for.
     pub fn window(&self) -> &'static str {
-        match self.rate.map(|rate| rate % REQUEST_RATES) {
-            Some(0) => "a minute",
-            Some(1) => "an hour",
-            Some(_) => "a day",
-            None => "at once",
+        match self.on {
+            On::Rate(rate) if rate % REQUEST_RATES == 0 => "a minute",
+            On::Rate(rate) if rate % REQUEST_RATES == 1 => "an hour",
+            On::Rate(_) | On::Budget(Span::Day) => "a day",
+            On::Budget(Span::Month) => "a month",
+            On::Running => "at once",
         }
     }
+
+    /// A number of what it counts, for people.
+    pub fn shown(&self, number: u64) -> String {
+        match self.on {
+            On::Budget(_) => format!("{}.{:06}", number / 1_000_000, number % 1_000_000),
+            On::Rate(_) | On::Running => number.to_string(),
+        }
+    }
+}
+
+/// A meter as it is kept from one process to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Said {
+    /// The client.
+    pub client: String,
+    /// Its rates.
+    pub rates: [u64; 6],
+    /// What it has spent in a day and a month.
+    pub spent: [u64; 2],
 }
 
 impl Meter {
     /// Takes one request and `tokens` tokens out of every rate, all or nothing.
     pub fn take(&self, limits: &ClientLimits, tokens: u64, unix_ms: u64) -> Result<(), Met> {
+        self.afford(limits, unix_ms)?;
         if limits.concurrent > 0 {
             let grown = |running: u32| (running < limits.concurrent).then_some(running + 1);
             if self.running.fetch_update(Relaxed, Relaxed, grown).is_err() {
-                return Err(Met { rate: None, bound: limits.concurrent, left: 0, wait_s: 1 });
+                let bound = u64::from(limits.concurrent);
+                return Err(Met { on: On::Running, bound, left: 0, wait_s: 1 });
             }
         }
         let now = unix_ms.saturating_mul(1_000_000);
@@ -90,10 +154,31 @@ impl Meter {
                 }
                 self.leave(limits);
                 let left = left(word, now, bound, rate);
-                return Err(Met { rate: Some(rate), bound, left, wait_s: wait_ns.div_ceil(NANOS).max(1) });
+                let wait_s = wait_ns.div_ceil(NANOS).max(1);
+                return Err(Met { on: On::Rate(rate), bound: u64::from(bound), left, wait_s });
             }
         }
         Ok(())
+    }
+
+    /// Whether something of every budget is left. What a request will cost nobody knows before it ends: the one that
+    /// takes the last of a budget may take more than that.
+    fn afford(&self, limits: &ClientLimits, unix_ms: u64) -> Result<(), Met> {
+        for ((&bound, word), span) in limits.budgets.iter().zip(&self.spent).zip(Span::ALL) {
+            if bound > 0 && budget::spent(word.load(Relaxed), span, unix_ms) >= bound {
+                let wait_s = budget::until_next_s(span, unix_ms);
+                return Err(Met { on: On::Budget(span), bound, left: 0, wait_s });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what a request cost, in millionths of a dollar.
+    pub fn spend(&self, micros: u64, unix_ms: u64) {
+        for (word, span) in self.spent.iter().zip(Span::ALL).filter(|_| micros > 0) {
+            let grown = |word| Some(budget::spend(word, span, unix_ms, micros));
+            let _ = word.fetch_update(Relaxed, Relaxed, grown);
+        }
     }
 
     /// The end of a request that was let in by an estimate: what it used in truth.
@@ -157,7 +242,7 @@ mod tests {
     const START_MS: u64 = 1_790_000_000_000;
 
     fn rates(rates: [u32; 6]) -> ClientLimits {
-        ClientLimits { rates, concurrent: 0 }
+        ClientLimits { rates, ..ClientLimits::default() }
     }
 
     #[test]
@@ -167,7 +252,7 @@ mod tests {
             assert_eq!(meter.take(&limits, 0, START_MS), Ok(()));
         }
         let met = meter.take(&limits, 0, START_MS).unwrap_err();
-        assert_eq!(met, Met { rate: Some(0), bound: 6, left: 0, wait_s: 10 });
+        assert_eq!(met, Met { on: On::Rate(0), bound: 6, left: 0, wait_s: 10 });
         assert_eq!((met.what(), met.window()), ("requests", "a minute"));
         assert!(meter.take(&limits, 0, START_MS + 9_999).is_err());
         assert_eq!(meter.take(&limits, 0, START_MS + 10_000), Ok(()));
@@ -205,17 +290,37 @@ mod tests {
     #[test]
     fn requests_at_once_are_bounded_until_they_end() {
         let meter = Meter::default();
-        let limits = ClientLimits { rates: [0; 6], concurrent: 2 };
+        let limits = ClientLimits { concurrent: 2, ..ClientLimits::default() };
         assert!(meter.take(&limits, 0, START_MS).is_ok() && meter.take(&limits, 0, START_MS).is_ok());
         let met = meter.take(&limits, 0, START_MS).unwrap_err();
-        assert_eq!((met.rate, met.window(), met.wait_s), (None, "at once", 1));
+        assert_eq!((met.on, met.window(), met.wait_s), (On::Running, "at once", 1));
         meter.settle(&limits, 0, 0);
         assert_eq!(meter.take(&limits, 0, START_MS), Ok(()));
         // Refused by a rate, it is not under way.
-        let both = ClientLimits { rates: [1, 0, 0, 0, 0, 0], concurrent: 3 };
+        let both = ClientLimits { rates: [1, 0, 0, 0, 0, 0], concurrent: 3, ..ClientLimits::default() };
         assert!(meter.take(&both, 0, START_MS).is_ok() && meter.take(&both, 0, START_MS).is_err());
         meter.settle(&both, 0, 0);
         assert!(meter.take(&limits, 0, START_MS).is_err());
+    }
+
+    #[test]
+    fn a_budget_is_met_when_it_is_spent_and_begins_anew() {
+        let (meters, limits) =
+            (Meters::default(), ClientLimits { budgets: [1_000_000, 3_000_000], ..ClientLimits::default() });
+        let meter = meters.of("a");
+        assert_eq!(meter.take(&limits, 0, START_MS), Ok(()));
+        meter.spend(1_500_000, START_MS);
+        let met = meter.take(&limits, 0, START_MS).unwrap_err();
+        assert_eq!((met.what(), met.window(), met.shown(met.bound)), ("dollars", "a day", "1.000000".to_owned()));
+        assert!((1..=86_400).contains(&met.wait_s));
+        let tomorrow = START_MS + 86_400_000;
+        assert_eq!(meter.take(&limits, 0, tomorrow), Ok(()));
+        // What was kept of it counts in the next process.
+        meter.spend(1_500_000, tomorrow);
+        let next = Meters::default();
+        next.recall(&meters.said());
+        assert_eq!(next.said(), meters.said());
+        assert_eq!(next.of("a").take(&limits, 0, tomorrow + 86_400_000).unwrap_err().window(), "a month");
     }
 
     #[test]

@@ -4,10 +4,8 @@
 //! statuses stands here once, with the texts by which vendors tell an empty account or an unknown model under
 //! another status.
 
-use memchr::memmem;
-
 use super::breaker::{Cause, Outcome};
-use crate::config::snapshot::Retry;
+use crate::config::snapshot::{Cool, ErrorRule, Retry, Then};
 
 /// Where to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +93,31 @@ pub fn of_answer(status: u16, body: &[u8], hint_ms: Option<u64>) -> Option<Verdi
     })
 }
 
+/// The verdict by the first rule that matches; without one as it is.
+pub fn ruled(rules: &[ErrorRule], status: u16, body: &[u8], verdict: Verdict) -> Verdict {
+    let matches = |rule: &&ErrorRule| {
+        (rule.statuses.is_empty() || rule.statuses.contains(&status))
+            && (rule.texts.is_empty() || rule.texts.iter().any(|text| says(body, &[text])))
+    };
+    let Some(rule) = rules.iter().find(matches) else { return verdict };
+    let next = match rule.then {
+        None => verdict.next,
+        Some(Then::Stop) => Next::Stop,
+        Some(Then::NextKey) => Next::OtherKey,
+        Some(Then::NextTarget) => Next::OtherTarget,
+    };
+    let outcome = match rule.cool {
+        None => verdict.outcome,
+        Some((_, 0)) => Outcome::Open,
+        Some((Cool::Key, ms)) => Outcome::Failed(Cause::Rejected, Some(u64::from(ms))),
+        Some((Cool::Model, ms)) => {
+            let cause = if matches!(status, 429 | 529) { Cause::RateLimited } else { Cause::Failing };
+            Outcome::Failed(cause, Some(u64::from(ms)))
+        }
+    };
+    Verdict { next, outcome }
+}
+
 /// The status that an error in the clothes of an answer stands for, by its words.
 pub fn status_said(error: &[u8]) -> u16 {
     let types = [
@@ -146,11 +169,6 @@ fn says(body: &[u8], words: &[&str]) -> bool {
         memchr::memchr2_iter(lower, upper, body)
             .any(|at| body[at + 1..].get(..rest.len()).is_some_and(|found| found.eq_ignore_ascii_case(rest)))
     })
-}
-
-/// The words of an error that a rule of the configuration looks for.
-pub fn contains(body: &[u8], text: &str) -> bool {
-    memmem::find(body, text.as_bytes()).is_some() || says(body, &[text])
 }
 
 #[cfg(test)]
@@ -214,8 +232,34 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_the_file_come_before_the_table() {
+        let rule = |statuses: &[u16], texts: &[&str], then, cool| ErrorRule {
+            statuses: statuses.into(),
+            texts: texts.iter().map(|text| (*text).into()).collect(),
+            then,
+            cool,
+        };
+        let rules = [
+            rule(&[400], &["Content Policy", "blocked"], Some(Then::NextTarget), Some((Cool::Model, 0))),
+            rule(&[503], &[], None, Some((Cool::Model, 7_000))),
+            rule(&[], &["revoked"], Some(Then::Stop), Some((Cool::Key, 60_000))),
+            rule(&[429], &[], Some(Then::NextKey), Some((Cool::Model, 5))),
+        ];
+        let judge = |status, body: &str| {
+            let verdict = of_answer(status, body.as_bytes(), None).expect("a failure");
+            let ruled = ruled(&rules, status, body.as_bytes(), verdict);
+            (ruled.next, ruled.outcome)
+        };
+        assert_eq!(judge(400, "your CONTENT policy"), (Next::OtherTarget, Outcome::Open));
+        assert_eq!(judge(400, "else"), (Next::Stop, Outcome::Open), "no rule matches");
+        assert_eq!(judge(503, ""), (Next::OtherKey, Outcome::Failed(Cause::Failing, Some(7_000))));
+        assert_eq!(judge(418, "key Revoked"), (Next::Stop, Outcome::Failed(Cause::Rejected, Some(60_000))));
+        assert_eq!(judge(429, ""), (Next::OtherKey, Outcome::Failed(Cause::RateLimited, Some(5))));
+    }
+
+    #[test]
     fn rounds_and_their_waits_are_bounded() {
-        let policy = Retry { attempts_max: 9, rounds_max: 2, round_wait_ms_max: 1_000 };
+        let policy = Retry { attempts_max: 9, rounds_max: 2, round_wait_ms_max: 1_000, hedge_ms: 0 };
         let mut rounds = Rounds::default();
         assert_eq!(rounds.wait_ms(true, 1_000, &policy), Some(1_000));
         assert_eq!(rounds.wait_ms(true, 10, &policy), Some(10), "each round has a wait of its own");

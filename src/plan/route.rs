@@ -335,6 +335,8 @@ pub struct Listed<'a> {
     pub id: &'a str,
     /// The provider that answers first.
     pub owned_by: &'a str,
+    /// What that provider calls it.
+    pub model: &'a str,
     /// When it was released, milliseconds since 1970.
     pub released_unix_ms: Option<u64>,
 }
@@ -348,8 +350,9 @@ pub fn listed(s: &Snapshot, client: Option<ClientIx>, dialect: Dialect) -> Vec<L
         let question = Question { client, dialect, forced: None, model: id, rule: None, scene: None };
         let Ok(chosen) = targets(s, &question) else { return false };
         if seen.insert(id) {
-            let owned_by = &*s.providers[usize::from(chosen.targets[0].provider)].name;
-            models.push(Listed { id, owned_by, released_unix_ms });
+            let first = chosen.targets[0];
+            let owned_by = &*s.providers[usize::from(first.provider)].name;
+            models.push(Listed { id, owned_by, model: first.model, released_unix_ms });
         }
         true
     };

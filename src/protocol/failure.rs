@@ -5,7 +5,7 @@
 //! was cut must not look complete.
 
 use super::Dialect;
-use crate::json::Writer;
+use crate::json::{self, Raw, Writer};
 use crate::sse;
 
 /// What went wrong, as far as the caller is told.
@@ -166,6 +166,31 @@ pub fn write(dialect: Dialect, fault: Fault, status: u16, message: &str, request
         }
     }
     json.end();
+}
+
+/// Whether `body` is an error as the callers of `dialect` expect one, so that it may go to them as it is.
+pub fn fits(dialect: Dialect, body: &[u8]) -> bool {
+    if json::value(body).is_err() {
+        return false;
+    }
+    // Gemini wraps it in a list where a stream was asked for.
+    let inner = match dialect {
+        Dialect::Gemini => json::elements(body).next().map_or(body, Raw::bytes),
+        Dialect::Chat | Dialect::Responses | Dialect::Anthropic | Dialect::Ollama => body,
+    };
+    let Some(error) = json::find(inner, "error") else { return false };
+    let says = |name| error.find(name).is_some_and(|value| value.as_str().is_some());
+    match dialect {
+        Dialect::Chat | Dialect::Responses => {
+            says("message") && ["code", "param"].iter().any(|name| error.find(name).is_some())
+        }
+        Dialect::Anthropic => {
+            let kind = json::find(body, "type").and_then(Raw::as_str);
+            kind.is_some_and(|kind| kind.eq_str("error")) && says("type") && says("message")
+        }
+        Dialect::Gemini => says("message") && error.find("code").is_some_and(|code| code.as_u64().is_some()),
+        Dialect::Ollama => error.as_str().is_some(),
+    }
 }
 
 /// Appends the event that ends a stream by an error; false if the dialect has none for it, and the framing has

@@ -13,6 +13,7 @@ pub mod effort;
 pub mod failure;
 pub mod gemini;
 pub mod ir;
+pub mod known;
 pub mod models;
 pub mod ollama;
 pub mod path;

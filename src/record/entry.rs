@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::base::id::RequestId;
 use crate::limits;
+use crate::protocol::known::Price;
 use crate::protocol::sniff::Usage;
 
 /// No index: no client was recognised, no provider was reached.
@@ -60,6 +61,21 @@ pub struct Tokens {
     pub reasoning: u64,
     /// Whether the upstream said anything: zeros that were said differ from silence.
     pub said: bool,
+}
+
+impl Tokens {
+    /// What they cost, in thousandths of a millionth of a dollar.
+    pub fn cost_nanos(&self, price: &Price) -> u64 {
+        let plain = self.input.saturating_sub(self.cache_read).saturating_sub(self.cache_write);
+        let parts = [
+            (plain, price.input),
+            (self.cache_read, price.cache_read),
+            (self.cache_write, price.cache_write),
+            (self.output, price.output),
+        ];
+        let pico: u128 = parts.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price)).sum();
+        u64::try_from(pico / 1_000).unwrap_or(u64::MAX)
+    }
 }
 
 /// What was not said counts as none.
@@ -151,6 +167,8 @@ pub struct Entry {
     pub total_us: u64,
     /// What it used.
     pub tokens: Tokens,
+    /// What that cost, in thousandths of a millionth of a dollar; 0 where no price is known.
+    pub cost_nanos: u64,
     /// From the request's head to the first byte of the answer's body, or `NEVER_US`.
     pub first_byte_us: u32,
     /// To the first semantic event of a stream, or `NEVER_US`.
@@ -192,6 +210,7 @@ impl Entry {
             response_bytes: 0,
             total_us: 0,
             tokens: Tokens::default(),
+            cost_nanos: 0,
             first_byte_us: NEVER_US,
             first_token_us: NEVER_US,
             generation,
@@ -226,6 +245,21 @@ mod tests {
         assert_eq!(Text::<4>::from_bytes(b"ab\xff\xffcd").as_str(), "ab");
         assert_eq!(Text::<4>::from_bytes("日本".as_bytes()).as_str(), "日");
         assert!(Text::<4>::from_bytes(b"\x80").is_empty());
+    }
+
+    #[test]
+    fn cached_tokens_have_prices_of_their_own() {
+        let price = Price::per_million(3.0, 15.0, Some(0.3), Some(3.75));
+        let tokens = Tokens { input: 1_000, output: 100, cache_read: 600, cache_write: 200, reasoning: 50, said: true };
+        // 200 x 3 + 600 x 0.3 + 200 x 3.75 + 100 x 15 millionths of a dollar.
+        assert_eq!(tokens.cost_nanos(&price), 3_030_000);
+        assert_eq!(
+            Tokens { input: 1, ..Tokens::default() }.cost_nanos(&Price::per_million(0.028, 0.0, None, None)),
+            28
+        );
+        let absurd = Tokens { input: u64::MAX, output: u64::MAX, ..Tokens::default() };
+        assert_eq!(absurd.cost_nanos(&price), u64::MAX);
+        assert_eq!(Tokens { input: 1, cache_read: 9, ..Tokens::default() }.cost_nanos(&price), 2_700);
     }
 
     proptest! {

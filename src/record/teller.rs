@@ -71,6 +71,8 @@ pub struct Numbers {
     pub response_bytes: u64,
     /// What they used. `said` if any upstream said it.
     pub tokens: Tokens,
+    /// What that cost.
+    pub cost_nanos: u64,
 }
 
 impl Numbers {
@@ -82,6 +84,7 @@ impl Numbers {
             request_bytes: entry.request_bytes,
             response_bytes: entry.response_bytes,
             tokens: entry.tokens,
+            cost_nanos: entry.cost_nanos,
         }
     }
 
@@ -97,6 +100,7 @@ impl Numbers {
         add(&mut self.tokens.cache_read, more.tokens.cache_read);
         add(&mut self.tokens.cache_write, more.tokens.cache_write);
         add(&mut self.tokens.reasoning, more.tokens.reasoning);
+        add(&mut self.cost_nanos, more.cost_nanos);
         self.tokens.said |= more.tokens.said;
     }
 }

@@ -136,11 +136,13 @@ async fn on_lane<N: Net>(
             let decoder = Decoder::new(head.framing);
             let is_success = (200..300).contains(&head.status);
             let kind = fields.value(&buffer, Name::ContentType).unwrap_or_default();
+            let framing = hold::stream_framing(kind, to.streamed, to.dialect).filter(|_| is_success);
             let encoded = is_encoded(&buffer, fields);
-            let stream =
-                if is_success && !encoded { hold::stream_framing(kind, to.streamed, to.dialect) } else { None };
+            let stream = framing.filter(|_| !encoded);
             let is_json = kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"));
             let hold_bytes = match to.renamed && is_json && stream.is_none() {
+                // Events that nobody here can read are passed on as they come.
+                _ if encoded && framing.is_some() => 0,
                 true => limits::RENAMED_BYTES_MAX,
                 false => limits::HOLD_BYTES_MAX,
             };

@@ -10,22 +10,22 @@ use super::core::View;
 use super::exchange::Called;
 use super::reach::Prepared;
 use super::wait::Client;
-use crate::config::snapshot::{Route, Scene};
 use crate::http::field::Fields;
 use crate::limits;
-use crate::plan::meet::{self, Request};
+use crate::plan::meet::Look;
 use crate::plan::route::{self, Chosen, Question, Refused};
 use crate::plan::spread::{self, Now};
 use crate::protocol::failure::Fault;
-use crate::protocol::sniff::Outline;
-use crate::protocol::tokens::{self, Count};
+use crate::protocol::tokens;
 use crate::rt::Net;
 
-/// Whether the caller's route may look at what the body says.
+/// Whether what the body says may matter for where it goes.
 pub(super) fn looks_inside(view: &View, called: &Called) -> bool {
     let route = view.snapshot.route(called.client, called.dialect);
     let route = route.map(|route| &view.snapshot.routes[usize::from(route)]);
-    called.provider.is_none() && route.is_some_and(|route| !route.rules.is_empty() || !route.scenes.is_empty())
+    let by_route =
+        called.provider.is_none() && route.is_some_and(|route| !route.rules.is_empty() || !route.scenes.is_empty());
+    by_route || view.has_conversations
 }
 
 /// The targets of a request.
@@ -43,14 +43,13 @@ pub(super) async fn choose<'a, N: Net>(
         rule: None,
         scene: None,
     };
-    if let Some(route) = route::looks_at_request(s, &question) {
-        let body = request.outline.as_ref().map(|outline| (request.body, outline));
-        let header = |name: &str, is: &dyn Fn(&str) -> bool| header_holds(fields, request.input, name, is);
-        question.rule = meet::rule(route, &Request { header, body, model: &request.model });
-        if question.rule.is_none() && route::looks_at_scene(route, s, &request.model) {
-            question.scene = scene(client, route, &request.model, body).await;
-        }
+    let body = request.outline.as_ref().map(|outline| (request.body, outline));
+    let header = |name: &str, is: &dyn Fn(&str) -> bool| header_holds(fields, request.input, name, is);
+    let mut look = Look::begin(s, &mut question, header, body);
+    if look.counts().is_some() {
+        count(client, &mut look).await;
     }
+    look.end(&mut question, body);
     let mut chosen = route::targets(s, &question).map_err(|why| refusal(request, &question, why))?;
     let now = Now { turns: &request.view.turns, paces: &client.core.paces, streamed: request.streamed };
     spread::arrange(s, &mut chosen, now);
@@ -63,44 +62,22 @@ pub(super) fn header_holds(fields: &Fields, input: &[u8], name: &str, is: &dyn F
     named.map(|field| field.value.of(input)).any(|value| std::str::from_utf8(value).is_ok_and(is))
 }
 
-async fn scene<N: Net>(
-    client: &Client<N>,
-    route: &Route,
-    model: &str,
-    body: Option<(&[u8], &Outline)>,
-) -> Option<Scene> {
-    let is_long = match (route.scenes.long_context_tokens, body) {
-        (Some(bound), Some((body, outline))) if body.len() > bound as usize => {
-            is_long(client, bound, body, outline).await
-        }
-        // A text has at most as many tokens as bytes.
-        (Some(_) | None, _) => false,
-    };
-    meet::scene(route, model, body, is_long)
-}
-
-/// Whether the texts of a body have more tokens than `bound`.
-async fn is_long<N: Net>(client: &Client<N>, bound: u32, body: &[u8], outline: &Outline) -> bool {
-    let mut texts = Vec::new();
-    outline.texts(body, |text| texts.push(text));
-    let mut count = Count::new(texts, bound);
-    loop {
-        if let Some(verdict) = count.verdict() {
-            return verdict;
-        }
-        if !tokens::is_loaded() {
-            static LOADING: Once = Once::new();
-            // Without a thread for it there is no count, and the request is not long.
-            LOADING.call_once(|| _ = std::thread::Builder::new().name("tokens".to_owned()).spawn(tokens::load));
-            let mut waited_ms = 0;
-            while !tokens::is_loaded() {
-                if waited_ms > limits::TOKENS_LOAD_MS_MAX {
-                    return false;
-                }
-                client.core.net.sleep(limits::TOKENS_LOAD_PAUSE_MS).await;
-                waited_ms += limits::TOKENS_LOAD_PAUSE_MS;
+/// Counts what a look has to count, in steps between which other sessions have their turn.
+async fn count<N: Net>(client: &Client<N>, look: &mut Look<'_>) {
+    if !tokens::is_loaded() {
+        static LOADING: Once = Once::new();
+        // Without a thread for it there is no count, and the request is not long.
+        LOADING.call_once(|| _ = std::thread::Builder::new().name("tokens".to_owned()).spawn(tokens::load));
+        let mut waited_ms = 0;
+        while !tokens::is_loaded() {
+            if waited_ms > limits::TOKENS_LOAD_MS_MAX {
+                return;
             }
+            client.core.net.sleep(limits::TOKENS_LOAD_PAUSE_MS).await;
+            waited_ms += limits::TOKENS_LOAD_PAUSE_MS;
         }
+    }
+    while let Some(count) = look.counts() {
         count.step();
         client.core.net.sleep(0).await;
     }

@@ -15,12 +15,13 @@ use super::upstream::Upstreams;
 use super::way::Way;
 use crate::base::id::RequestId;
 use crate::config::Snapshot;
-use crate::config::snapshot::ClientLimits;
+use crate::config::snapshot::{Affinity, ClientLimits};
 use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::board::{Board, KeyRow};
 use crate::plan::pace::Paces;
+use crate::plan::pool::Pool;
 use crate::plan::quota::{Meter, Meters};
 use crate::plan::spread::Turns;
 use crate::protocol::sniff::Reading;
@@ -73,8 +74,10 @@ pub(super) struct View {
     pub(super) turns: Turns,
     /// What clients with bounds have used.
     pub(super) meters: Box<[Option<Arc<Meter>>]>,
-    /// Round robin over the keys of each provider.
-    pub(super) cursors: Box<[Cell<u32>]>,
+    /// The keys of each provider, as this core chooses among them.
+    pub(super) pools: Box<[Pool]>,
+    /// Whether what a request says may matter for which key it gets.
+    pub(super) has_conversations: bool,
     /// How each key's provider is reached.
     pub(super) ways: Box<[Rc<Way>]>,
     pub(super) board: Arc<Board>,
@@ -357,6 +360,9 @@ impl<N: Net> Core<N> {
 }
 
 fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters: &Meters, board: &Arc<Board>) -> View {
+    let rows = board.rows(snapshot);
+    let pool = |provider| Pool::new(snapshot, provider, core, |key| rows[usize::from(key)].fingerprint());
+    let pools: Box<[Pool]> = (0..snapshot.providers.len()).map(|provider| pool(provider as u16)).collect();
     View {
         snapshot: Arc::clone(snapshot),
         turns: Turns::new(snapshot, core),
@@ -365,10 +371,11 @@ fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters:
             .iter()
             .map(|client| (client.limits != ClientLimits::default()).then(|| meters.of(&client.name)))
             .collect(),
-        cursors: snapshot.providers.iter().map(|_| Cell::new(0)).collect(),
+        has_conversations: pools.iter().any(|pool| pool.affinity() != Affinity::None),
+        pools,
         ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)], key)).collect(),
         board: Arc::clone(board),
-        rows: board.rows(snapshot),
+        rows,
     }
 }
 

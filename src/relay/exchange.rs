@@ -104,10 +104,7 @@ pub(super) async fn run<N: Net>(
     let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true, held: None };
     let after = exchange.serve(client, input, &head, scratch).await;
     if exchange.is_told {
-        let tokens = exchange.entry.tokens;
-        if let Some(held) = &mut exchange.held {
-            held.used = tokens.input.saturating_add(tokens.output);
-        }
+        quota::told(&exchange.view, &mut exchange.held, &mut exchange.entry);
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;
         core.tell(&exchange.entry);
     }
@@ -214,13 +211,7 @@ impl Exchange {
             Early { dialect, fault, status, message, allow: None }
         };
         let call = match path::find(&head.method, head.path.of(input), |name| snapshot.provider(name).is_some()) {
-            // The list of models speaks Anthropic to whoever names a version of it (clients.md).
-            Found::Call(call @ Call { endpoint: Endpoint::Models | Endpoint::Model, .. })
-                if scratch.fields.get(Name::AnthropicVersion).is_some() =>
-            {
-                Call { dialect: Dialect::Anthropic, ..call }
-            }
-            Found::Call(call) => call,
+            Found::Call(call) => Call { dialect: local::dialect(&call, head, &scratch.fields, input), ..call },
             Found::WrongMethod { allow, dialect } => {
                 let why = early(dialect, Fault::of_status(405), "this method is not allowed here");
                 return Err(Early { allow: Some(allow), ..why });
@@ -396,10 +387,10 @@ impl Exchange {
         let passed = pipe::run(client, answered, head, course, Answer::stream(self.note.dialect)).await;
         trial.ended(&core, self.entry.model_sent.as_str(), passed.end);
         core.tally.streams_open.sub(u64::from(stream.is_some()));
-        if let Some((key, began_us)) = measured {
+        if let Some(measured) = measured {
             // An answer that is not a stream has its first token with its first byte.
             let first_us = passed.first_token_us.unwrap_or(u64::from(self.entry.first_byte_us));
-            core.paces.tell(key, (self.start_us + first_us).saturating_sub(began_us), core.now_ms() / 1_000);
+            measured.tell(&core, &trial, self.start_us + first_us);
         }
         self.passed(status, &passed)
     }

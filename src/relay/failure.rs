@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::config::snapshot::ErrorRule;
 use crate::plan::retry::{self, Next, Verdict};
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
@@ -44,6 +45,14 @@ impl Failure {
         let body = (!matches!(status, 401 | 403)).then(|| error.to_vec());
         let message = "its answer was an error".into();
         Failure { verdict, fault: fault_of(status), status, message, body, retry_after: None }
+    }
+
+    /// The same as the file's rules judge it, where the upstream said something.
+    pub(super) fn ruled(mut self, rules: &[ErrorRule]) -> Failure {
+        if let Some(body) = &self.body {
+            self.verdict = retry::ruled(rules, self.status, body, self.verdict);
+        }
+        self
     }
 
     /// Nothing was tried, for everything rests.

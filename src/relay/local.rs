@@ -3,12 +3,15 @@
 use super::core::View;
 use super::exchange::Called;
 use crate::http::field::Fields;
-use crate::http::head::Name;
+use crate::http::head::{Name, RequestHead};
+use crate::http::uri;
 use crate::json;
 use crate::plan::route;
+use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault};
+use crate::protocol::known;
 use crate::protocol::models::{self, Listed};
-use crate::protocol::path::Endpoint;
+use crate::protocol::path::{Call, Endpoint};
 
 /// A request for weir itself.
 pub(super) struct Ask<'a> {
@@ -57,6 +60,20 @@ pub(super) fn answer(ask: &Ask<'_>) -> Local {
     }
 }
 
+/// What the caller speaks. The path of the list of models is that of several dialects: it speaks Anthropic to whoever
+/// names a version of it, and Codex names its own (clients.md).
+pub(super) fn dialect(call: &Call<'_>, head: &RequestHead, fields: &Fields, input: &[u8]) -> Dialect {
+    let is_codex = || {
+        let query = head.query.map(|span| span.of(input));
+        query.is_some_and(|query| uri::query(query).any(|(name, _)| name == b"client_version"))
+    };
+    match call.endpoint {
+        Endpoint::Models | Endpoint::Model if fields.get(Name::AnthropicVersion).is_some() => Dialect::Anthropic,
+        Endpoint::Models if call.dialect == Dialect::Chat && is_codex() => Dialect::Responses,
+        _ => call.dialect,
+    }
+}
+
 fn listed<'a>(ask: &Ask<'a>) -> Vec<route::Listed<'a>> {
     let mut listed = route::listed(&ask.view.snapshot, ask.called.client, ask.called.dialect);
     if let Some(provider) = ask.called.provider {
@@ -68,7 +85,7 @@ fn listed<'a>(ask: &Ask<'a>) -> Vec<route::Listed<'a>> {
 
 fn as_model<'a>(listed: &route::Listed<'a>) -> Listed<'a> {
     let released_unix_s = listed.released_unix_ms.unwrap_or(0) / 1_000;
-    Listed { id: listed.id, owned_by: listed.owned_by, released_unix_s }
+    Listed { id: listed.id, owned_by: listed.owned_by, released_unix_s, known: known::find(listed.model) }
 }
 
 fn one(ask: &Ask<'_>, name: Option<&str>, write: impl Fn(&Listed<'_>, &mut Vec<u8>)) -> Local {

@@ -5,6 +5,7 @@
 //! the upstream said; both come from the core's free list and go back as soon as nobody looks at them.
 //! Backpressure is structural: an upstream is read again only after what it said before has been written.
 
+mod ask;
 mod attempt;
 mod choose;
 mod core;
@@ -12,14 +13,17 @@ mod demo;
 mod exchange;
 mod failure;
 mod greet;
+mod hedge;
 mod hold;
 mod intake;
+mod line;
 mod local;
 mod open;
 mod outgoing;
 mod pipe;
 mod quota;
 mod reach;
+mod ready;
 mod rejected;
 mod reply;
 mod session;

@@ -2,28 +2,31 @@
 //! when the first key that rests is back.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
 
-use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
+use super::ask::{Ask, Tried, attempt};
+use super::attempt::Answered;
 use super::choose;
-use super::core::{Scratch, View};
+use super::core::{Core, Scratch, View};
 use super::exchange::Called;
 use super::failure::Failure;
+use super::line::{self, Waited};
 use super::outgoing;
-use super::rejected::{self, is_error, masked};
+use super::ready::Ready;
+use super::rejected;
 use super::translate::{self, Pivot, Said, Turned, Unsaid};
 use super::trial::Trial;
 use super::wait::Client;
-use crate::config::snapshot::{Key, KeyIx, Provider, ProviderIx, Shaping, Spread};
+use crate::config::snapshot::{Balance, Key, KeyIx, Provider, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
 use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
-use crate::limits;
 use crate::plan::board::{Model, Rest};
 use crate::plan::breaker::Cause;
-use crate::plan::keys;
+use crate::plan::conversation;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{Chosen, Target};
@@ -41,8 +44,8 @@ pub(super) struct Prepared<'a> {
     pub(super) head: &'a RequestHead,
     pub(super) input: &'a [u8],
     pub(super) body: &'a [u8],
-    decoded: bool,
-    asked: Asked,
+    pub(super) decoded: bool,
+    pub(super) asked: Asked,
     /// Its members, where the route looks at them.
     pub(super) outline: Option<Outline>,
     /// The model asked for.
@@ -84,10 +87,33 @@ pub(super) struct Found<S> {
     pub(super) reused: bool,
     /// Whether a stream has to say why it ends.
     pub(super) says_end: bool,
-    /// Where the route goes by speed: under which key the answer is measured, and since when.
-    pub(super) measured: Option<(u64, u64)>,
+    /// Where speed decides: what is measured.
+    pub(super) measured: Option<Measured>,
     /// The name that the answer carries in place of the upstream's, as a JSON string.
     pub(super) name: Option<Box<[u8]>>,
+}
+
+/// An answer whose time to the first token is taken.
+pub(super) struct Measured {
+    /// Under which name its target is measured, where the route goes by speed.
+    target: Option<u64>,
+    /// Whether its key is, where the provider does.
+    key: bool,
+    streamed: bool,
+    began_us: u64,
+}
+
+impl Measured {
+    /// The first token came at `at_us`.
+    pub(super) fn tell<N: Net>(&self, core: &Core<N>, trial: &Trial, at_us: u64) {
+        let (us, now_s) = (at_us.saturating_sub(self.began_us), core.net.unix_ms() / 1_000);
+        if let Some(target) = self.target {
+            core.paces.tell(target, us, now_s);
+        }
+        if self.key {
+            trial.measured(self.streamed, us, now_s);
+        }
+    }
 }
 
 /// A request for the demo provider.
@@ -115,13 +141,13 @@ impl<'a> Prepared<'a> {
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
-    fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
+    pub(super) fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
         let stands = self.called.model.is_none() && asked.models.len() == 1 && *target.model == *asked.model(body);
         sniff::splice(asked, body, (!stands).then_some(target.model), self.asked.lacks_usage())
     }
 
     /// `body`, written in `dialect`, as the route and the provider change it; nothing if they do not.
-    fn shaped(
+    pub(super) fn shaped(
         &self,
         target: &Target<'_>,
         chosen: &Chosen<'_>,
@@ -151,7 +177,7 @@ impl<'a> Prepared<'a> {
 
 impl Prepared<'_> {
     /// Writes the head of the request for a target that speaks the client's protocol.
-    fn head_for(
+    pub(super) fn head_for(
         &self,
         target: &Target<'_>,
         provider: &Provider,
@@ -171,13 +197,6 @@ impl Prepared<'_> {
         };
         outgoing::request(&request, provider, key, body_bytes, out);
     }
-}
-
-/// What one attempt came to.
-enum Tried<S> {
-    Answer(Answered<S>, Option<Box<Turned>>),
-    Failed(Failure),
-    Gone,
 }
 
 /// What a round over all targets came to.
@@ -202,7 +221,7 @@ pub(super) async fn reach<N: Net>(
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
-    let mut trip = Trip { request, chosen: &chosen, failed: None, pivot: None };
+    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: Cell::new(None), pivot: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -211,6 +230,13 @@ pub(super) async fn reach<N: Net>(
             Round::Over(reached) => return reached,
             Round::Stop => break,
             Round::Exhausted => {}
+        }
+        match trip.wait_in_line(client, scratch, entry).await {
+            None => {}
+            Some(Step::Over(reached)) => return reached,
+            Some(Step::Stop) => break,
+            // Others may have come to life meanwhile.
+            Some(Step::OtherKey | Step::OtherTarget) => continue,
         }
         let now_ms = client.core.net.unix_ms();
         let rests = trip.rests(now_ms).filter(|(_, rest)| rest.cause.is_waited_for());
@@ -225,16 +251,28 @@ pub(super) async fn reach<N: Net>(
 }
 
 /// One request on its way through targets and keys.
-struct Trip<'t, 'a, 'c> {
-    request: &'t Prepared<'a>,
-    chosen: &'t Chosen<'c>,
+pub(super) struct Trip<'t, 'a, 'c> {
+    pub(super) request: &'t Prepared<'a>,
+    pub(super) chosen: &'t Chosen<'c>,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
+    /// The first key of the last round that was well and full, and the place of its target.
+    full: Option<(usize, KeyIx)>,
+    /// The key of the last attempt that was made beside another.
+    pub(super) beside: Cell<Option<KeyIx>>,
     /// What the request means, once a target has to be told in another protocol.
     pivot: Pivot<'a>,
 }
 
-impl Trip<'_, '_, '_> {
+/// What using a key came to.
+enum Step<S> {
+    Over(Reached<S>),
+    OtherKey,
+    OtherTarget,
+    Stop,
+}
+
+impl<'a, 'c> Trip<'_, 'a, 'c> {
     /// Every target once, every key of it that may be used now once.
     async fn round<N: Net>(
         &mut self,
@@ -243,9 +281,10 @@ impl Trip<'_, '_, '_> {
         entry: &mut Entry,
     ) -> Round<N::Stream> {
         let (request, view) = (self.request, self.request.view);
-        let snapshot = &*view.snapshot;
-        let mut order: SmallVec<[KeyIx; 8]> = SmallVec::new();
-        'targets: for target in &self.chosen.targets {
+        let (chosen, full) = (self.chosen, Cell::new(None));
+        let mut tried: SmallVec<[KeyIx; 8]> = SmallVec::new();
+        self.full = None;
+        'targets: for (place, target) in chosen.targets.iter().enumerate() {
             let upstream = translate::bridge(request, target);
             if !protocol::serves(target.protocol, request.called.endpoint) && upstream.is_none() {
                 continue;
@@ -263,45 +302,81 @@ impl Trip<'_, '_, '_> {
                     continue;
                 }
             };
-            let cursor = &view.cursors[target.provider as usize];
-            let mut turn = cursor.get();
-            keys::order(snapshot, target.provider, target.model, &mut turn, &mut order);
-            cursor.set(turn);
+            let pool = &view.pools[usize::from(target.provider)];
+            let fields =
+                scratch.fields.iter().map(|field| (field.name.of(request.input), field.value.of(request.input)));
+            let body = request.outline.as_ref().map(|outline| (request.body, outline));
+            let conversation = conversation::of(pool.affinity(), fields, body);
             let model = Model::new(target.model);
-            for &key in &order {
-                if entry.attempts == snapshot.retry.attempts_max {
+            tried.clear();
+            loop {
+                if entry.attempts == view.snapshot.retry.attempts_max {
                     return Round::Stop;
                 }
-                let Ok(mut trial) = Trial::begin(view, key, model, client.core.net.unix_ms()) else { continue };
-                entry.attempts += 1;
-                entry.key = key;
-                let began_us = if self.measures() { client.core.net.now_us() } else { 0 };
-                let asked = Ask { request, pivot: &self.pivot, said: said.as_ref(), chosen: self.chosen, target };
-                let failure = match attempt(client, &asked, key, scratch, entry).await {
-                    Tried::Answer(answered, _) if answered.hollow && self.has_others(entry) => {
-                        rejected::hollow(client, answered)
-                    }
-                    Tried::Answer(answered, turned) => {
-                        let found = Box::new(self.found(answered, trial, target, began_us));
-                        return Round::Over(match turned {
-                            None => Reached::Answer(found),
-                            Some(turned) => Reached::Turned(found, turned),
-                        });
-                    }
-                    Tried::Gone => return Round::Over(Reached::Gone),
-                    Tried::Failed(failure) => failure,
-                };
-                trial.failed(&client.core, target.model, failure.verdict.outcome);
-                let next = failure.next();
-                self.failed = Some((failure, target.provider));
-                match next {
-                    Next::OtherKey => {}
-                    Next::OtherTarget => continue 'targets,
-                    Next::Stop => return Round::Stop,
+                let now_ms = client.core.net.unix_ms();
+                let (name, streamed) = (target.model, request.streamed);
+                let ready = Ready { view, name, model, now_ms, streamed, tried: &tried, full: &full };
+                let Some(key) = pool.pick(&ready, conversation, &view.board.bindings) else { break };
+                tried.push(key);
+                let Ok(trial) = Trial::begin(view, key, model, now_ms) else { continue };
+                match self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await {
+                    Step::Over(reached) => return Round::Over(reached),
+                    Step::OtherKey => tried.extend(self.beside.take()),
+                    Step::OtherTarget => continue 'targets,
+                    Step::Stop => return Round::Stop,
                 }
             }
+            self.full = self.full.or(full.get().map(|key| (place, key)));
         }
         Round::Exhausted
+    }
+
+    /// One attempt at the target of this place.
+    async fn use_key<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        (mut place, said): (usize, Option<&Said<N>>),
+        mut trial: Trial,
+        scratch: &mut Scratch,
+        entry: &mut Entry,
+    ) -> Step<N::Stream> {
+        let target = &self.chosen.targets[place];
+        (entry.provider, entry.model_sent) = (target.provider, Text::new(target.model));
+        entry.attempts += 1;
+        entry.key = trial.key;
+        self.beside.set(None);
+        let measures = self.measures(target);
+        let began_us = if measures == (None, false) { 0 } else { client.core.net.now_us() };
+        let tried = match self.request.view.snapshot.retry.hedge_ms {
+            0 => attempt(client, &self.ask(place, said), trial.key, scratch, entry).await,
+            // Boxed, so that nobody else's exchange has room for two attempts.
+            ms => Box::pin(self.hedged(client, (ms, said), (&mut place, &mut trial), scratch, entry)).await,
+        };
+        let target = &self.chosen.targets[place];
+        let failure = match tried {
+            Tried::Answer(answered, _) if answered.hollow && self.has_others(entry) => {
+                rejected::hollow(client, answered)
+            }
+            Tried::Answer(answered, turned) => {
+                // When the second of two began nobody has noted.
+                let measures = if self.beside.get().is_some() { (None, false) } else { measures };
+                let found = Box::new(self.found(answered, trial, target, measures, began_us));
+                return Step::Over(match turned {
+                    None => Reached::Answer(found),
+                    Some(turned) => Reached::Turned(found, turned),
+                });
+            }
+            Tried::Gone => return Step::Over(Reached::Gone),
+            Tried::Failed(failure) => failure,
+        };
+        trial.failed(&client.core, target.model, failure.verdict.outcome);
+        let next = failure.next();
+        self.failed = Some((failure, target.provider));
+        match next {
+            Next::OtherKey => Step::OtherKey,
+            Next::OtherTarget => Step::OtherTarget,
+            Next::Stop => Step::Stop,
+        }
     }
 
     /// Whether somebody is left to ask.
@@ -314,9 +389,27 @@ impl Trip<'_, '_, '_> {
         usize::from(entry.attempts) < all && entry.attempts < snapshot.retry.attempts_max
     }
 
-    /// Whether the speed of answers is of interest.
-    fn measures(&self) -> bool {
-        measured(&self.request.view.snapshot, self.chosen)
+    /// Where all keys that are well were full: waits for the first of them and uses it. Nothing where there is no such
+    /// key, or the wait was in vain.
+    async fn wait_in_line<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        scratch: &mut Scratch,
+        entry: &mut Entry,
+    ) -> Option<Step<N::Stream>> {
+        let (place, key) = self.full?;
+        let model = Model::new(self.chosen.targets[place].model);
+        match line::wait(client, self.request.view, key, model).await {
+            Waited::Turn(trial) => {
+                let target = &self.chosen.targets[place];
+                let upstream = translate::bridge(self.request, target);
+                // It was said before, and can be said again.
+                let said = upstream.and_then(|upstream| self.say(client, target, upstream, &scratch.fields).ok());
+                Some(self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await)
+            }
+            Waited::Gone => Some(Step::Over(Reached::Gone)),
+            Waited::Late | Waited::Resting => None,
+        }
     }
 
     /// The request as `target` is asked in the protocol of `upstream`.
@@ -333,18 +426,38 @@ impl Trip<'_, '_, '_> {
         })
     }
 
-    fn found<S>(&self, answered: Answered<S>, trial: Trial, target: &Target<'_>, began_us: u64) -> Found<S> {
-        let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let measured = self.measures().then(|| {
-            let provider = &snapshot.providers[usize::from(target.provider)].name;
-            (Paces::key(provider, target.model, request.streamed), began_us)
-        });
+    /// What the target of this place is asked.
+    pub(super) fn ask<'s, N: Net>(&'s self, place: usize, said: Option<&'s Said<N>>) -> Ask<'s, 'a, 'c, N> {
+        let target = &self.chosen.targets[place];
+        Ask { request: self.request, pivot: &self.pivot, said, chosen: self.chosen, target }
+    }
+
+    /// What is measured of an answer of this target: its own name, where the route goes by speed, and whether its key
+    /// is, where the provider does.
+    fn measures(&self, target: &Target<'_>) -> (Option<u64>, bool) {
+        let snapshot = &self.request.view.snapshot;
+        let provider = &snapshot.providers[usize::from(target.provider)];
+        let name = || Paces::key(&provider.name, target.model, self.request.streamed);
+        (measured(snapshot, self.chosen).then(name), provider.balance == Balance::Fastest)
+    }
+
+    fn found<S>(
+        &self,
+        answered: Answered<S>,
+        trial: Trial,
+        target: &Target<'_>,
+        measures: (Option<u64>, bool),
+        began_us: u64,
+    ) -> Found<S> {
+        let request = self.request;
+        let (by_target, by_key) = measures;
+        let measured = Measured { target: by_target, key: by_key, streamed: request.streamed, began_us };
         Found {
             provider: target.provider,
             hide_usage: request.asked.lacks_usage(),
             reused: answered.lane.reused,
             says_end: request.called.endpoint.generates(),
-            measured,
+            measured: (measures != (None, false)).then_some(measured),
             name: target.mapped.then(|| quoted(&request.model)),
             answered,
             trial,
@@ -376,6 +489,11 @@ impl Trip<'_, '_, '_> {
                 failure.retry_after = Some(seconds(rest).to_string().into_bytes());
             }
             return Reached::Failed { failure, provider };
+        }
+        if let Some((place, _)) = self.full {
+            let message = "every key has as many requests under way as it may have".to_owned();
+            let provider = self.chosen.targets[place].provider;
+            return Reached::Failed { failure: Failure::resting(Fault::RateLimited, message, 1), provider };
         }
         let Some((provider, rest)) = first else {
             return unserved(self.request, &self.chosen.targets, &self.request.view.snapshot);
@@ -425,85 +543,5 @@ fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate:
             Fault::NotImplemented,
             "the provider of this model speaks another protocol, and translation between protocols is not there yet",
         ),
-    }
-}
-
-/// What a target is asked.
-pub(super) struct Ask<'t, 'a, 'c, N: Net> {
-    pub(super) request: &'t Prepared<'a>,
-    pub(super) pivot: &'t Pivot<'a>,
-    /// The request in the target's protocol, where that is another than the client's.
-    said: Option<&'t Said<N>>,
-    chosen: &'t Chosen<'c>,
-    pub(super) target: &'t Target<'c>,
-}
-
-async fn attempt<N: Net>(
-    client: &mut Client<N>,
-    ask: &Ask<'_, '_, '_, N>,
-    key: KeyIx,
-    scratch: &mut Scratch,
-    entry: &Entry,
-) -> Tried<N::Stream> {
-    let Ask { request, said, chosen, target, .. } = *ask;
-    let snapshot = &request.view.snapshot;
-    let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
-    let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
-    let Scratch { fields, answer, out, .. } = scratch;
-    // The body first, for the head names its length.
-    let shaped = match said {
-        None => request.shaped(target, chosen, fields, request.called.dialect, request.body),
-        Some(_) => None,
-    };
-    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
-    let spliced = match (said, &shaped, &again) {
-        (Some(said), ..) => Edits::new(&said.body),
-        (None, Some(body), Some(asked)) => request.spliced(target, body, asked),
-        (None, ..) => request.spliced(target, request.body, &request.asked),
-    };
-    out.clear();
-    match said {
-        Some(said) => translate::head(request, said, target, provider, key, fields, out),
-        None => request.head_for(target, provider, key, fields, spliced.total_len(), out),
-    }
-    // A small body is copied behind its head: one slice costs the kernel less than several.
-    let is_small = spliced.total_len() <= limits::COPIED_BYTES_MAX;
-    if is_small {
-        spliced.write_to(out);
-    }
-    let mut pieces: SmallVec<[&[u8]; 8]> = SmallVec::new();
-    pieces.push(&out[..]);
-    if !is_small {
-        pieces.extend(spliced.segments());
-    }
-    let destination = Destination {
-        way,
-        book: &book,
-        connect_ms: provider.timeouts.connect_ms,
-        answer_ms: if request.streamed { provider.timeouts.first_token_ms } else { provider.timeouts.answer_ms },
-        streamed: request.streamed,
-        generates: request.called.endpoint.generates(),
-        dialect: said.map_or(request.called.dialect, |said| said.upstream),
-        renamed: target.mapped || said.is_some(),
-    };
-    let failed = |failure| match said {
-        None => Tried::Failed(failure),
-        Some(said) => Tried::Failed(translate::failed(request, said.upstream, failure, entry)),
-    };
-    match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
-        Err(NoAnswer::Gone) => Tried::Gone,
-        Err(NoAnswer::Failed(failure)) => {
-            let body = failure.body.filter(|body| said.is_some() || is_error(body));
-            let body = body.map(|body| masked(&body, key.secret.expose()));
-            failed(Failure { body, ..failure })
-        }
-        Ok(answered) => match rejected::verdict(&answered, answer, || client.core.net.unix_ms()) {
-            None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
-                None => Tried::Answer(answered, None),
-                Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
-                Some(Err(failure)) => Tried::Failed(failure),
-            },
-            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose())),
-        },
     }
 }

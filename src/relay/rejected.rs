@@ -1,27 +1,39 @@
 //! An upstream's answer that is an error: what it calls for, and what the caller would be told of it.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
 use super::hold::EMPTY;
 use super::wait::Client;
+use crate::config::snapshot::ErrorRule;
 use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::json;
+use crate::limits;
 use crate::plan::retry::Verdict;
 use crate::plan::{hints, retry};
+use crate::protocol::failure::fits;
+use crate::protocol::{self, Dialect};
 use crate::rt::Net;
 
 /// The verdict on an answer that has begun; nothing where it is one to pass on.
-pub(super) fn verdict<S>(answered: &Answered<S>, fields: &Fields, unix_ms: impl FnOnce() -> u64) -> Option<Verdict> {
+pub(super) fn verdict<S>(
+    answered: &Answered<S>,
+    fields: &Fields,
+    rules: &[ErrorRule],
+    unix_ms: impl FnOnce() -> u64,
+) -> Option<Verdict> {
     let status = answered.head.status;
     if (200..300).contains(&status) {
         return None;
     }
     let body = &answered.buffer[answered.payload.clone()];
     let hint_ms = hints::wait_ms(status, &answered.buffer[..answered.head.len], fields, body, unix_ms());
-    retry::of_answer(status, body, hint_ms)
+    let verdict = retry::of_answer(status, body, hint_ms)?;
+    Some(retry::ruled(rules, status, body, verdict))
 }
 
 /// The failure that an answer is which says nothing, where somebody else can be asked. The lane and the buffer go back.
@@ -45,10 +57,11 @@ pub(super) fn failure<N: Net>(
     fields: &Fields,
     verdict: Verdict,
     secret: &[u8],
+    own: Option<Dialect>,
 ) -> Failure {
     let status = answered.head.status;
     let body = &answered.buffer[answered.payload.clone()];
-    let is_quoted = answered.ended && !matches!(status, 0..=399 | 401 | 403 | 529) && is_error(body);
+    let is_quoted = answered.ended && !matches!(status, 0..=399 | 401 | 403 | 529) && is_quotable(own, body);
     let failure = Failure {
         verdict,
         fault: fault_of(status),
@@ -56,7 +69,8 @@ pub(super) fn failure<N: Net>(
         message: match status {
             401 | 403 => "it refused its key".into(),
             300..=399 => "it answered with a redirect, which is not followed".into(),
-            _ => format!("it answered {status}").into(),
+            _ if is_quoted || !answered.ended => format!("it answered {status}").into(),
+            _ => told(status, body, secret).into(),
         },
         body: is_quoted.then(|| masked(body, secret)),
         retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(<[u8]>::to_vec),
@@ -65,10 +79,34 @@ pub(super) fn failure<N: Net>(
     failure
 }
 
-/// Whether a body is an error as all dialects write one: a JSON object with a member `error`, or a list of such.
-pub(super) fn is_error(body: &[u8]) -> bool {
+/// What an upstream says under `status` in words of another dialect than the caller's, or in none.
+fn told(status: u16, body: &[u8], secret: &[u8]) -> String {
+    let said = match json::value(body) {
+        Ok(_) => protocol::chat::error::failure(status, body).message,
+        Err(_) => Cow::Borrowed(""),
+    };
+    let said = String::from_utf8_lossy(&masked(said.as_bytes(), secret)).into_owned();
+    let end = (0..=said.len().min(limits::ERROR_QUOTED_BYTES)).rev().find(|&end| said.is_char_boundary(end));
+    match &said[..end.unwrap_or(0)] {
+        "" => format!("it answered {status}"),
+        said => format!("it answered {status}: {said}"),
+    }
+}
+
+/// A failure that an error under 200 is, without the secret; its words only where they are the caller's `own`.
+pub(super) fn cleaned(failure: Failure, own: Option<Dialect>, secret: &[u8]) -> Failure {
+    let body = failure.body.filter(|body| own.is_none_or(|own| fits(own, body)));
+    Failure { body: body.map(|body| masked(&body, secret)), ..failure }
+}
+
+/// Whether a body may be repeated: an error of the caller's `own` dialect, or, where it is read and written anew, of
+/// any: an object with a member `error`, or a list.
+fn is_quotable(own: Option<Dialect>, body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    json::value(body).is_ok() && (body.starts_with(b"[") || json::find(body, "error").is_some())
+    match own {
+        Some(own) => fits(own, body),
+        None => json::value(body).is_ok() && (body.starts_with(b"[") || json::find(body, "error").is_some()),
+    }
 }
 
 /// `body` with every occurrence of `secret` made unreadable.
@@ -99,10 +137,29 @@ mod unit {
 
     #[test]
     fn error_bodies_are_told_from_pages() {
-        assert!(is_error(b" {\"error\":{\"message\":\"no\"}}\n"));
-        assert!(is_error(b"[{\"error\":{}}]"));
+        assert!(is_quotable(None, b" {\"error\":{\"message\":\"no\"}}\n"));
+        assert!(is_quotable(None, b"[{\"error\":{}}]"));
         for other in [&b"<html>"[..], b"{\"message\":1}", b"{\"error\":", b""] {
-            assert!(!is_error(other));
+            assert!(!is_quotable(None, other) && !is_quotable(Some(Dialect::Chat), other));
         }
+        let own = b"{\"error\":{\"message\":\"no\",\"type\":\"t\",\"param\":null,\"code\":null}}";
+        assert!(is_quotable(Some(Dialect::Chat), own) && !is_quotable(Some(Dialect::Anthropic), own));
+    }
+
+    #[test]
+    fn words_of_another_dialect_are_told() {
+        for (body, said) in [
+            (&b"{\"error\":{\"message\":\"no sk-1\"}}"[..], "it answered 500: no ***"),
+            (b"{\"error\":\"sk-1\"}", "it answered 500: ***"),
+            (b"{\"detail\":\"gone\"}", "it answered 500: gone"),
+            (b"<html>sk-1</html>", "it answered 500"),
+            (b"\xff", "it answered 500"),
+            (b"{}", "it answered 500"),
+            (b"", "it answered 500"),
+        ] {
+            assert_eq!(told(500, body, b"sk-1"), said);
+        }
+        let long = format!("{{\"error\":\"{}\"}}", "\u{e4}".repeat(limits::ERROR_QUOTED_BYTES));
+        assert!(told(500, long.as_bytes(), b"sk-1").len() <= "it answered 500: ".len() + limits::ERROR_QUOTED_BYTES);
     }
 }

@@ -81,11 +81,11 @@ impl Exchange {
             false => self.turn_whole(client, answered, turned, provider).await,
         };
         trial.ended(&core, self.entry.model_sent.as_str(), end);
-        if let Some((key, began_us)) = measured {
+        if let Some(measured) = measured {
             // An answer that says nothing, or is no stream, has its first token with its first byte.
             let first_us = self.entry.first_token_us.min(micros(core.net.now_us() - self.start_us));
             let first_us = if self.entry.streamed { first_us } else { self.entry.first_byte_us };
-            core.paces.tell(key, (self.start_us + u64::from(first_us)).saturating_sub(began_us), core.now_ms() / 1_000);
+            measured.tell(&core, &trial, self.start_us + u64::from(first_us));
         }
         after
     }

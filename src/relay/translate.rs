@@ -7,11 +7,12 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::ask::Ask;
 use super::attempt::Answered;
 use super::core::{Core, Reserved};
 use super::failure::{Failure, told_status};
 use super::outgoing;
-use super::reach::{Ask, Prepared};
+use super::reach::Prepared;
 use crate::codec::inflate::{self, Coding};
 use crate::config::snapshot::{Key, Provider};
 use crate::http::field::Fields;

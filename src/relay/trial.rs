@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use super::core::{Core, View};
 use super::pipe::End;
+use super::ready;
 use crate::config::snapshot::KeyIx;
-use crate::plan::board::{Leave, Model, Rest};
+use crate::plan::board::{Leave, Model};
 use crate::plan::breaker::Outcome;
 use crate::plan::retry::Verdict;
 use crate::rt::Net;
@@ -20,14 +21,51 @@ pub(super) struct Trial {
     model: u64,
     leave: Leave,
     is_open: bool,
+    /// Whether it is one of the requests under way that are counted.
+    is_counted: bool,
+}
+
+/// Why a key may not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It rests.
+    Resting,
+    /// As many requests are under way with it as may be.
+    Full,
 }
 
 impl Trial {
     /// Asks for leave to use `key` for `model`.
-    pub(super) fn begin(view: &Rc<View>, key: KeyIx, model: Model<'_>, now_ms: u64) -> Result<Trial, Rest> {
-        let row = &view.rows[usize::from(key)];
-        let leave = view.board.enter(row, model, now_ms, &view.snapshot.cooldown)?;
-        Ok(Trial { view: Rc::clone(view), key, model: model.hash(), leave, is_open: true })
+    pub(super) fn begin(view: &Rc<View>, key: KeyIx, model: Model<'_>, now_ms: u64) -> Result<Trial, Refusal> {
+        let most = view.snapshot.keys[usize::from(key)].max_concurrent;
+        if view.rows[usize::from(key)].is_full(most) {
+            return Err(Refusal::Full);
+        }
+        Trial::next(view, key, model, now_ms)
+    }
+
+    /// The same for whoever is the first of those that wait for the key.
+    pub(super) fn next(view: &Rc<View>, key: KeyIx, model: Model<'_>, now_ms: u64) -> Result<Trial, Refusal> {
+        let (row, is_counted) = (&view.rows[usize::from(key)], ready::is_counted(view, key));
+        if is_counted && !row.take(view.snapshot.keys[usize::from(key)].max_concurrent) {
+            return Err(Refusal::Full);
+        }
+        match view.board.enter(row, model, now_ms, &view.snapshot.cooldown) {
+            Ok(leave) => {
+                Ok(Trial { view: Rc::clone(view), key, model: model.hash(), leave, is_open: true, is_counted })
+            }
+            Err(_) => {
+                if is_counted {
+                    row.give();
+                }
+                Err(Refusal::Resting)
+            }
+        }
+    }
+
+    /// Takes note of how long the first token took.
+    pub(super) fn measured(&self, streamed: bool, us: u64, now_s: u64) {
+        self.view.rows[usize::from(self.key)].paces[usize::from(streamed)].tell(us, now_s);
     }
 
     /// The answer has begun. Others may use again what this probed; the rest is told at the end.
@@ -67,8 +105,11 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
+        let row = &self.view.rows[usize::from(self.key)];
+        if self.is_counted {
+            row.give();
+        }
         if self.is_open {
-            let row = &self.view.rows[usize::from(self.key)];
             let model = Model::known("", self.model);
             // The next request may probe at once, whatever the time is.
             self.view.board.tell(row, model, self.leave, Outcome::Open, 0, &self.view.snapshot.cooldown);

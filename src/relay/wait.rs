@@ -63,6 +63,12 @@ impl<N: Net> Client<N> {
         Client { core: Rc::clone(core), stream, peer, alarm, is_bulky: false, ahead: Vec::new() }
     }
 
+    /// A second one who waits beside this client, with a deadline of its own; that the client stays is this one's to
+    /// see.
+    pub(super) fn shadow(&self) -> Client<N> {
+        Client::new(&self.core, Wire::Nobody, self.peer)
+    }
+
     /// Sets the deadline of the next waits, from now.
     pub(super) fn due_in(&self, ms: u32) {
         // The clock of the last tick is up to a tick behind: the deadline may be late by one, never early.

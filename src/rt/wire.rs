@@ -20,6 +20,8 @@ pub enum Wire<S> {
     Plain(S),
     /// Under TLS.
     Tls(Box<Tls<S>>),
+    /// No connection: whoever waits for it waits for ever.
+    Nobody,
 }
 
 /// A TLS session and what carries it.
@@ -55,7 +57,7 @@ impl<S: Stream> Wire<S> {
     /// Ready when both sides have agreed, or cannot. In the clear there is nothing to agree on.
     pub fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Wire::Plain(_) => Poll::Ready(Ok(())),
+            Wire::Plain(_) | Wire::Nobody => Poll::Ready(Ok(())),
             Wire::Tls(tls) => tls.poll_handshake(cx),
         }
     }
@@ -72,6 +74,7 @@ impl<S: Stream> Stream for Wire<S> {
             Wire::Plain(stream) => stream.poll_readable(cx),
             Wire::Tls(tls) if tls.state.borrow().has_news() => Poll::Ready(()),
             Wire::Tls(tls) => tls.under.poll_readable(cx),
+            Wire::Nobody => Poll::Pending,
         }
     }
 
@@ -79,6 +82,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.poll_writable(cx),
             Wire::Tls(tls) => tls.under.poll_writable(cx),
+            Wire::Nobody => Poll::Pending,
         }
     }
 
@@ -86,6 +90,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.try_read(into),
             Wire::Tls(tls) => tls.state.borrow_mut().read(&tls.under, into),
+            Wire::Nobody => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -95,6 +100,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.try_write(slices),
             Wire::Tls(tls) => tls.state.borrow_mut().write(&tls.under, slices),
+            Wire::Nobody => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -107,6 +113,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.finish(),
             Wire::Tls(tls) => tls.under.finish(),
+            Wire::Nobody => {}
         }
     }
 

@@ -59,6 +59,9 @@ fn a_key_at_rest_is_told(driver: Driver) {
     let told = run(&["status", "-c", path.to_str().expect("text")]);
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(told.contains("cooling until ") && told.contains("(rate_limited: m)"), "{told}");
+    let told = run(&["explain", "-c", path.to_str().expect("text"), "--client", "tester", "--model", "m"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("cooling until ") && told.contains("(rate_limited)"), "{told}");
     rests(&weir, &mut upstream, &key);
     let other = blamed_alone(&weir, &mut upstream);
     assert_ne!(other, key);

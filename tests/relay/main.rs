@@ -21,6 +21,8 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod odd_answers;
+mod pools;
 mod promises;
 mod proxies;
 mod routing;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::error_rule::ErrorRule;
 use super::form::{Named, SecretRef};
 use super::payload::PayloadRule;
 
@@ -42,6 +43,10 @@ pub struct Provider {
     pub system_prompt: Option<SystemPrompt>,
     /// Changes to the bodies of requests, in order.
     pub payload: Vec<PayloadRule>,
+    /// The model that probes ask for, by the provider's name. Default: the first published one; without any the list of models is asked for.
+    pub probe_model: Option<String>,
+    /// What its errors call for; the first rule that matches counts.
+    pub on_error: Vec<ErrorRule>,
     /// Bounds on waiting for it, milliseconds. Default: the global ones.
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified.
@@ -251,6 +256,9 @@ pub struct UpstreamTimeouts {
     /// The first semantic event of a stream.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub first_token_ms: Option<u32>,
+    /// Added to it for each MiB of the request.
+    #[schemars(range(min = 0, max = 86_400_000))]
+    pub first_token_ms_per_mib: Option<u32>,
     /// Any later silence.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub stream_idle_ms: Option<u32>,

@@ -4,13 +4,15 @@
 //! The members are noted in the one pass over the body; what is inside of them is looked at only when somebody asks.
 //! Members are known by their names alone, whatever the dialect: no two dialects use one name for different things.
 
+use smallvec::SmallVec;
+
 use crate::base::span::Span;
 use crate::json::path::Path;
 use crate::json::{Escaped, Raw};
 
 /// The top-level members of a body.
 #[derive(Clone, Debug, Default)]
-pub struct Outline(Vec<(Span, Span)>);
+pub struct Outline(SmallVec<[(Span, Span); 16]>);
 
 /// A text that a model reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,29 @@ impl Outline {
             let parts = turn.find("content").or_else(|| turn.find("parts"));
             parts.is_some_and(|parts| parts.elements().any(is_image)) || turn.find("images").is_some_and(filled)
         }) || self.find(body, "images").is_some_and(filled)
+    }
+
+    /// Tells the texts that a conversation begins with: system, and the turns up to the first of the user's.
+    pub fn opening<'a>(&self, body: &'a [u8], mut each: impl FnMut(Text<'a>)) {
+        for name in ["system", "instructions", "systemInstruction", "system_instruction", "prompt"] {
+            self.find(body, name).into_iter().for_each(|value| gather(value, DEPTH_MAX, &mut each));
+        }
+        for turns in ["messages", "input", "contents"].into_iter().filter_map(|name| self.find(body, name)) {
+            if let Some(text) = turns.as_str() {
+                each(Text::Said(text));
+            }
+            for turn in turns.elements() {
+                let role = turn.find("role").and_then(Raw::as_str);
+                let is = |name: &str| role.is_some_and(|role| role.eq_str(name));
+                if is("assistant") || is("model") || is("tool") {
+                    break;
+                }
+                gather(turn, DEPTH_MAX, &mut each);
+                if !is("system") && !is("developer") {
+                    break;
+                }
+            }
+        }
     }
 
     /// Tells the texts that a model reads: messages, tool calls, their results, tool definitions, system.
