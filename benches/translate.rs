@@ -10,12 +10,14 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weir::base::span::Span;
 use weir::json::Escaped;
 use weir::protocol::Dialect;
+use weir::protocol::anthropic::Anthropic;
 use weir::protocol::chat::Chat;
 use weir::protocol::gemini::Gemini;
 use weir::protocol::ir::{
     Decode, Delta, Destination, Encode, Event, Opening, Outgoing, PartKind, Quirks, StreamDecoder, StreamEncoder,
 };
 use weir::protocol::ollama::Ollama;
+use weir::protocol::responses::Responses;
 use weir::sse::{Frame, FrameKind, Splitter};
 
 const SIZES: [(&str, usize); 3] = [("1KB", 1 << 10), ("32KB", 32 << 10), ("256KB", 256 << 10)];
@@ -66,6 +68,44 @@ fn gemini_conversation(bytes: usize) -> Vec<u8> {
     for nth in 0.. {
         let turn = format!(
             r#",{{"role":"model","parts":[{{"text":"I read \"file {nth}\".\n"}},{{"functionCall":{{"name":"read_file","args":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"name":"read_file","response":{{"output":"{}"}}}}}}]}}"#,
+            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
+        );
+        if text.len() + turn.len() + 2 > bytes {
+            break;
+        }
+        text.push_str(&turn);
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// The same in Messages.
+fn anthropic_conversation(bytes: usize) -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"model":"m","stream":true,"temperature":0.7,"max_tokens":1024,"tools":[{"name":"read_file","description":"Reads a file.","input_schema":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}],"system":[{"type":"text","text":"You are a careful assistant.","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Look at the sources."}"#,
+    );
+    for nth in 0.. {
+        let turn = format!(
+            r#",{{"role":"assistant","content":[{{"type":"text","text":"I read \"file {nth}\".\n"}},{{"type":"tool_use","id":"toolu_{nth}","name":"read_file","input":{{"path":"src/file_{nth}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{nth}","content":"{}"}}]}}"#,
+            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
+        );
+        if text.len() + turn.len() + 2 > bytes {
+            break;
+        }
+        text.push_str(&turn);
+    }
+    text.push_str("]}");
+    text.into_bytes()
+}
+
+/// The same in Responses.
+fn responses_conversation(bytes: usize) -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"model":"m","stream":true,"temperature":0.7,"max_output_tokens":1024,"tools":[{"type":"function","name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}],"instructions":"You are a careful assistant.","input":[{"role":"user","content":"Look at the sources."}"#,
+    );
+    for nth in 0.. {
+        let turn = format!(
+            r#",{{"type":"message","role":"assistant","content":[{{"type":"output_text","text":"I read \"file {nth}\".\n","annotations":[]}}]}},{{"type":"function_call","call_id":"call_{nth}","name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}},{{"type":"function_call_output","call_id":"call_{nth}","output":"{}"}}"#,
             "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
         );
         if text.len() + turn.len() + 2 > bytes {
@@ -151,6 +191,10 @@ fn streams<P: Decode + Encode>(c: &mut Criterion, name: &str, begin: &str, event
 }
 
 fn benches(c: &mut Criterion) {
+    requests::<Anthropic>(c, "anthropic", anthropic_conversation);
+    let begin = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+    let delta = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"words of an answer, \"}}\n\n";
+    streams::<Anthropic>(c, "anthropic", begin, delta);
     requests::<Chat>(c, "chat", chat_conversation);
     let chunk = r#"data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1,"model":"a-model","choices":[{"index":0,"delta":{"content":"words of an answer, "},"finish_reason":null}]}"#;
     let chunk = format!("{chunk}\n\n");
@@ -163,6 +207,10 @@ fn benches(c: &mut Criterion) {
     let chunk = r#"data: {"candidates":[{"content":{"parts":[{"text":"words of an answer, "}],"role":"model"},"index":0}],"modelVersion":"a-model","responseId":"0123456789"}"#;
     let chunk = format!("{chunk}\r\n\r\n");
     streams::<Gemini>(c, "gemini", &chunk, &chunk);
+    requests::<Responses>(c, "responses", responses_conversation);
+    let delta = r#"data: {"type":"response.output_text.delta","sequence_number":5,"output_index":0,"item_id":"msg_0","content_index":0,"delta":"words of an answer, ","logprobs":[]}"#;
+    let delta = format!("{delta}\n\n");
+    streams::<Responses>(c, "responses", &delta, &delta);
 }
 
 criterion_group!(translate, benches);

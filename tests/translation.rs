@@ -8,10 +8,12 @@ use std::cell::Cell;
 
 use weir::base::span::Span;
 use weir::json::Escaped;
+use weir::protocol::anthropic::Anthropic;
 use weir::protocol::chat::Chat;
 use weir::protocol::gemini::Gemini;
 use weir::protocol::ir::{CallKind, Decode, Delta, Encode, Event, Opening, PartKind, StreamDecoder, StreamEncoder};
 use weir::protocol::ollama::Ollama;
+use weir::protocol::responses::Responses;
 use weir::sse::Splitter;
 
 thread_local! {
@@ -103,6 +105,32 @@ fn writing<P: Encode>(rounds: u32) -> usize {
 }
 
 #[test]
+fn events_of_anthropic_allocate_nothing() {
+    for (what, block, delta) in [
+        ("text", r#"{"type":"text","text":""}"#, r#"{"type":"text_delta","text":"a\nb \u00e9"}"#),
+        (
+            "thoughts",
+            r#"{"type":"thinking","thinking":"","signature":""}"#,
+            r#"{"type":"thinking_delta","thinking":"hm"}"#,
+        ),
+        (
+            "calls",
+            r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
+            r#"{"type":"input_json_delta","partial_json":"{\"a\":"}"#,
+        ),
+    ] {
+        let begin = format!(
+            "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{block}}}\n\n"
+        );
+        let events = format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n"
+        );
+        assert_eq!(reading::<Anthropic>(&begin, &events), 0, "reading {what}");
+    }
+    assert_eq!(writing::<Anthropic>(1), 0, "writing");
+}
+
+#[test]
 fn reading_a_stream_allocates_nothing_per_event() {
     let chat = |delta: &str| {
         format!(
@@ -160,6 +188,35 @@ fn reading_a_gemini_stream_allocates_nothing_per_event() {
     ] {
         assert_eq!(reading::<Gemini>("", &events), 0, "{what} of Gemini");
     }
+}
+
+#[test]
+fn reading_responses_allocates_nothing_per_event() {
+    let event = |kind: &str, index: u8, delta: &str| {
+        format!(
+            "event: response.{kind}.delta\ndata: {{\"type\":\"response.{kind}.delta\",\"sequence_number\":5,\"output_index\":{index},\"item_id\":\"i\",\"content_index\":0,\"delta\":\"{delta}\"}}\n\n"
+        )
+    };
+    let call = |index: u8| {
+        format!(
+            "data: {{\"type\":\"response.output_item.added\",\"output_index\":{index},\"item\":{{\"type\":\"function_call\",\"call_id\":\"c{index}\",\"name\":\"f\"}}}}\n\n"
+        )
+    };
+    let arguments = |index| event("function_call_arguments", index, r#"{\"a\":"#);
+    for (what, begin, events) in [
+        ("text", String::new(), event("output_text", 0, r"a\nb \u00e9")),
+        ("thoughts", String::new(), event("reasoning_summary_text", 0, "hm")),
+        ("calls", call(0) + &call(1), arguments(0) + &arguments(1)),
+    ] {
+        assert_eq!(reading::<Responses>(&begin, &events), 0, "{what} of Responses");
+    }
+}
+
+#[test]
+fn writing_responses_allocates_only_where_what_is_kept_grows() {
+    // The last events repeat all that was said: it is kept, and grows by doubling, a few times in thousands of events.
+    let grown = writing::<Responses>(1);
+    assert!(grown <= 5 * 3, "{grown}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use super::block;
 use super::scan::blank;
 use super::span::{Escaped, Raw};
+use super::string::Inside;
 
 /// The members of an object in order, as written: see [`members`].
 #[derive(Clone, Debug)]
@@ -171,11 +172,21 @@ fn skip_string(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// Escapes at which a string is left to the vector code of `block`: with few of them, stopping at each is cheaper.
+const STOPS_MAX: usize = 2;
+
 fn skip_long(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut stops = 0;
     loop {
         let found = at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
         if text[found] == b'"' {
             return Some(found);
+        }
+        stops += 1;
+        if stops == STOPS_MAX
+            && let Some(Inside::Closed(quote)) = block::end(text, found, true)
+        {
+            return Some(quote);
         }
         at = found + 2;
     }

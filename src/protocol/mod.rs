@@ -10,6 +10,7 @@ pub mod anthropic;
 pub mod chat;
 pub mod demo;
 pub mod effort;
+pub mod estimate;
 pub mod failure;
 pub mod gemini;
 pub mod ir;

@@ -70,6 +70,40 @@ impl<'a> Count<'a> {
     }
 }
 
+/// The tokens of texts: counted step by step.
+pub struct Total<'a> {
+    texts: Vec<Cow<'a, str>>,
+    /// How far the last of them has been counted.
+    at: usize,
+    counted: u64,
+}
+
+impl<'a> Total<'a> {
+    /// Of `texts`.
+    pub fn new(texts: Vec<Cow<'a, str>>) -> Total<'a> {
+        Total { texts, at: 0, counted: 0 }
+    }
+
+    /// Counts a piece, small texts together; the tokens once all are counted. The table must be loaded.
+    pub fn step(&mut self) -> Option<u64> {
+        let mut room = limits::COUNT_STEP_BYTES;
+        while let Some(text) = self.texts.last() {
+            let end = piece_end(text, self.at);
+            self.counted += bpe_openai::o200k_base().count(&text[self.at..end]) as u64;
+            room = room.saturating_sub(end - self.at);
+            self.at = end;
+            if end == text.len() {
+                self.texts.pop();
+                self.at = 0;
+            }
+            if room == 0 {
+                break;
+            }
+        }
+        self.texts.is_empty().then_some(self.counted)
+    }
+}
+
 fn decoded(text: Text<'_>) -> Cow<'_, str> {
     match text {
         Text::Said(text) => text.decode(),

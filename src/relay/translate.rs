@@ -23,6 +23,7 @@ use crate::plan::retry::Verdict;
 use crate::plan::route::Target;
 use crate::protocol::address::{self, Upstream};
 use crate::protocol::failure::{self, Fault};
+use crate::protocol::ir::seal;
 use crate::protocol::ir::{BadRequest, Destination, Names, Opening, Outgoing, Part, Request, Response, Source};
 use crate::protocol::path::Endpoint;
 use crate::protocol::translate::{self, Answering, Seen};
@@ -60,12 +61,14 @@ pub(super) enum Unsaid {
 }
 
 /// What the target is spoken to in, where the request is to be translated for it: it speaks another protocol than the
-/// client, or marks thoughts in a way that the client's protocol does not know.
+/// client, or marks thoughts in a way that the client's protocol does not know; or thoughts of others are sent back.
 pub(super) fn bridge(request: &Prepared<'_>, target: &Target<'_>) -> Option<Dialect> {
     let endpoint = request.called.endpoint;
     let serves = crate::protocol::serves(target.protocol, endpoint);
     let marks = request.view.snapshot.providers[usize::from(target.provider)].think_tag.is_some();
-    (!serves || marks).then(|| translate::bridge(endpoint, target.protocol)).flatten()
+    // What another vendor sealed Anthropic refuses; said anew, it is left out (conversion.md 16, 47).
+    let sealed = serves && !marks && endpoint == Endpoint::Messages && seal::may_be_wrapped(request.body);
+    (!serves || marks || sealed).then(|| translate::bridge(endpoint, target.protocol)).flatten()
 }
 
 /// The request as `target` is asked.

@@ -29,6 +29,7 @@ on_both_drivers!(
     names_asked_for_come_back,
     bodies_are_shaped_in_the_targets_protocol,
     thoughts_in_tags_become_reasoning,
+    thoughts_of_other_vendors_are_not_sent_to_anthropic,
     an_old_client_gets_no_chunks,
 );
 
@@ -573,6 +574,32 @@ fn thoughts_in_tags_become_reasoning(driver: Driver) {
         let answer = asking.answer();
         assert_eq!(hear_stream(client, &answer.body).text, PIECES.concat(), "{client}: {}", answer.text());
         assert!(answer.text().contains("deep") && !answer.text().contains("think>"), "{client}: {}", answer.text());
+    }
+}
+
+fn thoughts_of_other_vendors_are_not_sent_to_anthropic(driver: Driver) {
+    let (weir, mut provider) = relay_to(driver, "anthropic", |_| ());
+    let body = |signature: &str| {
+        json!({ "model": "m-1", "max_tokens": 9, "messages": [
+            { "role": "user", "content": "a" },
+            { "role": "assistant", "content": [
+                { "type": "thinking", "thinking": "hm", "signature": signature },
+                { "type": "text", "text": "b" },
+            ] },
+            { "role": "user", "content": "c" },
+        ] })
+    };
+    for (signature, kept) in [("weir.1.gs.Cg==", false), ("weir.1.none", false), ("EqoB", true)] {
+        let mut asking = weir.client();
+        asking.post(speech::path("anthropic", false), body(signature).to_string());
+        let mut call = provider.next();
+        let content = call.request.json()["messages"][1]["content"].to_string();
+        assert_eq!(content.contains("thinking"), kept, "{content}");
+        assert!(content.contains(r#""text":"b""#), "{content}");
+        call.json(200, speech::whole("anthropic", Say::Text));
+        let answer = asking.answer();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(hear("anthropic", &answer.json()).text, PIECES.concat());
     }
 }
 

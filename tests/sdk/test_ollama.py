@@ -64,3 +64,18 @@ def test_a_wrong_key(weir):
 def test_list(client, weir):
     names = [model.model for model in client.list().models]
     assert any(name.startswith("llama3") for name in names)
+
+
+@pytest.mark.parametrize("model", ["openai|gpt-4o", "openai-responses|gpt-4o", "claude|claude-x", "google|gemini-x"])
+def test_upstreams_of_other_protocols(weir, model):
+    client = ollama.Client(host=weir.url, headers={"authorization": f"Bearer {weir.key}"}, timeout=20)
+    answer = client.chat(model=model, messages=asked())
+    assert answer.message.content == TEXT and (answer.prompt_eval_count, answer.eval_count) == (11, 7)
+    parts = list(client.chat(model=model, messages=asked(), stream=True))
+    assert "".join(part.message.content or "" for part in parts) == TEXT
+    assert parts[-1].done and (parts[-1].prompt_eval_count, parts[-1].eval_count) == (11, 7)
+    assert client.generate(model=model, prompt=TEXT).response == TEXT
+    assert "".join(part.response or "" for part in client.generate(model=model, prompt=TEXT, stream=True)) == TEXT
+    with pytest.raises(ollama.ResponseError) as caught:
+        client.chat(model=f"{model.split('|')[0]}|fail-429", messages=asked())
+    assert caught.value.status_code == 429

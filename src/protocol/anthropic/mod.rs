@@ -67,8 +67,9 @@ impl Encode for Anthropic {
     }
 }
 
-/// The signature of reasoning that nobody signed: clients keep it with the reasoning, and no vendor is sent it.
-const UNSIGNED: &[u8] = b"weir.unsigned";
+/// The signature of reasoning that nobody signed: clients keep it with the reasoning, and no vendor is sent it. It
+/// looks like a wrapped seal, so that whoever looks for those finds it too.
+const UNSIGNED: &[u8] = b"weir.1.none";
 
 /// Anthropic's words for why an answer ends, and the stop word where it is known.
 fn stop_words(stop: Stop<'_>) -> (&'static str, Option<Escaped<'_>>) {

@@ -43,7 +43,7 @@ fn conversion_17_47_and_64_seals_are_told_from_signatures_and_from_nothing() {
     let parts = parts(
         "assistant",
         r#"{"type":"thinking","thinking":"a","signature":"Eo=="},{"type":"thinking","thinking":"b","signature":""},
-        {"type":"thinking","thinking":"c","signature":"weir.unsigned"},{"type":"thinking","thinking":"d"},
+        {"type":"thinking","thinking":"c","signature":"weir.1.none"},{"type":"thinking","thinking":"d"},
         {"type":"redacted_thinking","data":"x"},{"type":"redacted_thinking","data":"weir.1.gc.y"},
         {"type":"thinking","thinking":"e","signature":"weir.1.re.z"}"#,
     );

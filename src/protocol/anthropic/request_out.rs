@@ -25,6 +25,7 @@ pub fn request(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing) 
     let (format, instruction) = shape(request, model, &mut out.dropped);
     let mut body = Vec::with_capacity(4096);
     let mut messages = vec![b'['];
+    tool_out::name(request, out);
     if !turn_out::write(request, to, out, &mut messages) {
         return Err(BadRequest { member: "messages".into(), message: "says nothing that can be said here".into() });
     }

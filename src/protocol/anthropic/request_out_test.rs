@@ -169,6 +169,20 @@ fn conversion_17_47_and_64_thoughts_of_others_are_left_out() {
 }
 
 #[test]
+fn conversion_49_upstreams_that_want_their_thoughts_back_get_them_unsigned() {
+    let quirks = Quirks { replays_reasoning: true, ..Quirks::default() };
+    let asked = chat(vec![
+        user(vec![text("a")]),
+        assistant(vec![thought(None), call("c", "{}")]),
+        user(vec![result("c", vec![])]),
+    ]);
+    let (body, dropped, _) = said_to("deepseek-reasoner", &quirks, &asked);
+    let content = &body["messages"][1]["content"];
+    assert_eq!(content[0].to_string(), r#"{"type":"thinking","thinking":"hm","signature":""}"#);
+    assert_eq!(dropped, "");
+}
+
+#[test]
 fn conversion_20_a_budget_leaves_room_for_the_answer() {
     for (model, thinking, bound, budget, max) in [
         (SONNET, Thinking::Budget(8000), None, 8000, 40000),

@@ -86,7 +86,7 @@ fn conversion_17_18_and_64_seals_are_kept_as_a_stream_keeps_them() {
     ]);
     assert_eq!(
         content,
-        r#"[{"type":"thinking","thinking":"hm","signature":"weir.unsigned"},{"type":"redacted_thinking","data":"weir.1.re.x"},{"type":"redacted_thinking","data":"x"},{"type":"redacted_thinking","data":"weir.1.gc.x"},{"type":"tool_use","id":"toolu_abc_3","name":"f","input":{}}]"#
+        r#"[{"type":"thinking","thinking":"hm","signature":"weir.1.none"},{"type":"redacted_thinking","data":"weir.1.re.x"},{"type":"redacted_thinking","data":"x"},{"type":"redacted_thinking","data":"weir.1.gc.x"},{"type":"tool_use","id":"toolu_abc_3","name":"f","input":{}}]"#
     );
 }
 

@@ -60,7 +60,7 @@ pub(super) fn plan(request: &Request<'_>, model: Model, dropped: &mut Dropped) -
         Said::AsItWas => matches!(request.reasoning.thinking, Thinking::Budget(_)),
         _ => false,
     };
-    if request.origin != Dialect::Anthropic && forced || budget && is_thoughtless(&request.turns) {
+    if request.origin != Dialect::Anthropic && forced || budget && model.is_claude() && is_thoughtless(&request.turns) {
         dropped.drop("reasoning");
         let max_tokens = request.output_tokens_max.unwrap_or(model.output_tokens());
         return Plan { said: Said::Nothing, effort: plan.effort, max_tokens };

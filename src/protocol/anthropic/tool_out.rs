@@ -6,6 +6,19 @@ use crate::protocol::ir::{
     CallKind, Destination, Function, Json, Outgoing, Request, Text, Tool, ToolChoice, WebSearch, custom,
 };
 
+/// Says the names of all tools, in their order: calls of the history come under the same names in every turn then.
+pub(super) fn name(request: &Request<'_>, out: &mut Outgoing) {
+    for tool in &request.tools {
+        match tool {
+            Tool::Function(function) => {
+                out.names.say(&function.name, function.namespace.as_ref(), CallKind::Function);
+            }
+            Tool::Custom { name, namespace, .. } => _ = out.names.say(name, namespace.as_ref(), CallKind::Custom),
+            Tool::WebSearch(_) | Tool::Foreign { .. } => {}
+        }
+    }
+}
+
 /// Writes `tools` and `tool_choice`.
 pub(super) fn write(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing, json: &mut Writer<'_>) {
     let allowed = match &request.tool_choice {

@@ -21,7 +21,8 @@ use crate::protocol::ir::{
 
 /// Writes the elements of `messages`; whether there are any.
 pub(super) fn write(request: &Request<'_>, to: &Destination<'_>, outgoing: &mut Outgoing, out: &mut Vec<u8>) -> bool {
-    let mut turns = Turns { origin: request.origin, outgoing, out, messages: 0, blocks: 0, begun: 0 };
+    let replays = to.quirks.replays_reasoning;
+    let mut turns = Turns { origin: request.origin, replays, outgoing, out, messages: 0, blocks: 0, begun: 0 };
     match request.origin {
         Dialect::Anthropic => turns.own(&request.turns, to.quirks.no_system_role || to.quirks.leading_system_only),
         _ => turns.arranged(&request.turns),
@@ -31,6 +32,8 @@ pub(super) fn write(request: &Request<'_>, to: &Destination<'_>, outgoing: &mut 
 
 struct Turns<'w> {
     origin: Dialect,
+    /// Whether thoughts go back without a seal too.
+    replays: bool,
     outgoing: &'w mut Outgoing,
     out: &'w mut Vec<u8>,
     messages: usize,
@@ -191,6 +194,12 @@ impl Turns<'_> {
                 json.begin_object().key("type").string("thinking").key("thinking").escaped(text.escaped());
                 json.key("signature").escaped(data.escaped()).end();
             }
+            // Compatible upstreams want back what they thought, and sign nothing (conversion.md 49).
+            None if self.replays && !text.is_empty() => {
+                let mut json = self.block();
+                json.begin_object().key("type").string("thinking").key("thinking").escaped(text.escaped());
+                json.key("signature").string("").end();
+            }
             None => self.outgoing.dropped.drop("messages.reasoning"),
         }
     }
@@ -237,8 +246,15 @@ impl Turns<'_> {
     /// The blocks of a result, an array.
     fn content(&mut self, result: &ToolResult<'_>) -> Vec<u8> {
         let mut out = vec![b'['];
-        let mut inner =
-            Turns { origin: self.origin, outgoing: self.outgoing, out: &mut out, messages: 0, blocks: 0, begun: 0 };
+        let mut inner = Turns {
+            origin: self.origin,
+            replays: self.replays,
+            outgoing: self.outgoing,
+            out: &mut out,
+            messages: 0,
+            blocks: 0,
+            begun: 0,
+        };
         if let Some(json) = &result.json {
             inner.text(&Text::plain(&String::from_utf8_lossy(json.bytes())), None, None);
         }

@@ -12,6 +12,7 @@ use super::{messages_in, reasoning_in, tools_in};
 use crate::json::{self, Raw};
 use crate::protocol::Dialect;
 use crate::protocol::ir::{BadRequest, Json, Part, Request, Role, Shape, Text, ToolChoice, Turn};
+use crate::protocol::responses;
 
 /// Reads `body`, valid JSON. `path_model` is the model that the path names, where the body names none.
 pub fn request<'a>(body: &'a [u8], path_model: Option<&'a str>) -> Result<Request<'a>, BadRequest> {
@@ -22,6 +23,9 @@ pub fn request<'a>(body: &'a [u8], path_model: Option<&'a str>) -> Result<Reques
     let mut request = Request::new(Dialect::Chat);
     let mut late = Late::default();
     for (name, value) in json::members(whole) {
+        if name.eq_str("input") && !value.is_null() && !says(whole, "messages") && !says(whole, "prompt") {
+            return misdirected(whole, path_model);
+        }
         member(name, value, &mut request, &mut late)?;
     }
     late.settle(&mut request);
@@ -33,6 +37,24 @@ pub fn request<'a>(body: &'a [u8], path_model: Option<&'a str>) -> Result<Reques
     if request.turns.is_empty() && request.instructions.is_empty() && !late.has_messages {
         return Err(expected("messages", "an array"));
     }
+    Ok(request)
+}
+
+fn says(body: &[u8], name: &str) -> bool {
+    json::find(body, name).is_some_and(|value| !value.is_null())
+}
+
+/// A request of Responses, which Cursor sends to Chat's path (conversion.md 30), with the members of Chat that it keeps.
+fn misdirected<'a>(body: &'a [u8], path_model: Option<&'a str>) -> Result<Request<'a>, BadRequest> {
+    let path_model = path_model.filter(|_| !says(body, "model"));
+    let mut request = responses::request_in::request(body, path_model, false)?;
+    let mut late = Late::default();
+    let chats = ["stream_options", "max_tokens", "max_completion_tokens", "stop", "reasoning_effort"];
+    request.carry.retain(|(name, _)| !chats.iter().any(|one| name.eq_str(one)));
+    for (name, value) in json::members(body).filter(|(name, _)| chats.iter().any(|one| name.eq_str(one))) {
+        member(name, value, &mut request, &mut late)?;
+    }
+    late.settle(&mut request);
     Ok(request)
 }
 

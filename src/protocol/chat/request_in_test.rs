@@ -252,3 +252,14 @@ fn what_cannot_be_read_is_refused_by_its_member() {
         assert_eq!(refused(&body), member, "{body}");
     }
 }
+
+#[test]
+fn conversion_30_a_request_of_responses_is_known_by_its_shape() {
+    let body = r#"{"model":"m","stream":true,"input":[{"role":"user","content":[{"type":"input_text","text":"hi"}]}],"tools":[{"type":"function","name":"f","parameters":{}}],"max_tokens":9,"stream_options":{"include_usage":true},"x":1}"#;
+    let request = read(body);
+    assert_eq!(request.turns[0].parts, [Part::text(Text::constant("hi"))]);
+    assert_eq!((request.output_tokens_max, request.include_usage, request.tools.len()), (Some(9), Some(true), 1));
+    assert_eq!((request.stream, request.carry.len()), (true, 1));
+    let both = read(r#"{"input":"vendor","messages":[{"role":"user","content":"hi"}]}"#);
+    assert_eq!((both.turns.len(), both.carry.len()), (1, 1));
+}

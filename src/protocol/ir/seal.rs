@@ -72,6 +72,12 @@ impl<'a> Seal<'a> {
     }
 }
 
+/// Whether a request's `body` may hold a wrapped seal, so that it cannot go as it is even to its own protocol: that
+/// vendor would refuse what another one sealed (conversion.md 16, 47).
+pub fn may_be_wrapped(body: &[u8]) -> bool {
+    memchr::memmem::find(body, PREFIX).is_some()
+}
+
 fn letter(dialect: Dialect) -> u8 {
     match dialect {
         Dialect::Chat => b'c',
@@ -94,6 +100,7 @@ mod tests {
                     let seal = Seal { origin, kind, data: Text::plain("Eo4C+/=\\") };
                     let mut kept = Vec::new();
                     seal.write(client, &mut kept);
+                    assert_eq!(may_be_wrapped(&kept), origin != client);
                     assert_eq!(Seal::read(client, kind, Text::joined(kept)), seal);
                 }
             }

@@ -35,7 +35,7 @@ pub fn request(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing) 
     .write(request)?;
     json.end();
     tools(request, &mut json, names, dropped);
-    think(request, &mut json, dropped);
+    think(request, to.model, &mut json, dropped);
     match &request.shape {
         Shape::Text => {}
         Shape::JsonObject => _ = json.key("format").string("json"),
@@ -72,13 +72,17 @@ fn repeated<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r Json<'r>> {
     repeat.find(|(said, _)| said.eq_str(name)).map(|(_, value)| value)
 }
 
-fn think(request: &Request<'_>, json: &mut Writer<'_>, dropped: &mut Dropped) {
+/// Models without thought refuse a request that asks for any, and those that have it think unless they are told not to.
+/// A client of another dialect mostly asks by habit, so it is taken at its word only by the family that knows levels.
+fn think(request: &Request<'_>, model: &str, json: &mut Writer<'_>, dropped: &mut Dropped) {
     if let Some(said) = repeated(request, "think") {
         json.key("think").raw(said.raw());
         return;
     }
+    let own = request.origin == Dialect::Ollama;
     let (effort, exact) = match request.reasoning.thinking {
         Thinking::Unsaid => return,
+        Thinking::Auto if !own => return,
         thinking @ (Thinking::Off | Thinking::Auto) => {
             json.key("think").bool(thinking == Thinking::Auto);
             return;
@@ -86,14 +90,17 @@ fn think(request: &Request<'_>, json: &mut Writer<'_>, dropped: &mut Dropped) {
         Thinking::Effort(effort) => (effort, matches!(effort, Effort::Low | Effort::Medium | Effort::High)),
         Thinking::Budget(tokens) => (Effort::of_budget(tokens), false),
     };
-    if !exact {
+    let levels = own || model.contains("gpt-oss");
+    if !exact || !levels {
         dropped.approximate("reasoning");
     }
-    json.key("think").string(match effort {
-        Effort::Minimal | Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High | Effort::XHigh | Effort::Max => "high",
-    });
+    if levels {
+        json.key("think").string(match effort {
+            Effort::Minimal | Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::High | Effort::XHigh | Effort::Max => "high",
+        });
+    }
 }
 
 fn options(request: &Request<'_>, json: &mut Writer<'_>) {

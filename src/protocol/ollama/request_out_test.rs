@@ -5,8 +5,12 @@ use crate::protocol::ir::{
 };
 
 fn written(asked: &Request<'_>, quirks: &Quirks) -> Outgoing {
+    written_for("up", asked, quirks)
+}
+
+fn written_for(model: &str, asked: &Request<'_>, quirks: &Quirks) -> Outgoing {
     let mut out = Outgoing::default();
-    let to = Destination { model: "up", stream: true, quirks };
+    let to = Destination { model, stream: true, quirks };
     request(asked, &to, &mut out).expect("it can be said");
     crate::json::value(&out.body).expect("it is JSON");
     out
@@ -129,20 +133,25 @@ fn conversion_20_21_29_bounds_and_efforts_have_ollamas_names() {
     request.sampling.temperature = Some(Json::constant("0.10"));
     request.sampling.repetition_penalty = Some(Json::constant("1.1"));
     request.stop = vec![Text::constant("x")];
-    for (thinking, expected, exact) in [
-        (Thinking::Unsaid, "", true),
-        (Thinking::Off, r#","think":false"#, true),
-        (Thinking::Auto, r#","think":true"#, true),
-        (Thinking::Effort(Effort::Minimal), r#","think":"low""#, false),
-        (Thinking::Effort(Effort::Medium), r#","think":"medium""#, true),
-        (Thinking::Effort(Effort::Max), r#","think":"high""#, false),
-        (Thinking::Budget(31_999), r#","think":"high""#, false),
+    for (thinking, level, others) in [
+        (Thinking::Unsaid, "", ""),
+        (Thinking::Off, r#","think":false"#, r#","think":false"#),
+        (Thinking::Auto, "", ""),
+        (Thinking::Effort(Effort::Minimal), r#","think":"low""#, ""),
+        (Thinking::Effort(Effort::Medium), r#","think":"medium""#, ""),
+        (Thinking::Effort(Effort::Max), r#","think":"high""#, ""),
+        (Thinking::Budget(31_999), r#","think":"high""#, ""),
     ] {
         request.reasoning.thinking = thinking;
         let options = r#","options":{"temperature":0.10,"repeat_penalty":1.1,"num_predict":100,"stop":["x"]}"#;
-        let (body, dropped) = said(&request);
-        assert_eq!(body, format!("]{expected}{options}"));
-        assert_eq!(dropped, if exact { "" } else { "reasoning (approximated)" }, "{thinking:?}");
+        for (model, expected) in [("gpt-oss:20b", level), ("llama3", others)] {
+            let out = written_for(model, &request, &Quirks::default());
+            let body = String::from_utf8(out.body).expect("UTF-8");
+            assert_eq!(body, format!(r#"{{"model":"{model}","messages":[]{expected}{options},"stream":true}}"#));
+            let asked = matches!(thinking, Thinking::Effort(_) | Thinking::Budget(_));
+            let exact = !asked || (thinking == Thinking::Effort(Effort::Medium) && model == "gpt-oss:20b");
+            assert_eq!(out.dropped.is_empty(), exact, "{thinking:?} of {model}");
+        }
     }
 }
 

@@ -96,7 +96,24 @@ impl StreamDecoder for Stream {
         };
         let said = Said::of(event);
         let kind = if said.kind.is_empty() { frame.event } else { said.kind };
-        self.event(kind, &said, event, sink)
+        match kind.strip_prefix(b"response.") {
+            Some(name) => {
+                self.start(said.response, sink);
+                self.event(name, &said, event, sink)
+            }
+            None if kind.is_empty() => Err(BadUpstream("an event has no type")),
+            None if kind == b"error" => {
+                self.close_all(sink);
+                self.place = Place::Ended;
+                sink(Event::Fail(error::failure(200, frame.data)));
+                Ok(())
+            }
+            // What vendors tell beside the answer: `keepalive`, `codex.rate_limits`.
+            None => {
+                sink(Event::Ping);
+                Ok(())
+            }
+        }
     }
 
     fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
@@ -109,21 +126,11 @@ impl StreamDecoder for Stream {
 impl Stream {
     fn event(
         &mut self,
-        kind: &[u8],
+        name: &[u8],
         said: &Said<'_>,
         event: Raw<'_>,
         sink: &mut impl FnMut(Event<'_>),
     ) -> Result<(), BadUpstream> {
-        if kind == b"error" {
-            self.close_all(sink);
-            self.place = Place::Ended;
-            sink(Event::Fail(error::failure(200, event.bytes())));
-            return Ok(());
-        }
-        let Some(name) = kind.strip_prefix(b"response.") else {
-            return Err(BadUpstream("an event is none of this protocol"));
-        };
-        self.start(said.response, sink);
         let (of, text) = match name {
             b"output_text.delta" => (Of::Text, said.delta),
             b"refusal.delta" => (Of::Refusal, said.delta),

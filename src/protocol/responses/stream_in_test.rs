@@ -217,6 +217,14 @@ fn conversion_51_what_is_no_event_is_skipped() {
 }
 
 #[test]
+fn what_vendors_tell_beside_the_answer_is_a_sign_of_life() {
+    let aside = TEXT.replacen("\n\n", "\n\ndata: {\"type\":\"keepalive\",\"sequence_number\":1}\n\n", 1);
+    let (events, outcome, bad) = told(&aside);
+    assert!(outcome.is_ok() && bad == 0);
+    assert_eq!(events.iter().filter(|event| *event == "ping").count(), 1);
+}
+
+#[test]
 fn conversion_18_a_seal_of_a_call_comes_before_its_input() {
     let stream = concat!(
         r#"data: {"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","summary":[],"encrypted_content":"weir.1.gc.sig"}}"#,
