@@ -30,6 +30,7 @@ def spoken(messages):
 class Provider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    retry_after = "1"  # seconds, of a 429
 
     def log_message(self, *_):
         pass
@@ -57,11 +58,11 @@ class Provider(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         self.send_header("x-request-id", "req_upstream")
         if status == 429:
-            self.send_header("retry-after", "1")
+            self.send_header("retry-after", self.retry_after)
         self.end_headers()
         self.wfile.write(data)
 
-    def stream(self, frames, kind="text/event-stream"):
+    def stream(self, frames, kind="text/event-stream", whole=True):
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
@@ -69,7 +70,10 @@ class Provider(BaseHTTPRequestHandler):
         for frame in frames:
             data = frame.encode()
             self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-        self.wfile.write(b"0\r\n\r\n")
+        if whole:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
 
     def failed(self, model, shape):
         """Answers a model that is named after a failure; false for any other."""
@@ -357,8 +361,8 @@ class Server(ThreadingHTTPServer):
 class FakeProvider:
     """The server on a loopback port of its own, in a thread."""
 
-    def __init__(self):
-        self.server = Server(("127.0.0.1", 0), Provider)
+    def __init__(self, provider=Provider):
+        self.server = Server(("127.0.0.1", 0), provider)
         self.server.requests = []
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
