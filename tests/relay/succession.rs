@@ -187,7 +187,7 @@ fn none_lost(address: SocketAddr, disturb: impl FnOnce()) {
 
 /// The process that answers on the admin address, once it is another one than `before`.
 pub fn successor_of(weir: &Weir, before: u64) -> u64 {
-    eventually(|| match weir.status()["pid"].as_u64() {
+    eventually(|| match weir.status_if_told().and_then(|status| status["pid"].as_u64()) {
         Some(pid) if pid != before => Ok(pid),
         _ => Err("the predecessor still answers".to_owned()),
     })
