@@ -218,11 +218,8 @@ both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pairs
 @clients
 @pytest.mark.parametrize("script", ["text", "length", "call", "calls"])
-def test_what_was_said_is_what_is_heard(relay, request, script, client, upstream, stream):
+def test_what_was_said_is_what_is_heard(relay, script, client, upstream, stream):
     said = scripted.SCRIPTS[script]
-    if (client, upstream) == ("gemini", "anthropic") and said["thought"]:
-        reason = "the seal of a foreign thought is no base64, which google-genai demands of thoughtSignature"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     heard = ASK[client](relay, f"{PROVIDERS[upstream]}/{script}", stream)
     assert heard.text == "".join(said["text"])
     assert heard.thought == "".join(said["thought"])
