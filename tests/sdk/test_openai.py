@@ -141,9 +141,3 @@ def test_the_demo_provider(client, weir):
     chunks = list(client.chat.completions.create(model="demo", messages=asked(), stream=True))
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert weir.fake.requests == []
-
-
-def test_another_protocol_is_told(client, weir):
-    with pytest.raises(openai.APIStatusError) as caught:
-        client.chat.completions.create(model="claude/claude-x", messages=asked())
-    assert caught.value.status_code == 501

@@ -3,7 +3,7 @@
 use crate::base::span::Span;
 use crate::json::{Escaped, Raw, text};
 use crate::protocol::Dialect;
-use crate::protocol::ir::seal::SealKind;
+use crate::protocol::ir::seal::{self, SealKind};
 use crate::protocol::ir::{Seal, Stop};
 use crate::protocol::sniff::Usage;
 
@@ -19,10 +19,10 @@ pub(super) fn say(said: &[u8], thought: bool, seal: &[u8], out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn sign(seal: &[u8], out: &mut Vec<u8>) {
-    if !seal.is_empty() {
+fn sign(kept: &[u8], out: &mut Vec<u8>) {
+    if !kept.is_empty() {
         out.extend_from_slice(b",\"thoughtSignature\":\"");
-        out.extend_from_slice(seal);
+        seal::write_base64(kept, out);
         out.push(b'"');
     }
 }

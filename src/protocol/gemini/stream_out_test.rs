@@ -74,7 +74,7 @@ fn conversion_13_text_thoughts_and_the_end_and_no_done() {
         write(Framing::Sse, &all),
         events(&[
             chunk(r#"{"text":"hm \"x\"","thought":true}"#),
-            chunk(r#"{"text":"","thought":true,"thoughtSignature":"weir.1.as.Eo4="}"#),
+            chunk(r#"{"text":"","thought":true,"thoughtSignature":"d2Vpci4xLmFzLkVvND0="}"#),
             chunk(r#"{"text":"é"}"#),
             last("STOP", "", usage),
         ])

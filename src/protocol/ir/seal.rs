@@ -4,8 +4,19 @@
 //! it for the next turn, so it is wrapped there in the member that this dialect keeps for its own seals, behind a
 //! prefix by which the decoder knows it again. For an upstream of another origin a seal is left out, and the
 //! reasoning that it belongs to is no longer reasoning of that vendor.
+//!
+//! Gemini's libraries take a signature for bytes in base64, and send them back in the other alphabet of the two. So a
+//! wrapped seal is base64 there as a whole, whatever the vendor's own seal is written in.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::text::Text;
+use crate::base::span::Span;
+use crate::json::Escaped;
 use crate::protocol::Dialect;
 
 /// Something opaque that goes back to where it came from.
@@ -32,6 +43,8 @@ pub enum SealKind {
 
 /// What a wrapped seal begins with. None of the vendors' own seals does: they are base64.
 const PREFIX: &[u8] = b"weir.1.";
+/// How that begins in base64.
+const PREFIX_BASE64: &str = "d2Vpci4x";
 
 impl<'a> Seal<'a> {
     /// Appends the seal as a client of `dialect` keeps it: as it is for its own, wrapped for another.
@@ -51,6 +64,11 @@ impl<'a> Seal<'a> {
 
     /// The seal that a client of `dialect` sent back as `kind` of its own.
     pub fn read(dialect: Dialect, kind: SealKind, kept: Text<'a>) -> Seal<'a> {
+        if dialect == Dialect::Gemini
+            && let Some(wrapped) = from_base64(&kept.decode())
+        {
+            return Seal::read(dialect, kind, Text::plain(&wrapped));
+        }
         let Some([origin, letter, b'.', ..]) = kept.bytes().strip_prefix(PREFIX) else {
             return Seal { origin: dialect, kind, data: kept };
         };
@@ -72,10 +90,34 @@ impl<'a> Seal<'a> {
     }
 }
 
+/// Appends `kept`, the whole of what [`Seal::write`] wrote, as bytes in base64 if it is wrapped.
+pub fn write_base64(kept: &[u8], out: &mut Vec<u8>) {
+    if !kept.starts_with(PREFIX) {
+        return out.extend_from_slice(kept);
+    }
+    let kept = Escaped::at(kept, Span::new(0, kept.len())).decode();
+    let _ = write!(out, "{}", Base64Display::new(kept.as_bytes(), &STANDARD)); // a Vec takes everything
+}
+
+/// The wrapped seal in `kept`, in either alphabet and with or without padding.
+fn from_base64(kept: &str) -> Option<String> {
+    if !kept.starts_with(PREFIX_BASE64) {
+        return None;
+    }
+    let standard = |byte| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        byte => byte,
+    };
+    let digits: Vec<u8> = kept.trim_end_matches('=').bytes().map(standard).collect();
+    let wrapped = String::from_utf8(STANDARD_NO_PAD.decode(digits).ok()?).ok()?;
+    wrapped.as_bytes().starts_with(PREFIX).then_some(wrapped)
+}
+
 /// Whether a request's `body` may hold a wrapped seal, so that it cannot go as it is even to its own protocol: that
 /// vendor would refuse what another one sealed (conversion.md 16, 47).
 pub fn may_be_wrapped(body: &[u8]) -> bool {
-    memchr::memmem::find(body, PREFIX).is_some()
+    [PREFIX, PREFIX_BASE64.as_bytes()].iter().any(|prefix| memchr::memmem::find(body, prefix).is_some())
 }
 
 fn letter(dialect: Dialect) -> u8 {
@@ -105,6 +147,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_gemini_client_may_write_the_base64_anew() {
+        for data in ["Eo4C+/=", "gAAA-_", "a\"\\\n\u{e4}???>>>", ""] {
+            let seal = Seal { origin: Dialect::Anthropic, kind: SealKind::Signature, data: Text::plain(data) };
+            let (mut wrapped, mut kept) = (Vec::new(), Vec::new());
+            seal.write(Dialect::Gemini, &mut wrapped);
+            write_base64(&wrapped, &mut kept);
+            assert!(STANDARD.decode(&kept).is_ok());
+            assert!(may_be_wrapped(&kept));
+            let kept = String::from_utf8(kept).expect("base64");
+            let urls = kept.replace('+', "-").replace('/', "_");
+            for kept in [&*kept, &*urls, urls.trim_end_matches('=')] {
+                assert_eq!(Seal::read(Dialect::Gemini, SealKind::Signature, Text::plain(kept)), seal);
+            }
+        }
+        let own = Text::plain("d2Vpci4x!");
+        let seal = Seal::read(Dialect::Gemini, SealKind::Signature, own.clone());
+        assert_eq!((seal.origin, seal.data), (Dialect::Gemini, own));
     }
 
     #[test]
