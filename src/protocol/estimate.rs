@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::Dialect;
 use super::ir::{Function, Input, Json, Part, Request, Text, Tool};
 use super::tokens::Total;
 use crate::json::Writer;
@@ -92,9 +93,16 @@ impl<'r> Found<'r> {
     }
 }
 
-/// Appends the answer to `/v1/responses/input_tokens`.
-pub fn write_responses(tokens: u64, out: &mut Vec<u8>) {
-    Writer::new(out).begin_object().key("object").string("response.input_tokens").key("input_tokens").u64(tokens).end();
+/// Appends the answer that a client of `dialect` gets who asked for the count.
+pub fn write(dialect: Dialect, tokens: u64, out: &mut Vec<u8>) {
+    let mut json = Writer::new(out);
+    json.begin_object();
+    match dialect {
+        Dialect::Gemini => json.key("totalTokens").u64(tokens),
+        Dialect::Responses => json.key("object").string("response.input_tokens").key("input_tokens").u64(tokens),
+        Dialect::Anthropic | Dialect::Chat | Dialect::Ollama => json.key("input_tokens").u64(tokens),
+    };
+    json.end();
 }
 
 #[cfg(test)]
@@ -148,7 +156,7 @@ mod tests {
     #[test]
     fn the_answer_is_openais() {
         let mut out = Vec::new();
-        write_responses(7, &mut out);
+        write(Dialect::Responses, 7, &mut out);
         assert_eq!(out, br#"{"object":"response.input_tokens","input_tokens":7}"#);
     }
 }

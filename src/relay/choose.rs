@@ -62,20 +62,28 @@ pub(super) fn header_holds(fields: &Fields, input: &[u8], name: &str, is: &dyn F
     named.map(|field| field.value.of(input)).any(|value| std::str::from_utf8(value).is_ok_and(is))
 }
 
-/// Counts what a look has to count, in steps between which other sessions have their turn.
-async fn count<N: Net>(client: &Client<N>, look: &mut Look<'_>) {
+/// Waits for the table of tokens, which is loaded when it is first needed. False where it does not come.
+pub(super) async fn has_table<N: Net>(client: &Client<N>) -> bool {
     if !tokens::is_loaded() {
         static LOADING: Once = Once::new();
-        // Without a thread for it there is no count, and the request is not long.
         LOADING.call_once(|| _ = std::thread::Builder::new().name("tokens".to_owned()).spawn(tokens::load));
         let mut waited_ms = 0;
         while !tokens::is_loaded() {
             if waited_ms > limits::TOKENS_LOAD_MS_MAX {
-                return;
+                return false;
             }
             client.core.net.sleep(limits::TOKENS_LOAD_PAUSE_MS).await;
             waited_ms += limits::TOKENS_LOAD_PAUSE_MS;
         }
+    }
+    true
+}
+
+/// Counts what a look has to count, in steps between which other sessions have their turn.
+async fn count<N: Net>(client: &Client<N>, look: &mut Look<'_>) {
+    // Without the table there is no count, and the request is not long.
+    if !has_table(client).await {
+        return;
     }
     while let Some(count) = look.counts() {
         count.step();

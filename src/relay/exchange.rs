@@ -187,6 +187,12 @@ impl Exchange {
                 client.core.take_back(scratch);
                 self.demo(client, demo, version).await
             }
+            Reached::Counted(body) => {
+                client.core.take_back(scratch);
+                self.settle(200, Outcome::Ok);
+                let sent = reply::send(client, &self.note, 200, "application/json", &body, b"").await;
+                self.after(sent)
+            }
             Reached::Refused { fault, message } => {
                 client.core.take_back(scratch);
                 self.refuse(client, fault, &message, b"").await

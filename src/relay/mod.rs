@@ -9,6 +9,7 @@ mod ask;
 mod attempt;
 mod choose;
 mod core;
+mod counting;
 mod demo;
 mod exchange;
 mod failure;

@@ -11,6 +11,7 @@ use super::ask::{Ask, Tried, attempt};
 use super::attempt::Answered;
 use super::choose;
 use super::core::{Core, Scratch, View};
+use super::counting;
 use super::exchange::Called;
 use super::failure::Failure;
 use super::line::{self, Waited};
@@ -62,6 +63,8 @@ pub(super) enum Reached<S> {
     Turned(Box<Found<S>>, Box<Turned>),
     /// The target is the demo provider.
     Demo(Demo),
+    /// Tokens were to be counted: the answer.
+    Counted(Vec<u8>),
     /// The request cannot be served, whatever upstream.
     Refused { fault: Fault, message: Cow<'static, str> },
     /// All that was tried failed, lastly so.
@@ -224,6 +227,13 @@ pub(super) async fn reach<N: Net>(
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
+    if counting::is_ours(request, &chosen.targets) {
+        // Boxed, for hardly any request needs it.
+        return match Box::pin(counting::answer(client, request)).await {
+            Ok(body) => Reached::Counted(body),
+            Err((fault, message)) => Reached::Refused { fault, message },
+        };
+    }
     let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: Cell::new(None), pivot: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();

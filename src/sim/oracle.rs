@@ -94,6 +94,8 @@ fn pieces(history: &History, asked: &Asked) -> String {
 fn cooled(history: &History) -> Result<(), String> {
     // Requests that were under way when it was told, and the time in which weir learns of it.
     const SLACK_US: u64 = 5_000_000;
+    // An upstream that drips is done a moment after its last byte.
+    const EARLY_US: u64 = 100_000;
     if history.clock_jumped {
         return Ok(());
     }
@@ -101,7 +103,7 @@ fn cooled(history: &History) -> Result<(), String> {
     let all: Vec<&Attempt> = ledger.values().flatten().collect();
     for limited in &all {
         let Deed::Error(429, seconds) = limited.deed else { continue };
-        let (from, to) = (limited.ended_us + SLACK_US, limited.ended_us + seconds * 1_000_000);
+        let (from, to) = (limited.ended_us + SLACK_US, limited.ended_us + seconds * 1_000_000 - EARLY_US);
         let same = |other: &&&Attempt| other.key == limited.key && other.upstream == limited.upstream;
         if let Some(early) = all.iter().filter(same).find(|other| (from..to).contains(&other.began_us)) {
             return Err(format!("a key was used while it rests: {limited:?} {early:?}"));

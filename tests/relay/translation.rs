@@ -31,6 +31,7 @@ on_both_drivers!(
     thoughts_in_tags_become_reasoning,
     thoughts_of_other_vendors_are_not_sent_to_anthropic,
     an_old_client_gets_no_chunks,
+    tokens_are_counted_where_the_provider_counts_for_nobody,
 );
 
 /// A relay whose `m-1` is `up-1` at a provider of this protocol.
@@ -618,4 +619,28 @@ fn an_old_client_gets_no_chunks(driver: Driver) {
         assert_eq!(answer.head.field("transfer-encoding"), None);
         assert_eq!(hear_stream(client, &answer.body).text, PIECES.concat(), "{client} {upstream}");
     }
+}
+
+fn tokens_are_counted_where_the_provider_counts_for_nobody(driver: Driver) {
+    let (weir, mut provider) = relay_to(driver, "chat", |_| ());
+    let mut client = weir.client();
+    let turn = r#""messages":[{"role":"user","content":"hello world"}]"#;
+    let contents = r#""contents":[{"role":"user","parts":[{"text":"hello world"}]}]"#;
+    let gemini = "/v1beta/models/m-1:countTokens";
+    let asked = [
+        ("/v1/messages/count_tokens", format!(r#"{{"model":"m-1",{turn}}}"#), "/input_tokens"),
+        ("/v1/responses/input_tokens", r#"{"model":"m-1","input":"hello world"}"#.to_owned(), "/input_tokens"),
+        (gemini, format!("{{{contents}}}"), "/totalTokens"),
+        (gemini, format!(r#"{{"generateContentRequest":{{"model":"models/m-1",{contents}}}}}"#), "/totalTokens"),
+    ];
+    for (path, body, place) in asked {
+        client.post(path, &body);
+        let answer = client.answer();
+        assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
+        let counted = answer.json().pointer(place).and_then(Value::as_u64);
+        assert!(counted.is_some_and(|tokens| (2..20).contains(&tokens)), "{path}: {}", answer.text());
+    }
+    client.post("/v1/messages/count_tokens", r#"{"model":"m-1","messages":7}"#);
+    refused(&client.answer(), Dialect::Anthropic, 400);
+    provider.untouched();
 }
