@@ -189,9 +189,7 @@ impl Exchange {
             }
             Reached::Counted(body) => {
                 client.core.take_back(scratch);
-                self.settle(200, Outcome::Ok);
-                let sent = reply::send(client, &self.note, 200, "application/json", &body, b"").await;
-                self.after(sent)
+                Box::pin(self.counted(client, body)).await
             }
             Reached::Refused { fault, message } => {
                 client.core.take_back(scratch);
@@ -431,6 +429,12 @@ impl Exchange {
                 After::Cut
             }
         }
+    }
+
+    async fn counted<N: Net>(&mut self, client: &mut Client<N>, body: Vec<u8>) -> After {
+        self.settle(200, Outcome::Ok);
+        let sent = reply::send(client, &self.note, 200, "application/json", &body, b"").await;
+        self.after(sent)
     }
 
     async fn demo<N: Net>(&mut self, client: &mut Client<N>, ask: reach::Demo, version: Version) -> After {
