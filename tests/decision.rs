@@ -1,11 +1,12 @@
 //! A decision allocates nothing: from a client's key to targets in order and to the leave to use one of the keys, in a
 //! large configuration.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 
+use counting::allocations;
 use weir::config::snapshot::KeyIx;
 use weir::config::{self, Outside, Overrides, Snapshot};
 use weir::plan::board::{Board, Model};
@@ -16,29 +17,6 @@ use weir::plan::route::{self, Question};
 use weir::plan::spread::{self, Now, Turns};
 use weir::protocol::path::Endpoint;
 use weir::protocol::{Dialect, sniff};
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system allocator unchanged; counting touches no memory of the caller.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// 20 providers, 200 keys, 2,000 published models, 10,000 clients.
 fn large(spread: &str, balance: &str) -> Snapshot {
@@ -116,10 +94,10 @@ fn a_decision_allocates_nothing() {
             black_box(&chosen);
         };
         decide(0, "auto");
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         for n in 0..100 {
             ["auto", "model-7", "MODEL-7", "gpt-5", "gpt-5(high)"].iter().for_each(|model| decide(n, model));
         }
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{spread}");
+        assert_eq!(allocations() - before, 0, "{spread}");
     }
 }

@@ -3,44 +3,15 @@
 //! A Responses answer repeats at its end all that it has said, and keeps it so long: there the buffer of it grows, by
 //! doubling, and nothing else.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
+use counting::allocations;
 use weir::base::secret::Secret;
 use weir::protocol::ir::{Names, Opening};
 use weir::protocol::path::Endpoint;
 use weir::protocol::translate::{self, Answering, Stream};
 use weir::protocol::{Dialect, Protocol};
 use weir::sse::Framing;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system allocator unchanged; counting touches no memory of the caller.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const WARM_UP: usize = 50;
 const COUNTED: usize = 2_000;
@@ -99,7 +70,7 @@ fn piece(upstream: Dialect, n: usize) -> String {
     }
 }
 
-fn allocations(client: Dialect, upstream: Dialect, think_tag: Option<&str>) -> u64 {
+fn allocated(client: Dialect, upstream: Dialect, think_tag: Option<&str>) -> u64 {
     let answering = Answering {
         client,
         upstream,
@@ -124,11 +95,11 @@ fn allocations(client: Dialect, upstream: Dialect, think_tag: Option<&str>) -> u
         // Cut inside, so that the beginning of a frame is carried.
         let (first, second) = piece.as_bytes().split_at(piece.len() / 2);
         out.clear();
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         stream.push(first, &mut out);
         stream.push(second, &mut out);
         if n >= WARM_UP {
-            counted += ALLOCATIONS.get() - before;
+            counted += allocations() - before;
         }
         let said = format!("word {n:05}");
         let told = String::from_utf8_lossy(&out);
@@ -146,7 +117,7 @@ fn events_of_all_pairs_allocate_nothing() {
             pairs += 1;
             let most = if client == Dialect::Responses { 16 } else { 0 };
             for think_tag in [None, Some("think")] {
-                let counted = allocations(client, upstream, think_tag);
+                let counted = allocated(client, upstream, think_tag);
                 assert!(counted <= most, "{client:?} before {upstream:?}, {think_tag:?}: {counted} allocations");
             }
         }

@@ -3,9 +3,9 @@
 //! Each protocol adds a row for what it reads and a row for what it writes. Allocations of the thread are counted
 //! once all buffers have grown.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
+use counting::allocations;
 use weir::base::span::Span;
 use weir::json::Escaped;
 use weir::protocol::anthropic::Anthropic;
@@ -16,41 +16,12 @@ use weir::protocol::ollama::Ollama;
 use weir::protocol::responses::Responses;
 use weir::sse::Splitter;
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system allocator unchanged; counting touches no memory of the caller.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Events before counting, in which buffers grow.
 const WARM_UP: usize = 64;
 const COUNTED: usize = 1_000;
 
 /// Allocations while the events of `stream` are read again and again, once its first `begin` bytes have been.
-fn reading<P: Decode>(begin: &str, events: &str) -> usize {
+fn reading<P: Decode>(begin: &str, events: &str) -> u64 {
     let mut decoder = P::Stream::default();
     let mut splitter = Splitter::new(P::Stream::FRAMING, 1 << 20);
     let mut told = 0_usize;
@@ -62,16 +33,16 @@ fn reading<P: Decode>(begin: &str, events: &str) -> usize {
     };
     push(begin);
     (0..WARM_UP).for_each(|_| push(events));
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     (0..COUNTED).for_each(|_| push(events));
-    let count = ALLOCATIONS.get() - before;
+    let count = allocations() - before;
     assert!(told > COUNTED, "it tells something");
     count
 }
 
 /// Allocations while more of parts of every kind is written, in the last of so many rounds: in those before, buffers
 /// grow that hold a call until it is whole.
-fn writing<P: Encode>(rounds: u32) -> usize {
+fn writing<P: Encode>(rounds: u32) -> u64 {
     let text = |text: &'static str| Escaped::at(text.as_bytes(), Span::new(0, text.len()));
     let call = |id, kind| PartKind::ToolCall { id: text(id), name: text("look"), namespace: text(""), kind };
     let parts = [
@@ -92,11 +63,11 @@ fn writing<P: Encode>(rounds: u32) -> usize {
         let keeps = matches!(more, Event::Fill { delta: Delta::Input(_), .. });
         for nth in 0..WARM_UP + COUNTED {
             out.clear();
-            let before = ALLOCATIONS.get();
+            let before = allocations();
             encoder.event(&more, &mut out);
             if nth >= WARM_UP && at >= last {
                 assert!(keeps || !out.is_empty(), "it says something");
-                count += ALLOCATIONS.get() - before;
+                count += allocations() - before;
             }
         }
         encoder.event(&Event::Close { at }, &mut out);

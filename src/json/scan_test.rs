@@ -165,6 +165,62 @@ pub(crate) fn any_value() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// A value as text in which some places are spoilt.
+pub(in crate::json) fn wounded(wounds: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+    let wound = (any::<prop::sample::Index>(), any::<u8>(), 0_u8..3);
+    (any_value(), vec(wound, wounds)).prop_map(|(made, wounds)| {
+        let mut text = serde_json::to_vec(&made).unwrap();
+        for (place, byte, how) in wounds {
+            let place = place.index(text.len());
+            match how {
+                0 => text[place] = byte,
+                1 => text.insert(place, byte),
+                _ => text.truncate(place.max(1)),
+            }
+        }
+        text
+    })
+}
+
+/// Tokens in any order.
+pub(in crate::json) fn soup() -> impl Strategy<Value = String> {
+    let token = prop::sample::select(
+        &[
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\"a\"",
+            "\"b\":",
+            "1",
+            "-",
+            "0",
+            ".",
+            "e",
+            "+",
+            "true",
+            "false",
+            "null",
+            " ",
+            "\n",
+            "\\",
+            "\\u00e9",
+            "\\ud834",
+            "é",
+            "\u{1f600}",
+            "\t",
+            "1.5e-3",
+            "[]",
+            "{}",
+            "\"long enough for a block\"",
+        ][..],
+    );
+    vec(token, 0..20).prop_map(|tokens| tokens.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -198,30 +254,13 @@ proptest! {
     }
 
     #[test]
-    fn verdicts_are_those_of_serde_json(
-        made in any_value(),
-        wounds in vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 0..3),
-    ) {
-        let mut text = serde_json::to_vec(&made).unwrap();
-        for (place, byte, how) in wounds {
-            let place = place.index(text.len());
-            match how {
-                0 => text[place] = byte,
-                1 => text.insert(place, byte),
-                _ => text.truncate(place.max(1)),
-            }
-        }
+    fn verdicts_are_those_of_serde_json(text in wounded(0..3)) {
         same_verdict(&text);
     }
 
     #[test]
-    fn verdicts_on_soup_are_those_of_serde_json(
-        parts in vec(prop::sample::select(&[
-            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "1", "-", "0", ".", "e", "+", "true", "false", "null", " ",
-            "\n", "\\", "\\u00e9", "\\ud834", "é", "\u{1f600}", "\t", "1.5e-3", "[]", "{}", "\"long enough for a block\"",
-        ][..]), 0..20),
-    ) {
-        same_verdict(parts.concat().as_bytes());
+    fn verdicts_on_soup_are_those_of_serde_json(text in soup()) {
+        same_verdict(text.as_bytes());
     }
 
     #[test]

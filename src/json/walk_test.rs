@@ -1,9 +1,8 @@
 //! In pieces as in one: the same members, the same verdict, and little is looked at twice.
 
-use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::scan::tests::any_value;
+use super::super::scan::tests::{any_value, soup, wounded};
 use super::*;
 
 type Told = (Vec<(Span, Span)>, Result<bool, Error>);
@@ -77,29 +76,12 @@ proptest! {
     }
 
     #[test]
-    fn broken_values_may_be_cut_anywhere(
-        made in any_value(),
-        wounds in vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 1..3),
-    ) {
-        let mut text = serde_json::to_vec(&made).unwrap();
-        for (place, byte, how) in wounds {
-            let place = place.index(text.len());
-            match how {
-                0 => text[place] = byte,
-                1 => text.insert(place, byte),
-                _ => text.truncate(place.max(1)),
-            }
-        }
+    fn broken_values_may_be_cut_anywhere(text in wounded(1..3)) {
         same_in_pieces(&text);
     }
 
     #[test]
-    fn soup_may_be_cut_anywhere(
-        parts in vec(prop::sample::select(&[
-            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "1", "-", "0", ".", "e", "+", "true", "false", "null", " ",
-            "\n", "\\", "\\u00e9", "\\ud834", "\u{e9}", "\u{1f600}", "\t", "1.5e-3", "[]", "{}", "\"long enough for a block\"",
-        ][..]), 0..20),
-    ) {
-        same_in_pieces(parts.concat().as_bytes());
+    fn soup_may_be_cut_anywhere(text in soup()) {
+        same_in_pieces(text.as_bytes());
     }
 }
