@@ -22,16 +22,12 @@ use weir::sse::{Frame, FrameKind, Splitter};
 
 const SIZES: [(&str, usize); 3] = [("1KB", 1 << 10), ("32KB", 32 << 10), ("256KB", 256 << 10)];
 
-/// An agent's conversation in Chat, of about `bytes` bytes.
-fn chat_conversation(bytes: usize) -> Vec<u8> {
-    let mut text = String::from(
-        r#"{"model":"m","stream":true,"temperature":0.7,"max_tokens":1024,"tools":[{"type":"function","function":{"name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}}],"messages":[{"role":"system","content":"You are a careful assistant."},{"role":"user","content":"Look at the sources."}"#,
-    );
+/// A conversation that begins with `begin`, of about `bytes` bytes: as many turns as fit, each with a source in it.
+fn conversation(begin: &str, bytes: usize, turn: impl Fn(usize, &str) -> String) -> Vec<u8> {
+    let source = "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16);
+    let mut text = begin.to_owned();
     for nth in 0.. {
-        let turn = format!(
-            r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","type":"function","function":{{"name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{nth}","content":"{}"}}"#,
-            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
-        );
+        let turn = turn(nth, &source);
         if text.len() + turn.len() + 2 > bytes {
             break;
         }
@@ -39,82 +35,71 @@ fn chat_conversation(bytes: usize) -> Vec<u8> {
     }
     text.push_str("]}");
     text.into_bytes()
+}
+
+/// An agent's conversation in Chat, of about `bytes` bytes.
+fn chat_conversation(bytes: usize) -> Vec<u8> {
+    conversation(
+        r#"{"model":"m","stream":true,"temperature":0.7,"max_tokens":1024,"tools":[{"type":"function","function":{"name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}}],"messages":[{"role":"system","content":"You are a careful assistant."},{"role":"user","content":"Look at the sources."}"#,
+        bytes,
+        |nth, source| {
+            format!(
+                r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","type":"function","function":{{"name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{nth}","content":"{source}"}}"#
+            )
+        },
+    )
 }
 
 /// The same in Ollama's words.
 fn ollama_conversation(bytes: usize) -> Vec<u8> {
-    let mut text = String::from(
+    conversation(
         r#"{"model":"m","stream":true,"options":{"temperature":0.7,"num_predict":1024},"tools":[{"type":"function","function":{"name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}}],"messages":[{"role":"system","content":"You are a careful assistant."},{"role":"user","content":"Look at the sources."}"#,
-    );
-    for nth in 0.. {
-        let turn = format!(
-            r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","function":{{"name":"read_file","arguments":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"tool","tool_name":"read_file","tool_call_id":"call_{nth}","content":"{}"}}"#,
-            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
-        );
-        if text.len() + turn.len() + 2 > bytes {
-            break;
-        }
-        text.push_str(&turn);
-    }
-    text.push_str("]}");
-    text.into_bytes()
+        bytes,
+        |nth, source| {
+            format!(
+                r#",{{"role":"assistant","content":"I read \"file {nth}\".\n","tool_calls":[{{"id":"call_{nth}","function":{{"name":"read_file","arguments":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"tool","tool_name":"read_file","tool_call_id":"call_{nth}","content":"{source}"}}"#
+            )
+        },
+    )
 }
 
 /// The same conversation in Gemini.
 fn gemini_conversation(bytes: usize) -> Vec<u8> {
-    let mut text = String::from(
+    conversation(
         r#"{"systemInstruction":{"parts":[{"text":"You are a careful assistant."}]},"tools":[{"functionDeclarations":[{"name":"read_file","description":"Reads a file.","parametersJsonSchema":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}]}],"generationConfig":{"temperature":0.7,"maxOutputTokens":1024},"contents":[{"role":"user","parts":[{"text":"Look at the sources."}]}"#,
-    );
-    for nth in 0.. {
-        let turn = format!(
-            r#",{{"role":"model","parts":[{{"text":"I read \"file {nth}\".\n"}},{{"functionCall":{{"name":"read_file","args":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"name":"read_file","response":{{"output":"{}"}}}}}}]}}"#,
-            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
-        );
-        if text.len() + turn.len() + 2 > bytes {
-            break;
-        }
-        text.push_str(&turn);
-    }
-    text.push_str("]}");
-    text.into_bytes()
+        bytes,
+        |nth, source| {
+            format!(
+                r#",{{"role":"model","parts":[{{"text":"I read \"file {nth}\".\n"}},{{"functionCall":{{"name":"read_file","args":{{"path":"src/file_{nth}.rs"}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"name":"read_file","response":{{"output":"{source}"}}}}}}]}}"#
+            )
+        },
+    )
 }
 
 /// The same in Messages.
 fn anthropic_conversation(bytes: usize) -> Vec<u8> {
-    let mut text = String::from(
+    conversation(
         r#"{"model":"m","stream":true,"temperature":0.7,"max_tokens":1024,"tools":[{"name":"read_file","description":"Reads a file.","input_schema":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}],"system":[{"type":"text","text":"You are a careful assistant.","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Look at the sources."}"#,
-    );
-    for nth in 0.. {
-        let turn = format!(
-            r#",{{"role":"assistant","content":[{{"type":"text","text":"I read \"file {nth}\".\n"}},{{"type":"tool_use","id":"toolu_{nth}","name":"read_file","input":{{"path":"src/file_{nth}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{nth}","content":"{}"}}]}}"#,
-            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
-        );
-        if text.len() + turn.len() + 2 > bytes {
-            break;
-        }
-        text.push_str(&turn);
-    }
-    text.push_str("]}");
-    text.into_bytes()
+        bytes,
+        |nth, source| {
+            format!(
+                r#",{{"role":"assistant","content":[{{"type":"text","text":"I read \"file {nth}\".\n"}},{{"type":"tool_use","id":"toolu_{nth}","name":"read_file","input":{{"path":"src/file_{nth}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{nth}","content":"{source}"}}]}}"#
+            )
+        },
+    )
 }
 
 /// The same in Responses.
 fn responses_conversation(bytes: usize) -> Vec<u8> {
-    let mut text = String::from(
+    conversation(
         r#"{"model":"m","stream":true,"temperature":0.7,"max_output_tokens":1024,"tools":[{"type":"function","name":"read_file","description":"Reads a file.","parameters":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"]}}],"instructions":"You are a careful assistant.","input":[{"role":"user","content":"Look at the sources."}"#,
-    );
-    for nth in 0.. {
-        let turn = format!(
-            r#",{{"type":"message","role":"assistant","content":[{{"type":"output_text","text":"I read \"file {nth}\".\n","annotations":[]}}]}},{{"type":"function_call","call_id":"call_{nth}","name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}},{{"type":"function_call_output","call_id":"call_{nth}","output":"{}"}}"#,
-            "fn main() {\\n    println!(\\\"hello\\\");\\n}\\n".repeat(16)
-        );
-        if text.len() + turn.len() + 2 > bytes {
-            break;
-        }
-        text.push_str(&turn);
-    }
-    text.push_str("]}");
-    text.into_bytes()
+        bytes,
+        |nth, source| {
+            format!(
+                r#",{{"type":"message","role":"assistant","content":[{{"type":"output_text","text":"I read \"file {nth}\".\n","annotations":[]}}]}},{{"type":"function_call","call_id":"call_{nth}","name":"read_file","arguments":"{{\"path\":\"src/file_{nth}.rs\"}}"}},{{"type":"function_call_output","call_id":"call_{nth}","output":"{source}"}}"#
+            )
+        },
+    )
 }
 
 /// `body` read, and written again for an upstream of the same protocol as from one of another.
