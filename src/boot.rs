@@ -86,11 +86,28 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
         let fleet = Arc::clone(&fleet);
         Box::new(move || will.execute(&fleet))
     };
+    let listening_on = {
+        let fleet = Arc::clone(&fleet);
+        Box::new(move || fleet.addresses())
+    };
     let (tallies, rings) = started.into_iter().map(|core| (core.tally, core.told)).unzip();
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
     let (driver, predecessor) = (report(found), given.predecessor);
-    let wiring = Wiring { snapshot, addresses, known, cores, driver, admin, load, seen, begin, predecessor, succeed };
+    let wiring = Wiring {
+        snapshot,
+        addresses,
+        known,
+        cores,
+        driver,
+        admin,
+        load,
+        seen,
+        begin,
+        predecessor,
+        succeed,
+        listening_on,
+    };
     let code = match control::run(wiring)? {
         Outcome::Drained => {
             tracing::info!("everything under way has ended");

@@ -25,6 +25,10 @@ pub(crate) struct Collector {
     pub(crate) usage: Usage,
     /// Exchanges of late, oldest first.
     pub(crate) recent: VecDeque<Entry>,
+    /// How many exchanges have come.
+    pub(crate) taken: u64,
+    /// All of them in sum, those that came without their record included.
+    pub(crate) totals: Numbers,
     log: Log,
 }
 
@@ -37,6 +41,8 @@ impl Collector {
             generations: Generations::default(),
             usage: Usage::default(),
             recent: VecDeque::with_capacity(limits::RECENT_EXCHANGES),
+            taken: 0,
+            totals: Numbers::default(),
             log,
         }
     }
@@ -49,7 +55,7 @@ impl Collector {
 
     /// Takes all that is in the rings now and writes its log. Says how full the fullest ring was.
     pub(crate) fn drain(&mut self) -> usize {
-        let Collector { rings, generations, usage, recent, log, .. } = self;
+        let Collector { rings, generations, usage, recent, taken, totals, log, .. } = self;
         let mut fullest = 0;
         for ring in rings {
             let waiting = ring.slots();
@@ -61,13 +67,18 @@ impl Collector {
                     Told::Exchange(entry) => {
                         let names = generations.of(entry.generation);
                         usage.add(&SumKey::of(entry), &Numbers::of(entry), names);
+                        totals.add(&Numbers::of(entry));
+                        *taken += 1;
                         log.exchange(entry, names);
                         if recent.len() == limits::RECENT_EXCHANGES {
                             recent.pop_front();
                         }
                         recent.push_back(*entry);
                     }
-                    Told::Sum(sum) => usage.add(&sum.key, &sum.numbers, generations.of(sum.key.generation)),
+                    Told::Sum(sum) => {
+                        usage.add(&sum.key, &sum.numbers, generations.of(sum.key.generation));
+                        totals.add(&sum.numbers);
+                    }
                 }
             }
             chunk.commit_all();

@@ -17,7 +17,8 @@ use crate::limits;
 use crate::record::entry::NEVER_US;
 use crate::record::{Entry, Outcome};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestsQuery {
     limit: Option<usize>,
@@ -48,7 +49,11 @@ impl RequestsQuery {
     }
 }
 
-/// Exchanges of late, newest first. `before` is the id of the last one that was listed.
+/// Exchanges
+///
+/// Newest first. `before` is the id of the last one that was listed.
+#[utoipa::path(get, path = "/api/requests", tag = "requests", params(RequestsQuery),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn requests(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
@@ -72,6 +77,9 @@ pub(super) async fn requests(
     Ok(Json(json!({ "requests": found })))
 }
 
+/// One exchange
+#[utoipa::path(get, path = "/api/requests/{id}", tag = "requests", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     shared.settle().await;
     let collector = shared.collector();
@@ -82,7 +90,8 @@ pub(super) async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<St
     Ok(Json(exchange(entry, collector.generations.of(entry.generation))))
 }
 
-fn exchange(entry: &Entry, names: &Names) -> Value {
+/// An exchange as it is told.
+pub(in crate::control) fn exchange(entry: &Entry, names: &Names) -> Value {
     let named = |name: &str| if name.is_empty() { Value::Null } else { name.into() };
     let said = |tokens: u64| if entry.tokens.said { tokens.into() } else { Value::Null };
     let came = |us: u32| if us == NEVER_US { Value::Null } else { us.into() };

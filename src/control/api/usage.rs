@@ -15,7 +15,8 @@ use crate::control::usage::Group;
 use crate::control::{Shared, stamp};
 use crate::record::Numbers;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsageQuery {
     from: Option<String>,
@@ -23,7 +24,11 @@ pub(super) struct UsageQuery {
     group_by: Option<String>,
 }
 
-/// Totals. They are kept by day (UTC), so both ends are widened to whole days.
+/// Totals
+///
+/// They are kept by day (UTC), so both ends are widened to whole days.
+#[utoipa::path(get, path = "/api/usage", tag = "usage", params(UsageQuery),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn usage(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<UsageQuery>, QueryRejection>,
@@ -64,7 +69,7 @@ pub(super) fn dollars(nanos: u64) -> Value {
     (nanos as f64 / 1e9).into()
 }
 
-fn numbers(sums: &Numbers) -> Map<String, Value> {
+pub(super) fn numbers(sums: &Numbers) -> Map<String, Value> {
     let tokens = &sums.tokens;
     let members = [
         ("requests", sums.requests.into()),
