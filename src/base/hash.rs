@@ -34,7 +34,7 @@ pub fn folded(bytes: &[u8]) -> u64 {
     let len = bytes.len();
     let hashed = |hash, word| mix(hash, small(word));
     let Some(last) = bytes.last_chunk::<8>() else {
-        let word = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let word = bytes.iter().fold(0, |word, &byte| (word << 8) | u64::from(byte));
         return hashed(len as u64, word);
     };
     // The last eight bytes may overlap those before.
@@ -51,7 +51,7 @@ fn small(word: u64) -> u64 {
     let from_a = low + (0x80 - b'A' as u64) * ONES;
     let behind_z = low + (0x7f - b'Z' as u64) * ONES;
     let capitals = from_a & !behind_z & !word & (0x80 * ONES);
-    word | capitals >> 2
+    word | (capitals >> 2)
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl Snapshot {
     fn client_of(&self, table: &[(u64, ClientIx)], secret: &[u8]) -> Option<ClientIx> {
         let hash = self.lookup.hasher.hash_one(secret);
         // Hashes are spread evenly, so one stands close to where it would if they were spread exactly.
-        let mut place = (u128::from(hash) * table.len() as u128 >> 64) as usize;
+        let mut place = ((u128::from(hash) * table.len() as u128) >> 64) as usize;
         while place > 0 && table[place - 1].0 >= hash {
             place -= 1;
         }
