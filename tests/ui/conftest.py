@@ -48,7 +48,7 @@ def open_page(browser):
         contexts.append(context)
         page = context.new_page()
         benign = lambda text: any(word in text for word in expected)
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" and not benign(said.text) else None)
+        page.on("console", lambda said: complaints.append(f"{said.text} {said.location.get('url')}") if said.type == "error" and not benign(said.text) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(f"a dialog of the browser: {dialog.message}"))
         page.on("request", lambda request: None if request.url.startswith((url, "data:", "blob:")) else complaints.append(f"left the machine: {request.url}"))

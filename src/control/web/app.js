@@ -1,7 +1,7 @@
 // The shell: who is in, which page is open, and the connection to the event stream. Pages are loaded when they are
 // first opened, so the first paint carries only the one that is looked at.
 
-import { html, render, useEffect, useState } from './vendor/preact.js';
+import { html, render, useEffect, useRef, useState } from './vendor/preact.js';
 import { call, get, session } from './api.js';
 import { lang, setLang, t } from './i18n.js';
 import * as live from './live.js';
@@ -74,7 +74,7 @@ function Shell() {
   const at = useStore(place);
   const state = useStore(live.link);
   const [open, setOpen] = useState(false);
-  const [Body, setBody] = useState(() => (at.page === 'overview' ? Overview : null));
+  const [loaded, setLoaded] = useState({ page: 'overview', Body: Overview });
   const [failed, setFailed] = useState(null);
 
   useEffect(() => {
@@ -82,12 +82,16 @@ function Shell() {
     setOpen(false);
     const load = PAGES.find(([id]) => id === at.page)[1];
     Promise.resolve(load()).then(
-      (found) => { if (mine) { setFailed(null); setBody(() => found); } },
+      (found) => { if (mine) { setFailed(null); setLoaded({ page: at.page, Body: found }); } },
       (error) => { if (mine) setFailed(error); },
     );
     return () => { mine = false; };
   }, [at.page]);
   useEffect(() => { live.open(); return live.close; }, []);
+  // The page that is shown keeps its own address until the next one is there.
+  const own = useRef(null);
+  if (loaded.page === at.page) own.current = at;
+  const Body = own.current && loaded.Body;
   useEffect(() => { scrollTo(0, 0); }, [at.page, at.rest[0]]);
 
   const leave = async () => { await call('POST', '/api/logout', {}); session.set(false); };
@@ -109,7 +113,7 @@ function Shell() {
         ${state === 'lost' ? html`<div class="banner" role="alert">${t('lost_banner')}</div>` : null}
         <${Stale} />
         ${failed ? html`<div class="banner" role="alert">${t('page_failed')} <button type="button" class="button" onClick=${() => location.reload()}>${t('reload_page')}</button></div>`
-          : Body ? html`<${Body} key=${at.page} at=${at} />` : html`<div class="loading" role="status">${t('loading')}</div>`}
+          : Body ? html`<${Body} key=${loaded.page} at=${own.current} />` : html`<div class="loading" role="status">${t('loading')}</div>`}
       </main>
     </div>`;
 }

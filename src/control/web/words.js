@@ -297,6 +297,15 @@ export const WORDS = {
   key_of: ['Key of {name}', '{name} 的密钥'],
   key_once: ['This is the only time the key is shown. Copy it now.', '密钥只显示这一次，请立即复制。'],
   done: ['Done', '完成'],
+  limit_requests_per_minute: ['requests per minute', '每分钟请求'],
+  limit_requests_per_hour: ['requests per hour', '每小时请求'],
+  limit_requests_per_day: ['requests per day', '每日请求'],
+  limit_tokens_per_minute: ['tokens per minute', '每分钟词元'],
+  limit_tokens_per_hour: ['tokens per hour', '每小时词元'],
+  limit_tokens_per_day: ['tokens per day', '每日词元'],
+  limit_concurrent_requests: ['concurrent requests', '并发请求'],
+  limit_cost_per_day: ['dollars per day', '每日费用（美元）'],
+  limit_cost_per_month: ['dollars per month', '每月费用（美元）'],
 
   // routes
   routes_sub: ['A route turns the model that a client asks for into targets, which are tried in order.', '路由把客户端请求的模型转换为目标，并按顺序尝试。'],

@@ -64,7 +64,8 @@ function Client({ of, edit, reload, made }) {
       <${Button} kind="bare" icon="trash" label=${t('delete_client', { name: of.name })} onClick=${drop} /></div></td></tr>`;
 }
 
-const limitName = (name) => name.replace(/_/g, ' ');
+/** A limit of a newer weir has no words yet: its own name then. */
+const limitName = (name) => { const words = t('limit_' + name); return words === 'limit_' + name ? name.replace(/_/g, ' ') : words; };
 
 function EditClient({ of, onClose, onDone }) {
   const routes = useFetch('/api/routes');

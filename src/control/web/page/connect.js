@@ -80,6 +80,6 @@ function Setup({ base: found, query }) {
     </div><//>
     <${Section}><${Tabs} label=${t('program')} value=${program} onChange=${(name) => go({ program: name })} tabs=${Object.keys(PROGRAMS).map((name) => [name, name])} />
       <div class="inner stack" role="tabpanel" aria-label=${program}>${parts.map((part, at) => (Array.isArray(part)
-        ? html`<div key=${program + at}><h3 class="file">${part[0]}</h3><${Code} name=${part[0]} text=${part[1]} /></div>`
+        ? html`<div key=${program + at}><h2 class="file">${part[0]}</h2><${Code} name=${part[0]} text=${part[1]} /></div>`
         : html`<p key=${program + at} class="soft">${part}</p>`))}</div><//>`;
 }
