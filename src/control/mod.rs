@@ -30,6 +30,7 @@ mod stamp;
 mod succession;
 pub mod token;
 mod usage;
+mod web;
 
 #[cfg(test)]
 #[path = "edit_test.rs"]

@@ -16,10 +16,7 @@ use utoipa::ToSchema;
 
 use super::problem::{Document, spoken};
 use crate::control::auth::{Caller, Checked, Denied, host_is_ours};
-use crate::control::{Shared, random, token, unix_ms};
-
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                   font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+use crate::control::{Shared, random, token, unix_ms, web};
 
 /// Lets through what may pass, and puts the fields on the answer that every answer has.
 pub(super) async fn gate(
@@ -37,6 +34,7 @@ pub(super) async fn gate(
         Err(denied) => Document::from(denied).into_response(),
     };
     let headers = answer.headers_mut();
+    // What may be kept, the files of the page, says so itself.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
@@ -45,7 +43,7 @@ pub(super) async fn gate(
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=()"),
-        ("content-security-policy", CSP),
+        ("content-security-policy", web::POLICY),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -26,7 +26,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -39,14 +38,15 @@ use self::config::Applied;
 use self::problem::{Body, Document, Failure};
 pub(super) use self::requests::exchange as row;
 use crate::control::change::{Changed, Unchanged};
-use crate::control::{Shared, VERSION, discover, disk, probe, reload};
+use crate::control::{Shared, VERSION, discover, disk, probe, reload, web};
 use crate::limits;
 
 /// Every endpoint, behind the gate.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let (router, _) = endpoints().split_for_parts();
     router
-        .route("/", get(page))
+        .route("/", get(web::page))
+        .route("/assets/{build}/{*path}", get(web::asset))
         .fallback(|| async { Failure(StatusCode::NOT_FOUND, "there is nothing here".to_owned()) })
         .method_not_allowed_fallback(|| async {
             Failure(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here".to_owned())
@@ -125,10 +125,6 @@ fn description() -> OpenApi {
     responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 async fn openapi() -> Json<OpenApi> {
     Json(endpoints().into_openapi())
-}
-
-async fn page() -> Html<&'static str> {
-    Html(include_str!("page.html"))
 }
 
 /// Try keys
