@@ -24,6 +24,7 @@ mod signals;
 pub mod socket;
 mod stall;
 mod stamp;
+mod store;
 mod succession;
 mod usage;
 
@@ -47,6 +48,7 @@ use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
 pub use self::serve::Listening;
+use self::store::{Flushed, Store};
 pub use self::succession::{Heir, Succeed};
 use crate::config::Snapshot;
 use crate::limits;
@@ -176,7 +178,9 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let token = random()?;
     let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
-    let (shared, admin) = Shared::new(wiring, log, &token);
+    let begun = Store::begin(&wiring.snapshot.load().data_dir, wiring.snapshot.clone());
+    let store = begun.inspect_err(|error| tracing::error!(%error, "nothing will be written down")).ok();
+    let (shared, admin) = Shared::new(wiring, log, &token, store);
     // A core whose ring cannot be built ends the process: nobody hears of a service before all of them turn.
     if !shared.settle_within(limits::CORE_START_MS_MAX).await {
         return Err(io::Error::other("the cores do not begin"));
@@ -204,6 +208,10 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     }
     doors.shutdown().await;
     tasks.shutdown().await;
+    if let Some(store) = &shared.store {
+        shared.stored(store).await;
+        store.end().await;
+    }
     Ok(outcome)
 }
 
@@ -248,7 +256,15 @@ fn announce(shared: &Shared, admin: &Listening, token: &str) {
 /// Drains the rings by the clock.
 async fn collect(shared: Arc<Shared>) {
     loop {
-        let fullest = shared.collector().drain();
+        let fullest = {
+            let mut collector = shared.collector();
+            let fullest = collector.drain();
+            if let Some(store) = &shared.store {
+                // What does not fit now is handed over with the next.
+                let _ = collector.hand_over(store, false);
+            }
+            fullest
+        };
         tokio::time::sleep(collect::pause(fullest)).await;
     }
 }
@@ -277,14 +293,20 @@ pub(crate) struct Shared {
     meters: Arc<Meters>,
     pub(crate) paces: Arc<Paces>,
     kept_meters: Mutex<Kept<quota::Said>>,
+    /// Where exchanges are written down; nothing where its thread could not be begun.
+    pub(crate) store: Option<Store>,
     settles: AtomicU64,
 }
 
 impl Shared {
-    fn new(wiring: Wiring, log: Log, token: &str) -> (Arc<Shared>, Listening) {
+    fn new(wiring: Wiring, log: Log, token: &str, store: Option<(Store, store::Feed)>) -> (Arc<Shared>, Listening) {
         let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
         let snapshot = wiring.snapshot.load();
         collector.learn(snapshot.generation, Names::of(&snapshot));
+        let store = store.map(|(store, feed)| {
+            collector.tell(feed);
+            store
+        });
         let health = Kept::new(&snapshot.data_dir, health::FILE);
         let kept_meters = Kept::new(&snapshot.data_dir, METERS);
         drop(snapshot);
@@ -308,6 +330,7 @@ impl Shared {
             meters: wiring.known.meters,
             paces: wiring.known.paces,
             kept_meters: Mutex::new(kept_meters),
+            store,
             settles: AtomicU64::new(0),
         };
         (Arc::new(shared), wiring.admin)
@@ -358,6 +381,26 @@ impl Shared {
         }
         self.collector().drain();
         settled
+    }
+
+    /// Has all that has ended written down. Gives what could not be; nothing where the store does not answer.
+    pub(crate) async fn stored(&self, store: &Store) -> Option<Flushed> {
+        self.settle().await;
+        let deadline = Instant::now() + Duration::from_millis(limits::STORE_FLUSH_MS_MAX);
+        // A file that begins anew needs a second batch: what was counted before it began.
+        for _ in 0..3 {
+            while !self.collector().hand_over(store, true) {
+                if Instant::now() >= deadline {
+                    return None;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let flushed = store.flush().await?;
+            if !store.wants_seed() {
+                return Some(flushed);
+            }
+        }
+        None
     }
 
     /// Whether no connection is left and none can come any more.

@@ -25,7 +25,7 @@ use crate::plan::pool::Pool;
 use crate::plan::quota::{Meter, Meters};
 use crate::plan::spread::Turns;
 use crate::protocol::sniff::Reading;
-use crate::record::{Entry, Tally, Teller};
+use crate::record::{Attempt, Dropped, Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 
 /// What control asks of a core.
@@ -324,6 +324,14 @@ impl<N: Net> Core<N> {
 
     pub(super) fn tell(&self, entry: &Entry) {
         self.teller.borrow_mut().tell(entry);
+    }
+
+    pub(super) fn tell_attempt(&self, attempt: &Attempt) {
+        self.teller.borrow_mut().attempt(attempt);
+    }
+
+    pub(super) fn tell_dropped(&self, dropped: &Dropped) {
+        self.teller.borrow_mut().dropped(dropped);
     }
 
     pub(super) fn is_draining(&self) -> bool {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::attempt::Answered;
-use super::core::{Scratch, View};
+use super::core::{Core, Scratch, View};
 use super::failure::told_status;
 use super::intake::{self, Body, NoBody};
 use super::outgoing;
@@ -18,6 +18,7 @@ use super::pipe::{self, Course, End, Frame};
 use super::reach::{self, Prepared, Reached};
 use super::reply::{self, Note};
 use super::session::After;
+use super::translate::Turned;
 use super::wait::{Client, Gone};
 use super::{choose, demo, local, quota};
 use crate::base::span::Span;
@@ -30,7 +31,7 @@ use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
 use crate::protocol::sniff::{Answer, Reading};
-use crate::record::{Entry, Outcome};
+use crate::record::{Dropped, Entry, Outcome};
 use crate::rt::{Net, Peer};
 
 /// What a request calls for, free of the buffer it was read from.
@@ -125,12 +126,14 @@ impl Exchange {
             Err(early) => {
                 client.core.take_back(scratch);
                 self.note.dialect = early.dialect;
+                self.entry.dialect = early.dialect;
                 self.note.close |= !intake::discard(client, input, head, timeouts.body_ms).await;
                 let allow = early.allow.map(|methods| format!("allow: {methods}\r\n")).unwrap_or_default();
                 return self.refuse_as(client, early.fault, early.status, early.message, allow.as_bytes()).await;
             }
         };
         self.note.dialect = called.dialect;
+        (self.entry.dialect, self.entry.endpoint) = (called.dialect, called.endpoint);
         self.entry.client = called.client.unwrap_or(crate::record::NONE);
         self.is_told = !called.endpoint.is_public();
         // A preflight asks about the answer to come: it is told what that would be told.
@@ -181,8 +184,11 @@ impl Exchange {
     ) -> After {
         match reached {
             Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
-            // Boxed for the same reason: what a translated answer needs is no part of the others.
-            Reached::Turned(answer, turned) => Box::pin(self.turn(client, *answer, turned, version, scratch)).await,
+            Reached::Turned(answer, turned) => {
+                self.tell_dropped(&client.core, &turned);
+                // Boxed for the same reason: what a translated answer needs is no part of the others.
+                Box::pin(self.turn(client, *answer, turned, version, scratch)).await
+            }
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
                 self.demo(client, demo, version).await
@@ -204,6 +210,14 @@ impl Exchange {
                 self.settle(499, Outcome::ClientGone);
                 After::Cut
             }
+        }
+    }
+
+    /// Records what the target's protocol could not say.
+    fn tell_dropped<N: Net>(&self, core: &Core<N>, turned: &Turned) {
+        if let Some(members) = turned.dropped() {
+            let members = crate::record::Text::from_bytes(members);
+            core.tell_dropped(&Dropped { unix_ms: self.entry.unix_ms, id: self.entry.id, members });
         }
     }
 
@@ -313,7 +327,7 @@ impl Exchange {
         let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
         self.entry.streamed = prepared.streamed;
         self.entry.model_asked = crate::record::Text::new(&prepared.model);
-        reach::reach(client, &prepared, scratch, &mut self.entry).await
+        reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await
     }
 
     /// What the body is shown to while it arrives; nothing where nobody reads it, or not before it is decoded.
@@ -439,6 +453,9 @@ impl Exchange {
 
     async fn demo<N: Net>(&mut self, client: &mut Client<N>, ask: reach::Demo, version: Version) -> After {
         self.entry.attempts = 1;
+        if let Some(turned) = &ask.turned {
+            self.tell_dropped(&client.core, turned);
+        }
         let sent = demo::answer(client, &mut self.note, ask, version, &mut self.entry, self.start_us).await;
         self.settle(200, if sent.is_ok() { Outcome::Ok } else { Outcome::ClientGone });
         self.after(sent)

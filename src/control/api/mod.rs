@@ -4,6 +4,7 @@
 //! ended before the call, because the cores are asked to hand over what they hold before an answer is made.
 //! No answer carries a key, a password or a header of a client.
 
+mod overview;
 mod requests;
 mod status;
 mod usage;
@@ -17,11 +18,13 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, body::Bytes};
+use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::{Problem, Severity};
 use crate::control::auth::{Caller, Denied, host_is_ours};
+use crate::control::store::{self, Flushed, Trouble};
 use crate::control::{Shared, discover, probe, random, reload, unix_ms};
 use crate::limits;
 
@@ -34,6 +37,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/login", post(login))
         .route("/api/logout", post(logout))
         .route("/api/status", get(status::status))
+        .route("/api/overview", get(overview::overview))
+        .route("/api/store", get(overview::store))
         .route("/api/usage", get(usage::usage))
         .route("/api/requests", get(requests::requests))
         .route("/api/requests/{id}", get(requests::request))
@@ -48,6 +53,34 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), gate))
         .with_state(shared)
+}
+
+/// Asks the store, once what has ended is written. Nothing where there is none that can be asked; what could not be
+/// written comes beside the answer.
+async fn ask<T: Send + 'static>(
+    shared: &Shared,
+    question: impl Fn(&Connection) -> Result<T, Trouble> + Clone + Send + 'static,
+) -> Result<Option<(T, Flushed)>, Failure> {
+    let Some(store) = shared.store.as_ref() else {
+        shared.settle().await;
+        return Ok(None);
+    };
+    // Once more where the file was damaged, or where it could be written again meanwhile.
+    for _ in 0..3 {
+        let Some(flushed) = shared.stored(store).await else {
+            return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer".to_owned()));
+        };
+        if store.state().0 == store::State::Unavailable {
+            return Ok(None);
+        }
+        match store.read(question.clone()).await {
+            Ok(_) if !flushed.unwritten.is_empty() && !store.is_full() => {}
+            Ok(answer) => return Ok(Some((answer, flushed))),
+            Err(Trouble::Corrupt(_) | Trouble::Busy) => {}
+            Err(Trouble::Full(_) | Trouble::Newer) => return Ok(None),
+        }
+    }
+    Err(Failure(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer".to_owned()))
 }
 
 /// An answer that is an error.
