@@ -225,6 +225,39 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 /// How long rows are looked at for one page, milliseconds. The page says where to go on.
 pub const PAGE_MS_MAX: u64 = 100;
 
+// Traces.
+
+/// Bytes of one message of a trace.
+pub const TRACE_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of one trace.
+pub const TRACE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that the traces under way on one core may hold.
+pub const TRACES_CORE_BYTES: usize = 64 * 1024 * 1024;
+/// Attempts that a trace shows.
+pub const TRACE_TRIES_MAX: usize = 16;
+/// Traces on their way from the cores to their file; beyond it they are given up.
+pub const TRACES_WAITING: usize = 64;
+/// Secrets shorter than this are not looked for: they would be found everywhere.
+pub const SECRET_BYTES_LEAST: usize = 6;
+/// How hard a trace is packed.
+pub const TRACE_PACK_LEVEL: i32 = 1;
+/// Bytes of one file of traces.
+pub const TRACE_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+/// In so many files at least what `traces.bytes_max` allows is divided, for they are deleted as a whole.
+pub const TRACE_SEGMENTS_LEAST: u64 = 8;
+/// Bytes of a trace as JSON: bytes that are no text take six each at worst.
+pub const TRACE_JSON_BYTES: usize = 64 * 1024 * 1024;
+/// Between two looks at whether traces are too many or too old, seconds.
+pub const TRACES_PRUNE_EVERY_S: u64 = 60;
+/// How long a question waits for traces that are on their way to their file, milliseconds.
+pub const TRACES_SETTLE_MS: u64 = 2_000;
+/// How long traces are searched for words at once, milliseconds.
+pub const TRACES_SEARCH_MS: u64 = 1_000;
+/// Bytes of traces that one answer holds, and one trace more.
+pub const TRACES_EXPORT_BYTES: usize = 32 * 1024 * 1024;
+
+const _: () = assert!(TRACE_JSON_BYTES > 6 * TRACE_BYTES_MAX);
+
 // The admin address.
 
 /// Sessions of the web UI that are open at once; the oldest gives way.

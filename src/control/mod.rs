@@ -26,6 +26,7 @@ mod stall;
 mod stamp;
 mod store;
 mod succession;
+mod traces;
 mod usage;
 
 #[cfg(test)]
@@ -50,12 +51,14 @@ pub use self::reload::{Load, Seen, look};
 pub use self::serve::Listening;
 use self::store::{Flushed, Store};
 pub use self::succession::{Heir, Succeed};
+use self::traces::Traces;
 use crate::config::Snapshot;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::board::{Board, Said};
 use crate::plan::pace::Paces;
 use crate::plan::quota::{self, Meters};
+use crate::record::tap::Desk;
 use crate::record::{Tally, Told};
 
 /// Version of the program.
@@ -112,6 +115,8 @@ pub struct Known {
     pub meters: Arc<Meters>,
     /// How fast targets are.
     pub paces: Arc<Paces>,
+    /// Where the cores leave traces.
+    pub traces: Arc<Desk>,
 }
 
 /// All that control is made of.
@@ -208,6 +213,9 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     }
     doors.shutdown().await;
     tasks.shutdown().await;
+    if let Some(traces) = &shared.traces {
+        traces.settle().await;
+    }
     if let Some(store) = &shared.store {
         shared.stored(store).await;
         store.end().await;
@@ -295,6 +303,8 @@ pub(crate) struct Shared {
     kept_meters: Mutex<Kept<quota::Said>>,
     /// Where exchanges are written down; nothing where its thread could not be begun.
     pub(crate) store: Option<Store>,
+    /// The traces of some of them.
+    pub(crate) traces: Option<Traces>,
     settles: AtomicU64,
 }
 
@@ -306,6 +316,11 @@ impl Shared {
         let store = store.map(|(store, feed)| {
             collector.tell(feed);
             store
+        });
+        let traces = store.as_ref().and_then(|store| {
+            let (desk, source) = (wiring.known.traces.clone(), wiring.snapshot.clone());
+            let begun = Traces::begin(&snapshot.data_dir, desk, store.way(), source);
+            begun.inspect_err(|error| tracing::error!(%error, "no trace will be written")).ok()
         });
         let health = Kept::new(&snapshot.data_dir, health::FILE);
         let kept_meters = Kept::new(&snapshot.data_dir, METERS);
@@ -331,6 +346,7 @@ impl Shared {
             paces: wiring.known.paces,
             kept_meters: Mutex::new(kept_meters),
             store,
+            traces,
             settles: AtomicU64::new(0),
         };
         (Arc::new(shared), wiring.admin)

@@ -6,7 +6,9 @@
 
 pub mod attempt;
 pub mod entry;
+pub mod mask;
 pub mod tally;
+pub mod tap;
 pub mod teller;
 
 pub use attempt::{Attempt, Dropped};

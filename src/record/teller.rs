@@ -13,6 +13,7 @@ use super::attempt::{Attempt, Dropped};
 use super::entry::{Entry, Model, Outcome, Tokens};
 
 use super::tally::Tally;
+use super::tap::{Desk, Trace};
 use crate::limits;
 use crate::protocol::Dialect;
 
@@ -142,6 +143,7 @@ pub struct Teller {
     /// The last number that control asked to settle.
     asked: u64,
     tally: Arc<Tally>,
+    traces: Option<Arc<Desk>>,
 }
 
 impl Teller {
@@ -152,7 +154,17 @@ impl Teller {
 
     fn with_slots(tally: Arc<Tally>, slots: usize) -> (Teller, rtrb::Consumer<Told>) {
         let (producer, consumer) = rtrb::RingBuffer::new(slots);
-        (Teller { ring: producer, overflow: AHashMap::new(), asked: 0, tally }, consumer)
+        (Teller { ring: producer, overflow: AHashMap::new(), asked: 0, tally, traces: None }, consumer)
+    }
+
+    /// Leaves traces here from now on.
+    pub fn traces_to(&mut self, desk: Arc<Desk>) {
+        self.traces = Some(desk);
+    }
+
+    /// Leaves a trace. False where nobody takes any, or too many wait.
+    pub fn trace(&self, trace: Trace) -> bool {
+        self.traces.as_ref().is_some_and(|desk| desk.leave(trace))
     }
 
     /// The core's counters.

@@ -103,8 +103,15 @@ pub(super) async fn run<N: Net>(
     };
     let entry = Entry::begun(id, unix_ms, view.snapshot.generation);
     let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true, held: None };
+    if exchange.is_tapped() {
+        client.tap_begins(input, &head, &scratch.fields);
+    }
     let after = exchange.serve(client, input, &head, scratch).await;
+    let tap = client.tap.take();
     if exchange.is_told {
+        if let Some(tap) = tap {
+            exchange.tap_ends(client, tap);
+        }
         quota::told(&exchange.view, &mut exchange.held, &mut exchange.entry);
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;
         core.tell(&exchange.entry);
@@ -317,6 +324,9 @@ impl Exchange {
                 }
                 Err((fault, message)) => return Reached::refused(fault, message),
             };
+        if client.tap.is_some() {
+            client.tap_body(body.bytes(input));
+        }
         let mut reading = match scratch.reading.take() {
             Some(reading) => reading,
             None => self.reading(called, input, &scratch.fields),

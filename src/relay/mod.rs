@@ -28,6 +28,7 @@ mod ready;
 mod rejected;
 mod reply;
 mod session;
+mod tap;
 mod transcode;
 mod translate;
 mod trial;

@@ -7,6 +7,7 @@
 mod overview;
 mod requests;
 mod status;
+mod traces;
 mod usage;
 
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/usage", get(usage::usage))
         .route("/api/requests", get(requests::requests))
         .route("/api/requests/{id}", get(requests::request))
+        .route("/api/traces", get(traces::list).delete(traces::clear))
+        .route("/api/traces/export", get(traces::export))
+        .route("/api/traces/{id}", get(traces::one))
         .route("/api/reload", post(reload_now))
         .route("/api/probe", post(probe_now))
         .route("/api/discover", post(discover_now))
@@ -67,12 +71,11 @@ async fn ask<T: Send + 'static>(
     };
     // Once more where the file was damaged, or where it could be written again meanwhile.
     for _ in 0..3 {
-        let Some(flushed) = shared.stored(store).await else {
-            return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer".to_owned()));
-        };
+        let flushed = shared.stored(store).await;
         if store.state().0 == store::State::Unavailable {
             return Ok(None);
         }
+        let Some(flushed) = flushed else { break };
         match store.read(question.clone()).await {
             Ok(_) if !flushed.unwritten.is_empty() && !store.is_full() => {}
             Ok(answer) => return Ok(Some((answer, flushed))),

@@ -77,7 +77,11 @@ fn cooling(shared: &Shared) -> Vec<Value> {
 pub(super) async fn store(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Failure> {
     let lost = shared.collector().sum(|tally| tally.records_dropped.get());
     match &shared.store {
-        Some(store) => Ok(Json(store.told(lost).await)),
+        Some(store) => {
+            let mut told = store.told(lost).await;
+            told["dropped_traces"] = shared.traces.as_ref().map(|traces| traces.dropped()).into();
+            Ok(Json(told))
+        }
         None => Ok(Json(json!({ "state": "unavailable", "message": "nothing is written down", "dropped_rows": lost }))),
     }
 }

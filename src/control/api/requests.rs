@@ -19,8 +19,8 @@ use crate::limits;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestsQuery {
-    limit: Option<usize>,
-    before: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) before: Option<String>,
     status: Option<String>,
     client: Option<String>,
     provider: Option<String>,
@@ -34,7 +34,7 @@ pub(super) struct RequestsQuery {
 }
 
 impl RequestsQuery {
-    fn filter(self) -> Result<Filter, Failure> {
+    pub(super) fn filter(self) -> Result<Filter, Failure> {
         let forms = || Failure(StatusCode::BAD_REQUEST, "status takes ok, error, a class (4xx) or a number".to_owned());
         Ok(Filter {
             status: self.status.map_or(Ok(Status::Any), |text| Status::read(&text).ok_or_else(forms))?,

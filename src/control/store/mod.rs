@@ -29,8 +29,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::feed::{Batch, Feed};
 pub(crate) use self::query::{Exchange, Filter, Status};
-pub(crate) use self::read::{Page, one, page};
-pub(crate) use self::schema::Trouble;
+pub(crate) use self::read::{Page, one, page, traced};
+pub(crate) use self::schema::{Trouble, place};
 pub(crate) use self::sums::{By, Grain, Span, Sums, Totals};
 use crate::config::Snapshot;
 use crate::limits;
@@ -66,10 +66,27 @@ pub(crate) enum Message {
     Batch(Box<Batch>),
     /// Write all of it now, and say what could not be written.
     Flush(oneshot::Sender<Flushed>),
+    /// A trace is in its file.
+    Traced(Indexed),
+    /// A file of traces is no more.
+    SegmentGone(u64),
     /// A reader has found the file damaged.
     Damaged(String),
     /// Write and close.
     End,
+}
+
+/// Where the trace of an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Indexed {
+    /// The exchange.
+    pub(crate) place: i64,
+    /// The file.
+    pub(crate) segment: u64,
+    /// Where its record begins.
+    pub(crate) start: u64,
+    /// Bytes of it.
+    pub(crate) length: u64,
 }
 
 /// What a flush came to.
@@ -122,6 +139,11 @@ impl Store {
         Ok((Store { common, way, thread: Mutex::new(Some(thread)) }, feed))
     }
 
+    /// The way to the writer.
+    pub(crate) fn way(&self) -> SyncSender<Message> {
+        self.way.clone()
+    }
+
     /// Whether all numbers since the start belong into the next batch.
     pub(crate) fn wants_seed(&self) -> bool {
         self.common.wants_seed.load(Ordering::Acquire)
@@ -148,7 +170,10 @@ impl Store {
         let deadline = Instant::now() + Duration::from_millis(limits::STORE_FLUSH_MS_MAX);
         let mut message = Message::Flush(reply);
         while let Err(refused) = self.way.try_send(message) {
-            let TrySendError::Full(again) = refused else { return None };
+            let TrySendError::Full(again) = refused else {
+                self.common.say(State::Unavailable, "the thread that writes has ended");
+                return None;
+            };
             message = again;
             if Instant::now() >= deadline {
                 return None;

@@ -12,6 +12,7 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
+use super::Indexed;
 use super::query::{Exchange, Filter};
 use super::schema::{self, LOT_BITS, Trouble};
 use crate::limits;
@@ -94,6 +95,13 @@ impl Wanted {
 
     /// The walk, and what it is bound to beside the places.
     fn walk(&self, filter: &Filter) -> (String, Option<i64>) {
+        if filter.traced {
+            let walk = format!(
+                "SELECT {COLUMNS} FROM trace CROSS JOIN exchange ON at = place WHERE place >= ?1 AND place < ?2
+                 ORDER BY place DESC"
+            );
+            return (walk, None);
+        }
         let along = |index: &str, condition: &str| {
             format!(
                 "SELECT {COLUMNS} FROM exchange INDEXED BY {index} WHERE {condition} AND at >= ?1 AND at < ?2
@@ -256,6 +264,15 @@ fn exchange(db: &Connection, row: &Row<'_>, names: &mut AHashMap<i64, Arc<str>>)
         response_bytes: number(26)?,
         dropped: dropped.optional()?.unwrap_or_default(),
     })
+}
+
+/// Where the trace of an exchange is.
+pub(crate) fn traced(db: &Connection, id: &str) -> Result<Option<Indexed>, Trouble> {
+    let Some((place, _)) = schema::place(id) else { return Ok(None) };
+    let mut query = db.prepare_cached("SELECT segment, start, length FROM trace WHERE place = ?1")?;
+    let found = query
+        .query_row([place], |row| Ok(Indexed { place, segment: row.get(0)?, start: row.get(1)?, length: row.get(2)? }));
+    Ok(found.optional()?)
 }
 
 /// What is known of the file as a whole.

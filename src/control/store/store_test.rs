@@ -8,6 +8,7 @@ use super::*;
 use crate::base::id::RequestId;
 use crate::control::socket::tests::Folder;
 use crate::control::tests::{FILE, World};
+use crate::control::usage::Group;
 use crate::record::{Attempt, Dropped, Entry, Model, Outcome, Text};
 
 fn world(folder: &Path) -> World {
@@ -288,4 +289,84 @@ fn old_rows_go_in_steps_and_sums_by_their_grain() {
     assert!(retain::step(&db, 7, now_ms).expect("done"));
     assert!(!retain::step(&db, 7, now_ms).expect("done"));
     assert_eq!(["dropped", "minute", "hour", "day"].map(count), [0, 1, 2, 2]);
+}
+
+/// Not a test but a measure: `cargo test --release --lib measure_the_store -- --ignored --nocapture`, with the number of
+/// rows in `WEIR_STORE_ROWS`.
+#[test]
+#[ignore = "measures, and checks nothing"]
+fn measure_the_store() {
+    let rows: u64 = std::env::var("WEIR_STORE_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let folder = Folder::new("store-measure");
+    let snapshot = Arc::new(ArcSwap::from_pointee(crate::config::tests::snapshot("{}")));
+    let (store, mut feed) = Store::begin(&folder.0, snapshot).expect("a thread");
+    let names = Arc::new(crate::control::names::Names {
+        clients: (0..50).map(|nth| format!("client-{nth}").into()).collect(),
+        routes: ["main".into()].into(),
+        providers: (0..10).map(|nth| format!("provider-{nth}").into()).collect(),
+        keys: (0..30).map(|nth| format!("key-{nth}").into()).collect(),
+    });
+    let first_ms = crate::control::unix_ms() - rows / 50 - 1_000;
+    let begun = Instant::now();
+    for nth in 0..rows {
+        let unix_ms = first_ms + nth / 50;
+        let id = RequestId::new(unix_ms, (nth % 2) as u16, 7, nth as u32);
+        let (nth, model) = (nth as u16, format!("model-{}", nth % 20));
+        let entry = Entry {
+            client: nth % 50,
+            route: 0,
+            provider: nth % 10,
+            key: nth % 30,
+            status: if nth % 97 == 0 { 502 } else { 200 },
+            outcome: if nth % 97 == 0 { Outcome::UpstreamError } else { Outcome::Ok },
+            attempts: 1,
+            total_us: u64::from(nth) * 100,
+            first_token_us: u32::from(nth) * 50,
+            model_asked: Model::new("auto"),
+            model_sent: Model::new(&model),
+            tokens: crate::record::Tokens { input: 1_000, output: 200, said: true, ..Default::default() },
+            ..Entry::begun(id, unix_ms, 1)
+        };
+        feed.exchange(&entry, &names);
+        if (u64::from(nth) + 1).is_multiple_of(limits::STORE_BATCH_ROWS as u64) || nth == u16::MAX {
+            while !feed.hand_over(true, || None) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+    feed.hand_over(true, || None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async { while store.flush().await.is_none() {} });
+    let written = begun.elapsed();
+    println!(
+        "{rows} rows in {written:?}: {:.0} a second; {} given up",
+        rows as f64 / written.as_secs_f64(),
+        store.dropped()
+    );
+    let db = schema::open_to_read(&store.common.path).unwrap_or_else(|trouble| panic!("{trouble:?}"));
+    let timed = |what: &str, ask: &dyn Fn() -> usize| {
+        let begun = Instant::now();
+        let found = ask();
+        println!("{what}: {found} in {:?}", begun.elapsed());
+    };
+    let some = |text: &str| Some(text.to_owned());
+    for (what, filter) in [
+        ("newest", Filter::default()),
+        ("errors", Filter { status: Status::Error, ..Filter::default() }),
+        ("client and model", Filter { client: some("client-7"), model: some("model-17"), ..Filter::default() }),
+        ("none such", Filter { client: some("client-7"), model: some("model-3"), ..Filter::default() }),
+        ("words", Filter { words: some("nowhere"), ..Filter::default() }),
+    ] {
+        timed(what, &|| page(&db, &filter, None, 100).map_or(0, |page| page.exchanges.len()));
+    }
+    let all = Span { from: 0, to: u32::MAX };
+    for (grain, groups) in [
+        (Grain::Day, vec![]),
+        (Grain::Day, vec![Group::Client, Group::Model, Group::Day]),
+        (Grain::Hour, vec![Group::Hour, Group::Provider]),
+        (Grain::Minute, vec![Group::Minute]),
+    ] {
+        let by = By { grain, span: all, groups, only: Vec::new() };
+        timed(&format!("{by:?}"), &|| by.ask(&db).map_or(0, |totals| totals.len()));
+    }
 }

@@ -17,7 +17,7 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::feed::{Batch, Named};
 use super::schema::{self, Opened, Trouble};
 use super::sums::{Grain, Sums, Unwritten, whose};
-use super::{Common, Flushed, Message, State};
+use super::{Common, Flushed, Indexed, Message, State};
 use crate::control::unix_ms;
 use crate::control::usage::Whose;
 use crate::limits;
@@ -35,6 +35,8 @@ struct Pending {
     dropped: Vec<Dropped>,
     sums: AHashMap<SumKey, Named<Sums>>,
     seed: Option<Vec<(Whose, Numbers)>>,
+    traced: Vec<Indexed>,
+    segments_gone: Vec<u64>,
     lost: u64,
 }
 
@@ -45,6 +47,8 @@ impl Pending {
             && self.dropped.is_empty()
             && self.sums.is_empty()
             && self.seed.is_none()
+            && self.traced.is_empty()
+            && self.segments_gone.is_empty()
             && self.lost == 0
     }
 
@@ -80,6 +84,8 @@ impl Pending {
         let lost = keep_last(&mut self.rows, limits::STORE_ROWS_HELD);
         keep_last(&mut self.attempts, limits::STORE_ROWS_HELD);
         keep_last(&mut self.dropped, limits::STORE_ROWS_HELD);
+        keep_last(&mut self.traced, limits::STORE_ROWS_HELD);
+        keep_last(&mut self.segments_gone, limits::STORE_ROWS_HELD);
         self.lost += lost;
         lost
     }
@@ -136,6 +142,11 @@ impl Writer {
                     self.write();
                     let _nobody_waits_any_more = reply.send(self.flushed());
                 }
+                Ok(Message::Traced(indexed)) => {
+                    self.pending.traced.push(indexed);
+                    self.pending.bound();
+                }
+                Ok(Message::SegmentGone(number)) => self.pending.segments_gone.push(number),
                 Ok(Message::Damaged(why)) => self.damaged(&why),
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => {
                     self.write();
@@ -208,11 +219,8 @@ impl Writer {
     fn trouble(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::Busy => {}
-            Trouble::Full(why) => {
-                // A fresh connection knows nothing of what went wrong with this one.
-                self.opened = None;
-                self.full(&why);
-            }
+            // The file stays open: what it needs to be read might not be had again.
+            Trouble::Full(why) => self.full(&why),
             Trouble::Corrupt(why) => self.set_aside(&why, true),
             Trouble::Newer => self.newer(),
         }
@@ -331,6 +339,7 @@ impl Writer {
         let rows = known.rows(&pending.rows)?;
         known.attempts(&pending.attempts)?;
         known.dropped(&pending.dropped)?;
+        known.traces(&pending.traced, &pending.segments_gone)?;
         for (key, sums) in &pending.sums {
             known.sums(&Grain::ALL, key.minute, whose(key, &sums.names), &sums.told)?;
         }
@@ -482,6 +491,18 @@ impl Known<'_> {
             if let Some((at, _)) = schema::place(told.id.as_str()) {
                 insert.execute(params![at, told.members.as_str()])?;
             }
+        }
+        Ok(())
+    }
+
+    fn traces(&mut self, traced: &[Indexed], segments_gone: &[u64]) -> Result<(), Trouble> {
+        let mut insert = self.change.prepare_cached("INSERT OR REPLACE INTO trace VALUES (?1, ?2, ?3, ?4)")?;
+        for one in traced {
+            insert.execute(params![one.place, one.segment, one.start, one.length])?;
+        }
+        let mut delete = self.change.prepare_cached("DELETE FROM trace WHERE segment = ?1")?;
+        for number in segments_gone {
+            delete.execute([number])?;
         }
         Ok(())
     }
