@@ -7,8 +7,6 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use smallvec::SmallVec;
-
 use super::attempt::Answered;
 use super::core::{Core, Scratch, View};
 use super::failure::told_status;
@@ -20,9 +18,8 @@ use super::reply::{self, Note};
 use super::session::After;
 use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, local, quota};
+use super::{choose, demo, local, quota, unpack};
 use crate::base::span::Span;
-use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
@@ -314,7 +311,9 @@ impl Exchange {
     ) -> Reached<N::Stream> {
         let view = Rc::clone(&self.view);
         let decoded =
-            match decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes).await {
+            match unpack::decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes)
+                .await
+            {
                 Ok(None) => false,
                 Ok(Some(decoded)) => {
                     if !body.replace(client, decoded) {
@@ -558,41 +557,6 @@ fn admit(snapshot: &Snapshot, presented: Option<&[u8]>, unix_ms: u64) -> Result<
         (None, Access::Open) => Ok(None),
         (None, Access::Keys) if presented.is_none() => Err("no API key was sent"),
         (None, Access::Keys) => Err("this API key is not known"),
-    }
-}
-
-/// The request body without its content codings; nothing where it has none. Other sessions get their turn
-/// between pieces: a large body takes longer to decode than a core may stand still.
-async fn decode<N: Net>(
-    client: &Client<N>,
-    fields: &Fields,
-    input: &[u8],
-    body: &[u8],
-    bytes_max: usize,
-) -> Result<Option<Vec<u8>>, (Fault, &'static str)> {
-    if fields.get(Name::ContentEncoding).is_none() {
-        return Ok(None);
-    }
-    let mut codings = SmallVec::new();
-    for field in fields.all(Name::ContentEncoding) {
-        Coding::parse_into(field.value.of(input), &mut codings)
-            .map_err(|_| (Fault::UnsupportedMedia, "content-encoding: gzip, deflate, br and zstd are understood"))?;
-    }
-    if codings.iter().all(|coding| *coding == Coding::Identity) {
-        return Ok(None);
-    }
-    let mut inflater = Inflater::new(&codings, body, bytes_max);
-    loop {
-        match inflater.step() {
-            Ok(Some(decoded)) => return Ok(Some(decoded.into_owned())),
-            Ok(None) => client.core.net.sleep(0).await,
-            Err(InflateError::TooLarge) => {
-                return Err((Fault::TooLarge, "the decoded request body is larger than limits.body_bytes"));
-            }
-            Err(InflateError::Corrupt) => {
-                return Err((Fault::InvalidRequest, "the request body does not match its content-encoding"));
-            }
-        }
     }
 }
 

@@ -32,6 +32,7 @@ mod tap;
 mod transcode;
 mod translate;
 mod trial;
+mod unpack;
 mod upstream;
 mod wait;
 mod way;
