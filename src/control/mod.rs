@@ -28,6 +28,7 @@ mod store;
 mod succession;
 mod traces;
 mod usage;
+mod web;
 
 #[cfg(test)]
 mod tests;

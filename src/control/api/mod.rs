@@ -7,6 +7,7 @@
 mod overview;
 mod requests;
 mod status;
+mod stored;
 mod traces;
 mod usage;
 
@@ -16,23 +17,22 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Extension, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, body::Bytes};
-use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::{Problem, Severity};
 use crate::control::auth::{Caller, Denied, host_is_ours};
-use crate::control::store::{self, Flushed, Trouble};
-use crate::control::{Shared, discover, probe, random, reload, unix_ms};
+use crate::control::{Shared, discover, probe, random, reload, unix_ms, web};
 use crate::limits;
 
 /// Every endpoint, behind the gate.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(page))
+        .route("/", get(web::page))
+        .route("/assets/{build}/{*path}", get(web::asset))
         .route("/health", get(status::health))
         .route("/metrics", get(status::exposition))
         .route("/api/login", post(login))
@@ -57,33 +57,6 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), gate))
         .with_state(shared)
-}
-
-/// Asks the store, once what has ended is written. Nothing where there is none that can be asked; what could not be
-/// written comes beside the answer.
-async fn ask<T: Send + 'static>(
-    shared: &Shared,
-    question: impl Fn(&Connection) -> Result<T, Trouble> + Clone + Send + 'static,
-) -> Result<Option<(T, Flushed)>, Failure> {
-    let Some(store) = shared.store.as_ref() else {
-        shared.settle().await;
-        return Ok(None);
-    };
-    // Once more where the file was damaged, or where it could be written again meanwhile.
-    for _ in 0..3 {
-        let flushed = shared.stored(store).await;
-        if store.state().0 == store::State::Unavailable {
-            return Ok(None);
-        }
-        let Some(flushed) = flushed else { break };
-        match store.read(question.clone()).await {
-            Ok(_) if !flushed.unwritten.is_empty() && !store.is_full() => {}
-            Ok(answer) => return Ok(Some((answer, flushed))),
-            Err(Trouble::Corrupt(_) | Trouble::Busy) => {}
-            Err(Trouble::Full(_) | Trouble::Newer) => return Ok(None),
-        }
-    }
-    Err(Failure(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer".to_owned()))
 }
 
 /// An answer that is an error.
@@ -126,10 +99,11 @@ async fn gate(
         Err(denied) => Failure::from(denied).into_response(),
     };
     let headers = answer.headers_mut();
+    // What may be kept, the files of the page, says so itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in [
-        (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (header::CONTENT_SECURITY_POLICY, web::POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -151,18 +125,15 @@ fn admit(shared: &Shared, caller: Caller, request: &Request) -> Result<(), Denie
         return Err(Denied::Host);
     }
     match request.uri().path() {
-        // The page holds nothing, and login brings its own credential.
+        // The page and its files hold nothing, and login brings its own credential.
         "/" | "/api/login" => return Ok(()),
+        path if path.starts_with("/assets/") => return Ok(()),
         // Probes on this machine need no credential: what they learn is no secret here.
         "/health" if local => return Ok(()),
         _ => {}
     }
     let snapshot = shared.snapshot.load();
     shared.door().admit(caller, request.method(), request.headers(), snapshot.admin.password.as_ref(), unix_ms())
-}
-
-async fn page() -> Html<&'static str> {
-    Html(include_str!("page.html"))
 }
 
 /// What login takes. Its text is a secret: no `Debug`.

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::usage::moment;
+use super::{Failure, stored};
 use crate::control::Shared;
 use crate::control::store::{Exchange, Filter, Page, Status};
 use crate::limits;
@@ -62,7 +62,8 @@ pub(super) async fn requests(
     let before = query.before.take();
     let filter = query.filter()?;
     let (asked, from) = (filter.clone(), before.clone());
-    let stored = super::ask(&shared, move |db| crate::control::store::page(db, &asked, from.as_deref(), limit)).await?;
+    let stored =
+        stored::ask(&shared, move |db| crate::control::store::page(db, &asked, from.as_deref(), limit)).await?;
     let page = match stored {
         Some((page, flushed)) if !flushed.holds_rows => page,
         Some((page, _)) => merge(page, of_late(&shared, &filter, before.as_deref(), limit), limit),
@@ -107,7 +108,7 @@ fn merge(page: Page, of_late: Page, limit: usize) -> Page {
 /// One exchange, and what was tried for it.
 pub(super) async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     let asked = id.clone();
-    let stored = super::ask(&shared, move |db| crate::control::store::one(db, &asked)).await?;
+    let stored = stored::ask(&shared, move |db| crate::control::store::one(db, &asked)).await?;
     let found = stored.and_then(|(found, _)| found);
     let found = found.or_else(|| {
         let collector = shared.collector();

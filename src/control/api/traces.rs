@@ -12,8 +12,8 @@ use axum::response::IntoResponse;
 use memchr::memmem;
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::requests::RequestsQuery;
+use super::{Failure, stored};
 use crate::control::store::{self, Exchange};
 use crate::control::{Shared, traces};
 use crate::limits;
@@ -62,7 +62,7 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Id(id): Id<String>) -
         let row = store::one(db, &id)?;
         Ok(row.map(|(exchange, _)| (exchange, indexed)))
     };
-    let (found, _) = super::ask(&shared, asked).await?.ok_or_else(none)?;
+    let (found, _) = stored::ask(&shared, asked).await?.ok_or_else(none)?;
     let (exchange, indexed) = found.ok_or_else(none)?;
     let text = tokio::task::spawn_blocking(move || traces::read(&folder, &indexed)).await;
     let text = text.ok().and_then(Result::ok).ok_or_else(none)?;
@@ -104,7 +104,7 @@ async fn walk(
             store::page(db, &filter, before.as_deref(), if words.is_some() { limits::PAGE_ROWS_MAX } else { limit })?;
         select(db, &folder, page, words.as_deref(), limit, whole)
     };
-    Ok(super::ask(shared, question).await?.map(|(found, _)| found).unwrap_or_default())
+    Ok(stored::ask(shared, question).await?.map(|(found, _)| found).unwrap_or_default())
 }
 
 type Found = (Vec<(Exchange, Vec<u8>)>, Option<String>);

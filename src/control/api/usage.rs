@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Failure;
+use super::{Failure, stored};
 use crate::config::date;
 use crate::control::store::{By, Grain, Span, Sums, Totals};
 use crate::control::usage::Group;
@@ -108,7 +108,7 @@ fn grain(groups: &[Group], from: u32, to: u32, now: u32) -> Grain {
 /// What is asked, from the file and from memory.
 pub(super) async fn totals(shared: &Shared, by: &By) -> Result<Totals, Failure> {
     let question = by.clone();
-    if let Some((mut totals, flushed)) = super::ask(shared, move |db| question.ask(db)).await? {
+    if let Some((mut totals, flushed)) = stored::ask(shared, move |db| question.ask(db)).await? {
         by.add(&mut totals, &flushed.unwritten);
         return Ok(totals);
     }
