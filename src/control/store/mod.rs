@@ -99,7 +99,7 @@ pub(crate) struct Flushed {
 }
 
 /// What the writer and everybody else know together.
-struct Common {
+struct Ledger {
     path: PathBuf,
     state: Mutex<(State, String)>,
     /// Rows that are in no file and will not be.
@@ -109,7 +109,7 @@ struct Common {
     snapshot: Arc<ArcSwap<Snapshot>>,
 }
 
-impl Common {
+impl Ledger {
     fn say(&self, state: State, message: impl Into<String>) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (state, message.into());
     }
@@ -117,7 +117,7 @@ impl Common {
 
 /// The store as control sees it.
 pub(crate) struct Store {
-    common: Arc<Common>,
+    ledger: Arc<Ledger>,
     way: SyncSender<Message>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -126,17 +126,17 @@ impl Store {
     /// Begins to write into `folder`, on a thread of its own.
     pub(crate) fn begin(folder: &Path, snapshot: Arc<ArcSwap<Snapshot>>) -> std::io::Result<(Store, Feed)> {
         let (way, messages) = sync_channel(limits::STORE_BATCHES_WAITING);
-        let common = Arc::new(Common {
+        let ledger = Arc::new(Ledger {
             path: folder.join(FILE),
             state: Mutex::new((State::Ok, String::new())),
             dropped: AtomicU64::new(0),
             wants_seed: AtomicBool::new(false),
             snapshot,
         });
-        let writer = write::Writer::new(common.clone());
+        let writer = write::Writer::new(ledger.clone());
         let thread = std::thread::Builder::new().name("weir-store".to_owned()).spawn(move || writer.run(&messages))?;
         let feed = Feed::new(way.clone());
-        Ok((Store { common, way, thread: Mutex::new(Some(thread)) }, feed))
+        Ok((Store { ledger, way, thread: Mutex::new(Some(thread)) }, feed))
     }
 
     /// The way to the writer.
@@ -146,17 +146,17 @@ impl Store {
 
     /// Whether all numbers since the start belong into the next batch.
     pub(crate) fn wants_seed(&self) -> bool {
-        self.common.wants_seed.load(Ordering::Acquire)
+        self.ledger.wants_seed.load(Ordering::Acquire)
     }
 
     /// Rows that were given up here.
     pub(crate) fn dropped(&self) -> u64 {
-        self.common.dropped.load(Ordering::Relaxed)
+        self.ledger.dropped.load(Ordering::Relaxed)
     }
 
     /// How the store is, and what there is to say about it.
     pub(crate) fn state(&self) -> (State, String) {
-        self.common.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ledger.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether what is told is held in memory.
@@ -171,7 +171,7 @@ impl Store {
         let mut message = Message::Flush(reply);
         while let Err(refused) = self.way.try_send(message) {
             let TrySendError::Full(again) = refused else {
-                self.common.say(State::Unavailable, "the thread that writes has ended");
+                self.ledger.say(State::Unavailable, "the thread that writes has ended");
                 return None;
             };
             message = again;
@@ -188,7 +188,7 @@ impl Store {
         &self,
         question: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let path = self.common.path.clone();
+        let path = self.ledger.path.clone();
         let read = tokio::task::spawn_blocking(move || question(&schema::open_to_read(&path)?)).await;
         let answer = read.unwrap_or_else(|_| Err(Trouble::Full("the question did not come to its end".to_owned())));
         if let Err(Trouble::Corrupt(why)) = &answer {
@@ -203,7 +203,7 @@ impl Store {
         let known = self.read(read::facts).await.unwrap_or_default();
         let (state, message) = self.state();
         json!({
-            "file": self.common.path,
+            "file": self.ledger.path,
             "bytes": known.bytes,
             "rows": known.rows,
             "oldest_unix_ms": known.oldest_unix_ms,

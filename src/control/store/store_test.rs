@@ -343,7 +343,7 @@ fn measure_the_store() {
         rows as f64 / written.as_secs_f64(),
         store.dropped()
     );
-    let db = schema::open_to_read(&store.common.path).unwrap_or_else(|trouble| panic!("{trouble:?}"));
+    let db = schema::open_to_read(&store.ledger.path).unwrap_or_else(|trouble| panic!("{trouble:?}"));
     let timed = |what: &str, ask: &dyn Fn() -> usize| {
         let begun = Instant::now();
         let found = ask();

@@ -17,7 +17,7 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::feed::{Batch, Named};
 use super::schema::{self, Opened, Trouble};
 use super::sums::{Grain, Sums, Unwritten, whose};
-use super::{Common, Flushed, Indexed, Message, State};
+use super::{Flushed, Indexed, Ledger, Message, State};
 use crate::control::unix_ms;
 use crate::control::usage::Whose;
 use crate::limits;
@@ -100,7 +100,7 @@ fn keep_last<T>(list: &mut Vec<T>, most: usize) -> u64 {
 
 /// The thread that writes.
 pub(super) struct Writer {
-    common: Arc<Common>,
+    ledger: Arc<Ledger>,
     opened: Option<Opened>,
     names: AHashMap<Box<str>, i64>,
     /// The day for which `names` holds.
@@ -115,9 +115,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(common: Arc<Common>) -> Writer {
+    pub(super) fn new(ledger: Arc<Ledger>) -> Writer {
         Writer {
-            common,
+            ledger,
             opened: None,
             names: AHashMap::new(),
             day: 0,
@@ -175,7 +175,7 @@ impl Writer {
     fn open(&mut self) -> Result<(), Trouble> {
         if self.opened.is_none() {
             self.names.clear();
-            self.opened = Some(schema::open(&self.common.path)?);
+            self.opened = Some(schema::open(&self.ledger.path)?);
         }
         Ok(())
     }
@@ -185,7 +185,7 @@ impl Writer {
         let counts = !self.awaits_seed;
         if seed.is_some() {
             self.awaits_seed = false;
-            self.common.wants_seed.store(false, Ordering::Release);
+            self.ledger.wants_seed.store(false, Ordering::Release);
             self.pending.seed = seed;
         }
         self.pending.take(batch, counts);
@@ -204,8 +204,8 @@ impl Writer {
             Ok(()) => {
                 self.pending = Pending::default();
                 if std::mem::take(&mut self.is_said) {
-                    tracing::warn!(path = %self.common.path.display(), "what is told is written down again");
-                    self.common.say(State::Ok, "");
+                    tracing::warn!(path = %self.ledger.path.display(), "what is told is written down again");
+                    self.ledger.say(State::Ok, "");
                 }
             }
             Err(trouble) => {
@@ -225,27 +225,27 @@ impl Writer {
             Trouble::Newer => self.newer(),
         }
         let lost = self.pending.bound();
-        self.common.dropped.fetch_add(lost, Ordering::Relaxed);
+        self.ledger.dropped.fetch_add(lost, Ordering::Relaxed);
     }
 
     fn full(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_said, true) {
-            tracing::error!(path = %self.common.path.display(), why, "nothing can be written down now; requests go on");
-            self.common.say(State::Full, why);
+            tracing::error!(path = %self.ledger.path.display(), why, "nothing can be written down now; requests go on");
+            self.ledger.say(State::Full, why);
         }
     }
 
     fn newer(&mut self) {
         let why = "the file is of a later version of weir";
         if !std::mem::replace(&mut self.is_said, true) {
-            tracing::error!(path = %self.common.path.display(), why, "nothing is written down");
-            self.common.say(State::Unavailable, why);
+            tracing::error!(path = %self.ledger.path.display(), why, "nothing is written down");
+            self.ledger.say(State::Unavailable, why);
         }
     }
 
     /// A reader has found damage: the file goes, if a look of our own agrees.
     fn damaged(&mut self, why: &str) {
-        let sound = schema::open_to_read(&self.common.path)
+        let sound = schema::open_to_read(&self.ledger.path)
             .and_then(|db| Ok(db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?));
         match sound {
             Ok(said) if said == "ok" => {}
@@ -258,7 +258,7 @@ impl Writer {
     fn set_aside(&mut self, why: &str, counted: bool) {
         self.opened = None;
         self.names.clear();
-        let (path, bad) = (&self.common.path, aside(&self.common.path));
+        let (path, bad) = (&self.ledger.path, aside(&self.ledger.path));
         let moved = std::fs::rename(path, &bad);
         for end in ["-wal", "-shm"] {
             let _mostly_there_is_none = std::fs::rename(with_end(path, end), with_end(&bad, end));
@@ -269,7 +269,7 @@ impl Writer {
             Err(error) => format!("the file is damaged ({why}) and cannot be moved: {error}"),
         };
         tracing::error!(path = %path.display(), "{message}");
-        self.common.say(if moved.is_ok() { State::SetAside } else { State::Full }, message);
+        self.ledger.say(if moved.is_ok() { State::SetAside } else { State::Full }, message);
         if counted {
             self.anew();
         }
@@ -283,20 +283,20 @@ impl Writer {
         self.pending.sums.clear();
         self.pending.seed = None;
         self.awaits_seed = true;
-        self.common.wants_seed.store(true, Ordering::Release);
+        self.ledger.wants_seed.store(true, Ordering::Release);
     }
 
     /// Notices a file that was deleted or replaced under us.
     fn look_for_file(&mut self) {
         let Some(opened) = &self.opened else { return };
-        let there = std::fs::metadata(&self.common.path).map(|found| found.ino()).ok();
+        let there = std::fs::metadata(&self.ledger.path).map(|found| found.ino()).ok();
         if there != Some(opened.inode) {
-            tracing::error!(path = %self.common.path.display(), "the file is gone or another one: begins anew");
+            tracing::error!(path = %self.ledger.path.display(), "the file is gone or another one: begins anew");
             self.opened = None;
             // Left behind, they would be taken for those of the new file.
             if there.is_none() {
                 for end in ["-wal", "-shm"] {
-                    let _mostly_there_is_none = std::fs::remove_file(with_end(&self.common.path, end));
+                    let _mostly_there_is_none = std::fs::remove_file(with_end(&self.ledger.path, end));
                 }
             }
             self.anew();
@@ -316,7 +316,7 @@ impl Writer {
             return;
         }
         let Some(opened) = &self.opened else { return };
-        let keep_days = self.common.snapshot.load().usage_keep_days;
+        let keep_days = self.ledger.snapshot.load().usage_keep_days;
         match super::retain::step(&opened.db, keep_days, unix_ms()) {
             Ok(true) => {}
             Ok(false) => {
