@@ -22,7 +22,6 @@ mod lint;
 pub mod listen;
 pub mod mask;
 mod name;
-pub mod not_yet;
 pub mod pattern;
 mod payload;
 pub mod presets;

@@ -52,7 +52,7 @@ impl Place {
         let text = FILE.replace("DATA", &folder.join("data").display().to_string());
         std::fs::write(&path, &text).expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("a mode");
-        Place { world: World::with(&text, Some(&path)), folder, path }
+        Place { world: World::with(&text, Some(&path), |_| None), folder, path }
     }
 
     fn text(&self) -> String {

@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::api::row;
+use super::store::Exchange;
 use super::{Shared, VERSION, health, unix_ms};
 use crate::limits;
 use crate::record::Numbers;
@@ -130,7 +130,9 @@ fn look(shared: &Shared, last: &mut Last, whole_second: bool) {
         last.taken = collector.taken;
         let few = if idle { 0 } else { new.min(limits::EVENTS_A_LOOK_MAX).min(collector.recent.len() as u64) };
         let latest = collector.recent.iter().skip(collector.recent.len() - few as usize);
-        let rows: Vec<Value> = latest.map(|entry| row(entry, collector.generations.of(entry.generation))).collect();
+        let rows: Vec<Value> = latest
+            .map(|entry| Exchange::of(entry, collector.generations.of(u64::from(entry.generation))).told())
+            .collect();
         (rows, new - few)
     };
     let generation = shared.snapshot.load().generation;

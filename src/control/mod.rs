@@ -27,8 +27,10 @@ mod signals;
 pub mod socket;
 mod stall;
 mod stamp;
+mod store;
 mod succession;
 pub mod token;
+mod traces;
 mod usage;
 mod web;
 
@@ -56,8 +58,10 @@ use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
 pub use self::serve::Listening;
+use self::store::{Flushed, Store};
 pub use self::succession::{Heir, Succeed};
 use self::token::Token;
+use self::traces::Traces;
 use crate::config::Snapshot;
 use crate::config::mask::Salt;
 use crate::limits;
@@ -65,6 +69,7 @@ use crate::plan::addresses::AddressBook;
 use crate::plan::board::{Board, Said};
 use crate::plan::pace::Paces;
 use crate::plan::quota::{self, Meters};
+use crate::record::tap::Desk;
 use crate::record::{Tally, Told};
 
 /// Version of the program.
@@ -121,6 +126,8 @@ pub struct Known {
     pub meters: Arc<Meters>,
     /// How fast targets are.
     pub paces: Arc<Paces>,
+    /// Where the cores leave traces.
+    pub traces: Arc<Desk>,
 }
 
 /// All that control is made of.
@@ -191,7 +198,9 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
-    let (shared, admin) = Shared::new(wiring, log, None)?;
+    let begun = Store::begin(&wiring.snapshot.load().data_dir, wiring.snapshot.clone());
+    let store = begun.inspect_err(|error| tracing::error!(%error, "nothing will be written down")).ok();
+    let (shared, admin) = Shared::new(wiring, log, None, store)?;
     // Seen by the watch below, not yet by a reload.
     shared.saw(seen);
     // A core whose ring cannot be built ends the process: nobody hears of a service before all of them turn.
@@ -222,6 +231,13 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     }
     doors.shutdown().await;
     tasks.shutdown().await;
+    if let Some(traces) = &shared.traces {
+        traces.settle().await;
+    }
+    if let Some(store) = &shared.store {
+        shared.stored(store).await;
+        store.end().await;
+    }
     Ok(outcome)
 }
 
@@ -256,7 +272,15 @@ fn open_doors(shared: &Arc<Shared>, admin: Listening, succeeds: bool) -> io::Res
 /// Drains the rings by the clock.
 async fn collect(shared: Arc<Shared>) {
     loop {
-        let fullest = shared.collector().drain();
+        let fullest = {
+            let mut collector = shared.collector();
+            let fullest = collector.drain();
+            if let Some(store) = &shared.store {
+                // What does not fit now is handed over with the next.
+                let _ = collector.hand_over(store, false);
+            }
+            fullest
+        };
         tokio::time::sleep(collect::pause(fullest)).await;
     }
 }
@@ -292,6 +316,10 @@ pub(crate) struct Shared {
     meters: Arc<Meters>,
     pub(crate) paces: Arc<Paces>,
     kept_meters: Mutex<Kept<quota::Said>>,
+    /// Where exchanges are written down; nothing where its thread could not be begun.
+    pub(crate) store: Option<Store>,
+    /// The traces of some of them.
+    pub(crate) traces: Option<Traces>,
     settles: AtomicU64,
     /// What the file was when it was last read.
     seen: Mutex<Option<Seen>>,
@@ -299,10 +327,24 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(wiring: Wiring, log: Log, token: Option<Token>) -> io::Result<(Arc<Shared>, Listening)> {
+    fn new(
+        wiring: Wiring,
+        log: Log,
+        token: Option<Token>,
+        store: Option<(Store, store::Feed)>,
+    ) -> io::Result<(Arc<Shared>, Listening)> {
         let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
         let snapshot = wiring.snapshot.load();
         collector.learn(snapshot.generation, Names::of(&snapshot));
+        let store = store.map(|(store, feed)| {
+            collector.tell(feed);
+            store
+        });
+        let traces = store.as_ref().and_then(|store| {
+            let (desk, source) = (wiring.known.traces.clone(), wiring.snapshot.clone());
+            let begun = Traces::begin(&snapshot.data_dir, desk, store.way(), source);
+            begun.inspect_err(|error| tracing::error!(%error, "no trace will be written")).ok()
+        });
         let health = Kept::new(&snapshot.data_dir, health::FILE);
         let kept_meters = Kept::new(&snapshot.data_dir, METERS);
         drop(snapshot);
@@ -330,6 +372,8 @@ impl Shared {
             meters: wiring.known.meters,
             paces: wiring.known.paces,
             kept_meters: Mutex::new(kept_meters),
+            store,
+            traces,
             settles: AtomicU64::new(0),
             seen: Mutex::new(None),
             events: Events::default(),
@@ -435,6 +479,26 @@ impl Shared {
         }
         self.collector().drain();
         settled
+    }
+
+    /// Has all that has ended written down. Gives what could not be; nothing where the store does not answer.
+    pub(crate) async fn stored(&self, store: &Store) -> Option<Flushed> {
+        self.settle().await;
+        let deadline = Instant::now() + Duration::from_millis(limits::STORE_FLUSH_MS_MAX);
+        // A file that begins anew needs a second batch: what was counted before it began.
+        for _ in 0..3 {
+            while !self.collector().hand_over(store, true) {
+                if Instant::now() >= deadline {
+                    return None;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let flushed = store.flush().await?;
+            if !store.wants_seed() {
+                return Some(flushed);
+            }
+        }
+        None
     }
 
     /// Whether no connection is left and none can come any more.

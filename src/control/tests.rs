@@ -68,11 +68,22 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(text: &str) -> World {
-        World::with(text, None)
+        World::with(text, None, |_| None)
     }
 
-    /// One whose file is a real one.
-    pub(super) fn with(text: &str, path: Option<&std::path::Path>) -> World {
+    pub(super) fn with_store(
+        text: &str,
+        store: impl FnOnce(&Arc<ArcSwap<Snapshot>>) -> Option<(Store, store::Feed)>,
+    ) -> World {
+        World::with(text, None, store)
+    }
+
+    /// One whose file is a real one, if it has a path.
+    pub(super) fn with(
+        text: &str,
+        path: Option<&std::path::Path>,
+        store: impl FnOnce(&Arc<ArcSwap<Snapshot>>) -> Option<(Store, store::Feed)>,
+    ) -> World {
         let reading = read_as(text, path);
         let snapshot = reading.snapshot.unwrap_or_else(|| panic!("{:?}", reading.problems));
         let (teller, ring) = Teller::new(Arc::new(Tally::new()));
@@ -116,14 +127,15 @@ impl World {
             succeed: Box::new(|| Err(io::Error::other("nobody follows here"))),
         };
         let lines = Lines::default();
+        let store = store(&wiring.snapshot);
         let log = Log::new(wiring.snapshot.load().log.format, Box::new(lines.clone()));
-        let (shared, _listening) = Shared::new(wiring, log, Some(Token::of("the-token"))).expect("random bytes");
+        let (shared, _listening) = Shared::new(wiring, log, Some(Token::of("the-token")), store).expect("random bytes");
         World { shared, core, file, lines, listened, refuse_listen }
     }
 
     pub(super) fn tell(&self, change: impl FnOnce(&mut Entry)) -> RequestId {
         static SEQUENCE: AtomicUsize = AtomicUsize::new(0);
-        let id = RequestId::new(1, 0, 0, SEQUENCE.fetch_add(1, Ordering::Relaxed) as u32);
+        let id = RequestId::new(1_795_254_816_123, 0, 0, SEQUENCE.fetch_add(1, Ordering::Relaxed) as u32);
         let generation = self.shared.snapshot.load().generation;
         let mut entry = Entry {
             client: 0,
@@ -236,6 +248,8 @@ async fn wrong_methods_and_queries_are_told_in_json() {
         ("GET", "/api/usage?group_by=colour", StatusCode::BAD_REQUEST),
         ("GET", "/api/usage?from=yesterday", StatusCode::BAD_REQUEST),
         ("GET", "/api/usage?form=2026-01-01", StatusCode::BAD_REQUEST),
+        ("GET", "/api/usage?format=xml", StatusCode::BAD_REQUEST),
+        ("GET", "/api/requests?status=red", StatusCode::BAD_REQUEST),
         ("GET", "/api/requests?limit=many", StatusCode::BAD_REQUEST),
     ] {
         let (status, body) = world.ask("owner", method, path, &[], "").await;

@@ -12,7 +12,7 @@ use super::attempt::Answered;
 use super::choose;
 use super::core::{Core, Scratch, View};
 use super::counting;
-use super::exchange::Called;
+use super::exchange::{Called, micros};
 use super::failure::Failure;
 use super::line::{self, Waited};
 use super::outgoing;
@@ -30,12 +30,12 @@ use crate::plan::breaker::Cause;
 use crate::plan::conversation;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
-use crate::plan::route::{Chosen, Target};
+use crate::plan::route::{By, Chosen, Target};
 use crate::plan::shape::{self, Going};
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Dialect, Protocol};
-use crate::record::{Entry, Text};
+use crate::record::{Attempt, Entry, Text};
 use crate::rt::Net;
 
 /// A request whose body has been read, with the targets it goes to.
@@ -221,12 +221,14 @@ pub(super) async fn reach<N: Net>(
     request: &Prepared<'_>,
     scratch: &mut Scratch,
     entry: &mut Entry,
+    start_us: u64,
 ) -> Reached<N::Stream> {
     let chosen = match choose::choose(client, request, &scratch.fields).await {
         Ok(chosen) => chosen,
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
+    entry.scene = if let By::Scene(scene) = chosen.by { Some(scene) } else { None };
     if counting::is_ours(request, &chosen.targets) {
         // Boxed, for hardly any request needs it.
         return match Box::pin(counting::answer(client, request)).await {
@@ -234,7 +236,8 @@ pub(super) async fn reach<N: Net>(
             Err((fault, message)) => Reached::Refused { fault, message },
         };
     }
-    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: Cell::new(None), pivot: None };
+    let mut trip =
+        Trip { request, chosen: &chosen, start_us, failed: None, full: None, beside: Cell::new(None), pivot: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -267,6 +270,8 @@ pub(super) async fn reach<N: Net>(
 pub(super) struct Trip<'t, 'a, 'c> {
     pub(super) request: &'t Prepared<'a>,
     pub(super) chosen: &'t Chosen<'c>,
+    /// When the exchange began.
+    pub(super) start_us: u64,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
     /// The first key of the last round that was well and full, and the place of its target.
@@ -363,7 +368,8 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         entry.key = trial.key;
         self.beside.set(None);
         let measures = self.measures(target);
-        let began_us = if measures == (None, false) { 0 } else { client.core.net.now_us() };
+        let began_us = client.core.net.now_us();
+        entry.begun_us = micros(began_us - self.start_us);
         let tried = match self.request.view.snapshot.retry.hedge_ms {
             0 => attempt(client, &self.ask(place, said), trial.key, scratch, entry).await,
             // Boxed, so that nobody else's exchange has room for two attempts.
@@ -375,6 +381,10 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 rejected::hollow(client, answered)
             }
             Tried::Answer(answered, turned) => {
+                if entry.attempts > 1 {
+                    let status = answered.head.status;
+                    client.core.tell_attempt(&Attempt { status, ..self.tried(entry, trial.key) });
+                }
                 // When the second of two began nobody has noted.
                 let measures = if self.beside.get().is_some() { (None, false) } else { measures };
                 let found = Box::new(self.found(answered, trial, target, measures, began_us));
@@ -386,6 +396,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             Tried::Gone => return Step::Over(Reached::Gone),
             Tried::Failed(failure) => failure,
         };
+        self.tell_failed(&client.core, entry, trial.key, &failure);
         trial.failed(&client.core, target.model, failure.verdict.outcome);
         let next = failure.next();
         self.failed = Some((failure, target.provider));
@@ -394,6 +405,19 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             Next::OtherTarget => Step::OtherTarget,
             Next::Stop => Step::Stop,
         }
+    }
+
+    /// The attempt that `entry` speaks of, as it is recorded.
+    fn tried(&self, entry: &Entry, key: KeyIx) -> Attempt {
+        let begun = Attempt::begun(entry.id, entry.unix_ms, entry.generation, entry.attempts, entry.begun_us);
+        Attempt { provider: entry.provider, key, model: entry.model_sent, ..begun }
+    }
+
+    /// Records an attempt that failed.
+    pub(super) fn tell_failed<N: Net>(&self, core: &Core<N>, entry: &Entry, key: KeyIx, failure: &Failure) {
+        let ended_us = micros(core.net.now_us() - self.start_us);
+        let (status, why) = (failure.status, Text::new(&failure.message));
+        core.tell_attempt(&Attempt { status, why, ended_us, ..self.tried(entry, key) });
     }
 
     /// Whether somebody is left to ask.

@@ -50,6 +50,17 @@ pub(super) struct Turned {
     pub(super) fields: Vec<u8>,
 }
 
+impl Turned {
+    /// What was not said, as the client is told it.
+    pub(super) fn dropped(&self) -> Option<&[u8]> {
+        let value = self.fields.strip_prefix(DROPPED.as_bytes())?.strip_prefix(b": ")?;
+        Some(&value[..memchr::memchr(b'\r', value)?])
+    }
+}
+
+/// The field that tells the client what was not said.
+const DROPPED: &str = "x-weir-dropped";
+
 /// A request as it is meant, read when it is first needed.
 pub(super) type Pivot<'a> = Option<Result<Request<'a>, BadRequest>>;
 
@@ -97,7 +108,7 @@ pub(super) fn say<'a, N: Net>(
     if !out.dropped.is_empty() {
         let mut dropped = Vec::new();
         out.dropped.write(&mut dropped);
-        write::field("x-weir-dropped", &dropped, &mut fields);
+        write::field(DROPPED, &dropped, &mut fields);
     }
     let crowded = "too many bytes of request bodies are under way";
     let share = core.reserve(body.len()).ok_or(Unsaid::Refused(Fault::Unavailable, crowded.into()))?;

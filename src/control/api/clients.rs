@@ -16,12 +16,11 @@ use utoipa::ToSchema;
 
 use super::config::Applied;
 use super::problem::{Body, Document};
-use super::providers;
+use super::{providers, usage};
 use crate::config::problem::Step;
 use crate::config::snapshot::digest;
 use crate::config::{date, jsonc_edit, mask};
 use crate::control::change::{self, Refusal, change};
-use crate::control::usage::Group;
 use crate::control::{Shared, disk, random_bytes, unix_ms};
 use crate::plan::quota::{Met, On};
 
@@ -34,14 +33,14 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value
     let read = change::current(&shared).await?;
     let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
     let file = file.unwrap_or_default();
-    shared.settle().await;
-    let spent = shared.collector().usage.groups((0, u32::MAX), &[Group::Client]);
+    let spent = usage::of_clients(&shared).await?;
     let snapshot = shared.snapshot.load();
     let now_ms = unix_ms();
     let told = |(name, client): (&String, &Value)| {
         let key = client["key"].as_str().unwrap_or_default();
         let expired = client["expires"].as_str().and_then(date::unix_ms).is_some_and(|end| end <= now_ms);
-        let numbers = spent.iter().find(|(names, _)| names.first().is_some_and(|known| **known == **name));
+        let sums = spent.iter().find(|(names, _)| names.first().is_some_and(|known| **known == **name));
+        let sums = sums.map(|(_, sums)| sums.clone()).unwrap_or_default();
         let known = snapshot.clients.iter().find(|known| *known.name == **name);
         json!({
             "name": name,
@@ -53,7 +52,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value
             "expires": client["expires"],
             "expired": expired,
             "disabled": client["disabled"].as_bool().unwrap_or(false),
-            "usage": super::usage::numbers(&numbers.map(|(_, numbers)| *numbers).unwrap_or_default()),
+            "usage": usage::numbers(&sums),
             "used": known.map(|known| used(&shared.meters().of(name).left(&known.limits, now_ms))),
         })
     };

@@ -11,6 +11,7 @@ mod gate;
 mod import;
 mod live;
 mod management;
+mod overview;
 mod playground;
 mod problem;
 mod providers;
@@ -18,6 +19,8 @@ mod requests;
 mod routes;
 mod secret;
 mod status;
+mod stored;
+mod traces;
 mod usage;
 
 use std::sync::Arc;
@@ -36,7 +39,6 @@ use utoipa_axum::routes;
 
 use self::config::Applied;
 use self::problem::{Body, Document, Failure};
-pub(super) use self::requests::exchange as row;
 use crate::control::change::{Changed, Unchanged};
 use crate::control::{Shared, VERSION, discover, disk, probe, reload, web};
 use crate::limits;
@@ -78,6 +80,11 @@ fn endpoints() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(usage::usage))
         .routes(routes!(requests::requests))
         .routes(routes!(requests::request))
+        .routes(routes!(traces::list, traces::clear))
+        .routes(routes!(traces::export))
+        .routes(routes!(traces::one))
+        .routes(routes!(overview::overview))
+        .routes(routes!(overview::store))
         .merge(long)
         .routes(routes!(config::backups))
         .routes(routes!(config::backup))
