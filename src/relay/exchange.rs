@@ -107,7 +107,7 @@ pub(super) async fn run<N: Net>(
     let tap = client.tap.take();
     if exchange.is_told {
         if let Some(tap) = tap {
-            exchange.tap_ends(client, tap);
+            exchange.tap_ends(client, *tap);
         }
         quota::told(&exchange.view, &mut exchange.held, &mut exchange.entry);
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;

@@ -80,7 +80,7 @@ impl Exchange {
 
     /// Hands on what was recorded, if the exchange is one whose trace is wanted.
     #[cold]
-    pub(super) fn tap_ends<N: Net>(&mut self, client: &mut Client<N>, tap: Box<Tap>) {
+    pub(super) fn tap_ends<N: Net>(&mut self, client: &mut Client<N>, tap: Tap) {
         let wanted = match self.view.snapshot.traces.bodies {
             TraceBodies::Off => false,
             TraceBodies::Errors => self.entry.outcome != Outcome::Ok,
