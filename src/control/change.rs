@@ -4,7 +4,7 @@
 //! same time is not lost; whoever edited a text that it read earlier says which one that was. A text that the check
 //! refuses is never written. One that the cores cannot take up (a port that is not free) is taken back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Shared, disk, reload, unix_ms};
@@ -111,7 +111,7 @@ enum Written {
     Replaced { old: String, etag: String },
 }
 
-fn written<F>(shared: &Shared, path: &PathBuf, expected: Option<&str>, edit: F) -> Result<Written, Unchanged>
+fn written<F>(shared: &Shared, path: &Path, expected: Option<&str>, edit: F) -> Result<Written, Unchanged>
 where
     F: FnOnce(&str) -> Result<String, Refusal>,
 {
@@ -146,7 +146,7 @@ pub(crate) async fn judge(shared: &Arc<Shared>, text: String) -> Result<Vec<Prob
     blocking(move || Ok((shared.load)(Some(&text)).problems)).await
 }
 
-fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Unchanged {
+fn unwritable(path: &Path, error: &std::io::Error) -> Unchanged {
     Unchanged::Unwritable { path: path.to_owned(), why: error.to_string() }
 }
 

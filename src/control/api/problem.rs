@@ -60,15 +60,17 @@ pub(super) struct Document {
     detail: String,
     /// The member or parameter at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
-    member: Option<String>,
+    #[schema(value_type = Option<String>)]
+    member: Option<Box<str>>,
     /// Problems of a configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     problems: Option<Vec<Problem>>,
     /// `detail` once more, where another system's scripts look for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    #[schema(value_type = Option<String>)]
+    error: Option<Box<str>>,
     #[serde(skip)]
-    wait_s: u64,
+    wait_s: u32,
 }
 
 impl Document {
@@ -93,11 +95,12 @@ impl Document {
     /// A member of the request is at fault.
     pub(super) fn invalid(member: impl Into<String>, detail: impl Into<String>) -> Document {
         let document = Document::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-        Document { member: Some(member.into()).filter(|member: &String| !member.is_empty()), ..document }
+        let member: String = member.into();
+        Document { member: Some(member.into()).filter(|member: &Box<str>| !member.is_empty()), ..document }
     }
 
     pub(super) fn with_error(self) -> Document {
-        Document { error: Some(self.detail.clone()), ..self }
+        Document { error: Some(self.detail.as_str().into()), ..self }
     }
 
     pub(super) fn with_problems(self, found: &[config::Problem]) -> Document {
@@ -144,7 +147,7 @@ impl From<Denied> for Document {
             Denied::Origin => Document::new(StatusCode::FORBIDDEN, "a page of another origin may not do this"),
             Denied::Credential => Document::new(StatusCode::UNAUTHORIZED, "the admin password or token is needed"),
             Denied::Slow { wait_ms } => {
-                let wait_s = wait_ms.div_ceil(1_000);
+                let wait_s = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
                 let detail = format!("too many wrong passwords; try again in {wait_s} s");
                 Document { wait_s, ..Document::new(StatusCode::TOO_MANY_REQUESTS, detail) }
             }
