@@ -27,7 +27,7 @@ use crate::plan::addresses::AddressBook;
 use crate::plan::board::Board;
 use crate::plan::pace::Paces;
 use crate::plan::quota::Meters;
-use crate::record::{Tally, Teller};
+use crate::record::{Tally, Teller, Told};
 use crate::relay::{AtRest, Command, Core, Parts};
 
 /// What clients call with.
@@ -73,11 +73,21 @@ struct History {
     ledger: Rc<Ledger>,
     /// Whether the last target never did wrong.
     guarded: bool,
-    told: rtrb::Consumer<crate::record::Told>,
+    /// Exchanges that control was told of.
+    told: usize,
     tally: Arc<Tally>,
     connections: Arc<AtomicUsize>,
     at_rest: AtRest,
     clock_jumped: bool,
+}
+
+/// How many exchanges were told; of attempts there may be more.
+fn exchanges(mut ring: rtrb::Consumer<Told>) -> usize {
+    let mut told = 0;
+    while let Ok(one) = ring.pop() {
+        told += usize::from(matches!(one, Told::Exchange(_)));
+    }
+    told
 }
 
 fn run(seed: u64) -> History {
@@ -136,6 +146,7 @@ fn run(seed: u64) -> History {
     let at_rest = core.at_rest();
     world.end();
     let clock_jumped = world.clock_jumped();
+    let told = exchanges(told);
     History { asked, ledger, guarded, told, tally, connections, at_rest, clock_jumped }
 }
 
