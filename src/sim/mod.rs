@@ -29,7 +29,7 @@ use crate::plan::addresses::AddressBook;
 use crate::plan::board::Board;
 use crate::plan::pace::Paces;
 use crate::plan::quota::Meters;
-use crate::record::{Tally, Teller};
+use crate::record::{Tally, Teller, Told};
 use crate::relay::{AtRest, Command, Core, Parts};
 
 /// What clients call with.
@@ -108,7 +108,8 @@ struct History {
     ledger: Rc<Ledger>,
     /// Whether the last target never did wrong.
     guarded: bool,
-    told: rtrb::Consumer<crate::record::Told>,
+    /// Exchanges that were told.
+    told: usize,
     tally: Arc<Tally>,
     connections: Arc<AtomicUsize>,
     at_rest: AtRest,
@@ -124,7 +125,7 @@ fn run(seed: u64) -> History {
     let sim = Sim::new(&world);
     let source = Arc::new(ArcSwap::new(snapshot(weather, 0)));
     let tally = Arc::new(Tally::new());
-    let (teller, told) = Teller::new(Arc::clone(&tally));
+    let (teller, mut ring) = Teller::new(Arc::clone(&tally));
     let connections = Arc::new(AtomicUsize::new(0));
     let core = Core::new(
         sim.clone(),
@@ -158,6 +159,7 @@ fn run(seed: u64) -> History {
     let at_rest = core.at_rest();
     world.end();
     let clock_jumped = world.clock_jumped();
+    let told = std::iter::from_fn(|| ring.pop().ok()).filter(|told| matches!(told, Told::Exchange(_))).count();
     History { asked, ledger, guarded, told, tally, connections, at_rest, clock_jumped }
 }
 

@@ -165,7 +165,7 @@ fn returned(history: &History) -> Result<(), String> {
 
 /// Each exchange is told once.
 fn told(history: &History) -> Result<(), String> {
-    let told = history.told.slots();
+    let told = history.told;
     let answered = history.asked.iter().filter(|asked| asked.got != Got::Left).count();
     match (answered..=history.asked.len()).contains(&told) {
         true => Ok(()),
