@@ -1,6 +1,6 @@
 //! A client of one protocol before a provider of another: requests, answers, streams, errors, and how each may end.
 
-mod speech;
+pub mod speech;
 
 use crate::support::*;
 use speech::{PIECES, Say, TOKENS, hear, hear_stream, pairs, request};

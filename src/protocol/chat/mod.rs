@@ -8,6 +8,7 @@
 //! here knows those of a whole answer's message are kept.
 
 pub mod error;
+pub mod fit;
 pub mod request_in;
 pub mod request_out;
 pub mod response_in;
@@ -35,6 +36,7 @@ use super::ir::{
 };
 
 pub use error::failure;
+pub use request_in::{open, refuse_infill};
 pub use stream_in::Stream;
 pub use stream_out::Encoder;
 
