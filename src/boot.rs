@@ -54,10 +54,6 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    // Huge pages would round every small heap up to megabytes, and the memory of a quiet stream with it.
-    if let Err(error) = sys::no_huge_pages() {
-        tracing::debug!(%error, "huge pages stay on");
-    }
     let found = rt::probe(snapshot.driver)?;
     if let Err(error) = sys::raise_descriptors() {
         tracing::warn!(%error, "the limit on open descriptors could not be raised");

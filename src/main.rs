@@ -10,6 +10,9 @@ use weir::{boot, rt};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Huge pages would round every small heap up to megabytes, and the memory of a quiet stream with it. Asked for
+    // before the heap grows; where it is refused, weir is larger and nothing else.
+    let _refused = rt::sys::no_huge_pages();
     let given = match boot::Given::take() {
         Ok(given) => given,
         Err(error) => {

@@ -27,6 +27,33 @@ pub fn mix(left: u64, right: u64) -> u64 {
     (folded ^ (folded >> 29)).wrapping_mul(FACTOR) ^ left.rotate_left(17)
 }
 
+/// The hash of `bytes` whatever the case of their ASCII letters. Unlike that of `of` it may change from one version to
+/// the next: it is for tables in memory.
+#[inline]
+pub fn folded(bytes: &[u8]) -> u64 {
+    let len = bytes.len();
+    let hashed = |hash, word| mix(hash, small(word));
+    let Some(last) = bytes.last_chunk::<8>() else {
+        let word = bytes.iter().fold(0, |word, &byte| (word << 8) | u64::from(byte));
+        return hashed(len as u64, word);
+    };
+    // The last eight bytes may overlap those before.
+    let words = bytes[..len - 1].as_chunks::<8>().0;
+    let hash = words.iter().fold(len as u64, |hash, word| hashed(hash, u64::from_le_bytes(*word)));
+    hashed(hash, u64::from_le_bytes(*last))
+}
+
+/// Eight bytes at once, their ASCII letters in lower case.
+#[inline]
+fn small(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & (0x7f * ONES);
+    let from_a = low + (0x80 - b'A' as u64) * ONES;
+    let behind_z = low + (0x7f - b'Z' as u64) * ONES;
+    let capitals = from_a & !behind_z & !word & (0x80 * ONES);
+    word | (capitals >> 2)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -50,5 +77,23 @@ mod tests {
         texts.iter().for_each(|text| low[(of(7, text.as_bytes()) & 63) as usize] += 1);
         assert!(low.iter().all(|&count| (90..230).contains(&count)), "{low:?}");
         assert_ne!(of(of(0, b"a"), b"bc"), of(of(0, b"ab"), b"c"));
+    }
+
+    #[test]
+    fn folding_makes_letters_small_and_nothing_else() {
+        for byte in 0..=255_u8 {
+            let word = small(u64::from_le_bytes([byte; 8]));
+            assert_eq!(word, u64::from_le_bytes([byte.to_ascii_lowercase(); 8]), "{byte:#x}");
+        }
+        let mixed: Vec<u8> = (0..=255).collect();
+        for len in 0..64 {
+            for start in [0, 40, 60, 190] {
+                let text = &mixed[start..start + len];
+                assert_eq!(folded(text), folded(&text.to_ascii_lowercase()));
+                assert_eq!(folded(text), folded(&text.to_ascii_uppercase()));
+            }
+        }
+        let names: HashSet<u64> = (0..10_000).map(|n| folded(format!("model-{n}-preview").as_bytes())).collect();
+        assert_eq!(names.len(), 10_000);
     }
 }

@@ -13,7 +13,12 @@ pub struct Secret(Zeroizing<Box<[u8]>>);
 impl Secret {
     /// Takes the text over; the caller's copy is the caller's to wipe.
     pub fn new(text: &str) -> Secret {
-        Secret(Zeroizing::new(text.as_bytes().into()))
+        Secret::of(text.as_bytes())
+    }
+
+    /// The same of bytes.
+    pub fn of(bytes: &[u8]) -> Secret {
+        Secret(Zeroizing::new(bytes.into()))
     }
 
     /// The bytes themselves. Whoever calls this sends them to their one destination and nowhere else.

@@ -13,7 +13,7 @@ use super::problem::{At, Problems, hint};
 use super::routes::Turns;
 use super::snapshot::{
     Access, Admin, Client, ClientIx, ClientLimits, Cooldown, Cores, DriverChoice, Limits, Lookup, Probes, Retry,
-    RouteIx, Snapshot, Timeouts, Traces,
+    RouteIx, Snapshot, Timeouts, Traces, digest,
 };
 use super::{Outside, Overrides, date, lint, secret_ref};
 use crate::base::secret::Secret;
@@ -53,7 +53,7 @@ pub(super) fn snapshot(
     let admin = check.admin(overrides, &listen);
     let access = check.access(&listen);
     let mut lookup = Lookup { catalogue: providers.catalogue, providers: providers.names, ..Lookup::default() };
-    lookup.clients = hashes(&lookup, &clients)?;
+    (lookup.clients, lookup.hashed_clients) = (hashes(&lookup, &clients, false)?, hashes(&lookup, &clients, true)?);
     let snapshot = Snapshot {
         generation: 0,
         file: outside.path.map(Path::to_owned),
@@ -94,10 +94,10 @@ pub(super) fn snapshot(
     Some(snapshot)
 }
 
-/// The hash of each client's key, sorted; nothing where there are more clients than indexes.
-fn hashes(lookup: &Lookup, clients: &[Client]) -> Option<Box<[(u64, ClientIx)]>> {
+/// The hash of the key of each client that is `hashed` or not, sorted; nothing where there are more clients than indexes.
+fn hashes(lookup: &Lookup, clients: &[Client], hashed: bool) -> Option<Box<[(u64, ClientIx)]>> {
     let mut hashes = Vec::with_capacity(clients.len());
-    for (place, client) in clients.iter().enumerate() {
+    for (place, client) in clients.iter().enumerate().filter(|(_, client)| client.hashed == hashed) {
         hashes.push((lookup.hasher.hash_one(client.key.expose()), u16::try_from(place).ok()?));
     }
     hashes.sort_unstable();
@@ -266,17 +266,18 @@ impl Check<'_, '_, '_> {
         let at_clients = At::ROOT.member("clients");
         self.bounded(&at_clients, &self.file.clients);
         let mut clients: Vec<Client> = Vec::new();
-        let mut seen: HashMap<Vec<u8>, &str> = HashMap::new();
+        let mut seen: HashMap<[u8; 32], &str> = HashMap::new();
         for (name, client) in &self.file.clients {
             let at = at_clients.member(name);
             if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_control()) {
                 self.problems.error(&at, "a client needs a name without control characters");
             }
             let at_key = at.member("key");
-            let key = client.key.as_ref().map_or_else(|| Secret::new(""), |key| self.secret(&at_key, key));
-            if !key.expose().is_empty()
-                && let Some(other) = seen.insert(key.expose().to_owned(), name)
-            {
+            let (key, hashed) =
+                client.key.as_ref().map_or_else(|| (Secret::new(""), false), |key| self.client_key(&at_key, key));
+            let secret = key.expose();
+            let print = if hashed { secret.try_into().ok() } else { (!secret.is_empty()).then(|| digest(secret)) };
+            if let Some(other) = print.and_then(|print| seen.insert(print, name)) {
                 self.problems.error(&at_key, format!("is the key of client {other:?} too"));
             }
             let expires = client.expires.as_deref().and_then(|text| {
@@ -291,6 +292,7 @@ impl Check<'_, '_, '_> {
             clients.push(Client {
                 name: name.into(),
                 key,
+                hashed,
                 route: client.route.as_deref().and_then(|route| self.route_named(&at.member("route"), route)),
                 models: Some(models).filter(|models| !models.is_empty()),
                 limits: bounds(&client.limits),
@@ -299,6 +301,18 @@ impl Check<'_, '_, '_> {
             });
         }
         clients
+    }
+
+    /// A client's key, or the digest that is written in its place and whether it is one.
+    fn client_key(&mut self, at: &At<'_>, written: &SecretRef) -> (Secret, bool) {
+        let Some(hex) = written.text().strip_prefix("sha256:") else { return (self.secret(at, written), false) };
+        match secret_ref::bytes_of_hex(hex) {
+            Some(digest) => (Secret::of(&digest), true),
+            None => {
+                self.problems.error(at, "is no digest: expected \"sha256:\" and 64 hexadecimal digits");
+                (Secret::new(""), false)
+            }
+        }
     }
 
     fn listen(&mut self, overrides: &Overrides) -> Vec<Listen> {

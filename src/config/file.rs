@@ -189,7 +189,7 @@ pub enum Access {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["key"]))]
 pub struct Client {
-    /// The key it presents: a literal, `env:NAME` or `file:/path`.
+    /// The key it presents: a literal, `env:NAME` or `file:/path`, or its digest, `sha256:` and 64 hexadecimal digits.
     pub key: Option<SecretRef>,
     /// Its route. Default: the default routes.
     pub route: Option<String>,

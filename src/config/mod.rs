@@ -16,6 +16,7 @@ pub mod default_file;
 pub mod diff;
 pub mod file;
 pub mod jsonc;
+pub mod jsonc_edit;
 mod lint;
 pub mod listen;
 mod name;

@@ -1,15 +1,17 @@
 //! Names to values: exact spelling first, then without regard to ASCII case.
 //!
-//! One table keyed by the lower-case name; a look-up costs one hash of the name asked for and no allocation.
+//! One table keyed by the hash of the folded name; a look-up costs one hash of the name asked for, one comparison for
+//! each of its values, and no allocation.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
-use smallvec::SmallVec;
+use crate::base::hash;
 
 /// A table of values by name; a name may have several.
 pub(super) struct Names<T> {
-    lower: HashMap<Box<[u8]>, Vec<Spelled<T>>, ahash::RandomState>,
+    folded: HashMap<u64, Vec<Spelled<T>>, BuildHasherDefault<Hashed>>,
 }
 
 struct Spelled<T> {
@@ -17,35 +19,55 @@ struct Spelled<T> {
     value: T,
 }
 
+/// Takes a hash as it is. The names of the table are the file's: no caller can crowd them.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash::of(self.0, bytes);
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
 impl<T> Default for Names<T> {
     fn default() -> Names<T> {
-        Names { lower: HashMap::default() }
+        Names { folded: HashMap::default() }
     }
 }
 
 impl<T> fmt::Debug for Names<T> {
     /// The order of a hash table says nothing, so only its size is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Names({})", self.lower.len())
+        write!(f, "Names({})", self.folded.len())
     }
 }
 
 impl<T> Names<T> {
     /// Adds a value under a name, behind those that are there.
     pub(super) fn insert(&mut self, name: &str, value: T) {
-        self.lower.entry(lower(name).as_slice().into()).or_default().push(Spelled { name: name.into(), value });
+        self.folded.entry(hash::folded(name.as_bytes())).or_default().push(Spelled { name: name.into(), value });
     }
 
     /// The values of a name: those spelled exactly so, else all that differ in case only.
+    #[inline]
     pub(super) fn get<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a T> {
-        let entries = self.lower.get(lower(name).as_slice()).map_or(&[][..], Vec::as_slice);
+        let entries = match self.folded.is_empty() {
+            true => &[][..],
+            false => self.folded.get(&hash::folded(name.as_bytes())).map_or(&[][..], Vec::as_slice),
+        };
         let exact = entries.iter().any(|entry| *entry.name == *name);
-        entries.iter().filter(move |entry| !exact || *entry.name == *name).map(|entry| &entry.value)
+        let is_asked = move |entry: &&Spelled<T>| match exact {
+            true => *entry.name == *name,
+            false => entry.name.eq_ignore_ascii_case(name),
+        };
+        entries.iter().filter(is_asked).map(|entry| &entry.value)
     }
-}
-
-fn lower(name: &str) -> SmallVec<[u8; 64]> {
-    name.bytes().map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

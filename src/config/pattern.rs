@@ -2,38 +2,53 @@
 
 /// A name that may hold `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Box<str>);
+pub struct Pattern {
+    text: Box<str>,
+    /// How many bytes stand before the first `*`.
+    literal: usize,
+}
 
 impl Pattern {
     /// From the text of the file.
     pub fn new(text: &str) -> Pattern {
-        Pattern(text.into())
+        Pattern { text: text.into(), literal: text.find('*').unwrap_or(text.len()) }
     }
 
     /// As written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether it holds a `*`.
     pub fn is_wildcard(&self) -> bool {
-        self.0.contains('*')
+        self.literal < self.text.len()
     }
 
     /// Whether `name` matches; upper and lower case are the same.
     pub fn matches(&self, name: &str) -> bool {
-        glob(self.0.as_bytes(), name.as_bytes(), |pattern, byte| pattern.eq_ignore_ascii_case(&byte))
+        self.begins(name, <[u8]>::eq_ignore_ascii_case, |pattern, byte| pattern.eq_ignore_ascii_case(&byte))
     }
 
     /// Whether `name` matches letter by letter.
     pub fn matches_exactly(&self, name: &str) -> bool {
-        glob(self.0.as_bytes(), name.as_bytes(), |pattern, byte| pattern == byte)
+        self.begins(name, |one, other| one == other, |pattern, byte| pattern == byte)
+    }
+
+    /// Nearly every pattern is a name or the beginning of one: that is compared at once, and what stars are for only
+    /// behind it.
+    fn begins(&self, name: &str, is: impl Fn(&[u8], &[u8]) -> bool, same: impl Fn(u8, u8) -> bool) -> bool {
+        let (start, rest) = self.text.as_bytes().split_at(self.literal);
+        match name.as_bytes().split_at_checked(self.literal) {
+            Some((name, _)) if !is(start, name) => false,
+            Some((_, name)) => rest == b"*" || glob(rest, name, same),
+            None => false,
+        }
     }
 
     /// Whether every name that `other` matches is matched by this one too. No is not certain, yes is: a `*` of `other`
     /// is read as a character that only a `*` can match. Letter by letter.
     pub fn covers(&self, other: &Pattern) -> bool {
-        glob(self.0.as_bytes(), other.0.as_bytes(), |pattern, byte| byte != b'*' && pattern == byte)
+        glob(self.text.as_bytes(), other.text.as_bytes(), |pattern, byte| byte != b'*' && pattern == byte)
     }
 }
 

@@ -111,6 +111,19 @@ fn variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, 
     }
 }
 
+/// The 32 bytes that 64 hexadecimal digits write.
+pub(super) fn bytes_of_hex(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,20 +101,38 @@ pub(super) struct Lookup {
     pub(super) providers: Names<ProviderIx>,
     /// Hash of a client's key to the client, sorted by hash.
     pub(super) clients: Box<[(u64, ClientIx)]>,
+    /// The same of clients of whose keys only the digests are known.
+    pub(super) hashed_clients: Box<[(u64, ClientIx)]>,
     /// Keyed per snapshot, so that a caller cannot choose where its guess falls.
     pub(super) hasher: ahash::RandomState,
 }
 
 impl Snapshot {
-    /// The client with this key, whether or not it may call now. A miss costs a comparison too.
+    /// The client with this key, whether or not it may call now. A miss costs a comparison too. Where the file holds
+    /// digests of keys, what none of its plain keys matches is digested once.
     pub fn client(&self, presented: &[u8]) -> Option<ClientIx> {
-        let hash = self.lookup.hasher.hash_one(presented);
-        let table = &self.lookup.clients;
-        let place = table.partition_point(|(known, _)| *known < hash);
+        let plain = self.client_of(&self.lookup.clients, presented);
+        if self.lookup.hashed_clients.is_empty() {
+            return plain;
+        }
+        // Both are looked for, whichever matches.
+        plain.or(self.client_of(&self.lookup.hashed_clients, &digest(presented)))
+    }
+
+    fn client_of(&self, table: &[(u64, ClientIx)], secret: &[u8]) -> Option<ClientIx> {
+        let hash = self.lookup.hasher.hash_one(secret);
+        // Hashes are spread evenly, so one stands close to where it would if they were spread exactly.
+        let mut place = ((u128::from(hash) * table.len() as u128) >> 64) as usize;
+        while place > 0 && table[place - 1].0 >= hash {
+            place -= 1;
+        }
+        while table.get(place).is_some_and(|(known, _)| *known < hash) {
+            place += 1;
+        }
         let mut matched = None;
         // Equal hashes are next to each other; where none is equal, its neighbour is compared.
         for (known, client) in table[place.min(table.len().saturating_sub(1))..].iter() {
-            if self.clients[usize::from(*client)].key.matches(presented) {
+            if self.clients[usize::from(*client)].key.matches(secret) {
                 matched = Some(*client);
             }
             if *known != hash {
@@ -149,6 +167,13 @@ impl Snapshot {
     pub fn keys_of(&self, provider: ProviderIx) -> impl Iterator<Item = (KeyIx, &Key)> {
         self.providers[usize::from(provider)].keys.clone().map(|key| (key, &self.keys[usize::from(key)]))
     }
+}
+
+/// What stands for a key in the file if the key itself is not to: SHA-256.
+pub fn digest(key: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key).as_ref());
+    digest
 }
 
 /// The admin address.
@@ -391,8 +416,10 @@ pub enum ProxyScheme {
 pub struct Client {
     /// Its name.
     pub name: Box<str>,
-    /// Its key.
+    /// Its key; the digest of it if `hashed`.
     pub key: Secret,
+    /// Whether the file holds the digest of its key only.
+    pub hashed: bool,
     /// Its route.
     pub route: Option<RouteIx>,
     /// Names it may ask for; nothing is all.

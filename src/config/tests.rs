@@ -111,6 +111,28 @@ fn the_contract_means_what_it_says() {
 }
 
 #[test]
+fn a_key_may_be_known_by_its_digest_alone() {
+    // SHA-256 of "sk-weir-1".
+    let hex: String = super::snapshot::digest(b"sk-weir-1").iter().map(|byte| format!("{byte:02X}")).collect();
+    let file = format!(r#"{{"clients": {{"a": {{"key": "plain"}}, "b": {{"key": "sha256:{hex}"}}}}}}"#);
+    let s = snapshot(&file);
+    assert_eq!((s.client(b"plain"), s.client(b"sk-weir-1")), (Some(0), Some(1)));
+    for wrong in [&b"sk-weir-2"[..], b"", hex.as_bytes(), format!("sha256:{hex}").as_bytes(), s.clients[1].key.expose()]
+    {
+        assert_eq!(s.client(wrong), None);
+    }
+    let shared = read_with(&file, true, &Overrides::default());
+    assert!(warnings(&shared).iter().any(|w| w.contains("clients.a.key")), "{:?}", warnings(&shared));
+    assert!(!warnings(&shared).iter().any(|w| w.contains("clients.b.key")), "a digest is no secret");
+    let twice = file.replace("plain", "sk-weir-1");
+    assert!(errors(&read(&twice))[0].contains("is the key of client \"a\" too"));
+    for wrong in ["", "00", &hex[1..], &format!("{hex}0"), &hex.replace(&hex[..1], "g")] {
+        let reading = read(&format!(r#"{{"clients": {{"b": {{"key": "sha256:{wrong}"}}}}}}"#));
+        assert!(errors(&reading)[0].contains("is no digest"), "{wrong}: {:?}", errors(&reading));
+    }
+}
+
+#[test]
 fn the_example_is_valid() {
     let reading = read(EXAMPLE);
     assert_eq!(errors(&reading), [""; 0]);

@@ -48,13 +48,27 @@ pub fn field_number(name: &str, value: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends the fields of a received head that go on to the next hop, name and value verbatim: not those that
-/// end here and not those that `drop` names. Works for requests and responses.
+/// end here and not those that `drop` names. Works for requests and responses. Neighbours whose lines are spelled as
+/// they would be written are copied in one piece.
 pub fn forward_fields(buf: &[u8], fields: &Fields, out: &mut Vec<u8>, drop: impl Fn(&Field) -> bool) {
+    let mut piece = 0..0;
     for field in fields.onward(buf).filter(|field| !drop(field)) {
-        for part in [field.name.of(buf), b": ", field.value.of(buf), CRLF] {
-            out.extend_from_slice(part);
+        let (name, value) = (field.name.range(), field.value.range());
+        let line = name.start..value.end + CRLF.len();
+        let is_spelled = buf.get(name.end..value.start) == Some(b": ") && buf.get(value.end..line.end) == Some(CRLF);
+        if is_spelled && piece.end == line.start {
+            piece.end = line.end;
+            continue;
+        }
+        out.extend_from_slice(&buf[piece]);
+        piece = if is_spelled { line } else { 0..0 };
+        if !is_spelled {
+            for part in [&buf[name], b": ", &buf[value], CRLF] {
+                out.extend_from_slice(part);
+            }
         }
     }
+    out.extend_from_slice(&buf[piece]);
 }
 
 /// The line before a chunk of `len` bytes: the bytes and how many of them are used. Zero would end the body.
