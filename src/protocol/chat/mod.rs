@@ -5,7 +5,7 @@
 //!
 //! What is the same to Chat is read as the same: a `content` of one text is a string, `max_tokens` is named as the model
 //! wants it, reasoning is `reasoning_content`, a stop word stands in a list, and of members of an answer that nobody
-//! here knows those of a whole answer's message are kept.
+//! here knows those of a whole answer's message are kept, unless they are null.
 
 pub mod error;
 pub mod fit;

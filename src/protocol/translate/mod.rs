@@ -15,7 +15,7 @@ mod whole;
 
 pub use any::{decode_request, encode_request, failure};
 pub use stage::{End, Seen};
-pub use stream::Stream;
+pub use stream::{Stream, may_lack_its_end};
 pub use whole::{Collector, read, write};
 
 use super::ir::{BadRequest, Names, Opening, Request};
