@@ -55,26 +55,22 @@ const BY: [Group; 4] = [Group::Client, Group::Provider, Group::Key, Group::Model
 
 fn totals(out: &mut Text, collector: &Collector) {
     let groups = collector.usage.groups((0, u32::MAX), &BY);
-    out.totals("weir_requests_total", "Exchanges that ended.", &groups, "outcome", |numbers| {
-        vec![("ok", numbers.ok), ("error", numbers.requests - numbers.ok)]
+    out.totals("weir_requests_total", "Exchanges that ended.", &groups, Some("outcome"), |numbers| {
+        vec![("ok", numbers.ok as f64), ("error", (numbers.requests - numbers.ok) as f64)]
     });
-    out.totals("weir_tokens_total", "Tokens, as upstreams said them.", &groups, "kind", |numbers| {
+    out.totals("weir_tokens_total", "Tokens, as upstreams said them.", &groups, Some("kind"), |numbers| {
         let tokens = &numbers.tokens;
         vec![
-            ("input", tokens.input),
-            ("output", tokens.output),
-            ("cache_read", tokens.cache_read),
-            ("cache_write", tokens.cache_write),
-            ("reasoning", tokens.reasoning),
+            ("input", tokens.input as f64),
+            ("output", tokens.output as f64),
+            ("cache_read", tokens.cache_read as f64),
+            ("cache_write", tokens.cache_write as f64),
+            ("reasoning", tokens.reasoning as f64),
         ]
     });
-    out.totals(
-        "weir_cost_nanodollars_total",
-        "What tokens cost, by the prices known, in billionths of a dollar.",
-        &groups,
-        "kind",
-        |numbers| vec![("all", numbers.cost_nanos)],
-    );
+    out.totals("weir_cost_dollars_total", "What tokens cost, by the prices known.", &groups, None, |numbers| {
+        vec![("", numbers.cost_nanos as f64 / 1e9)]
+    });
 }
 
 fn counters(out: &mut Text, collector: &Collector) {
@@ -89,8 +85,8 @@ fn counters(out: &mut Text, collector: &Collector) {
             m.sample("", &[("outcome", outcome.name())], collector.sum(|tally| tally.failed[place].get()));
         }
     });
-    out.cores("weir_sessions", "gauge", "Connections of clients.", collector, |tally| tally.sessions_open.get());
-    out.cores("weir_streams", "gauge", "Streamed answers under way.", collector, |tally| tally.streams_open.get());
+    out.cores("weir_sessions_open", "gauge", "Connections of clients.", collector, |tally| tally.sessions_open.get());
+    out.cores("weir_streams_open", "gauge", "Streamed answers under way.", collector, |tally| tally.streams_open.get());
     for (name, help, count) in COUNTERS {
         out.cores(name, "counter", help, collector, count);
     }
@@ -129,8 +125,8 @@ impl Text {
         name: &'static str,
         help: &str,
         groups: &BTreeMap<Vec<Arc<str>>, Numbers>,
-        label: &str,
-        values: impl Fn(&Numbers) -> Vec<(&'static str, u64)>,
+        label: Option<&str>,
+        values: impl Fn(&Numbers) -> Vec<(&'static str, f64)>,
     ) {
         self.metric(name, "counter", help, |m| {
             for (names, numbers) in groups {
@@ -138,7 +134,7 @@ impl Text {
                     BY.iter().zip(names).map(|(group, name)| (group.name(), &**name)).collect();
                 for (kind, value) in values(numbers) {
                     labels.truncate(BY.len());
-                    labels.push((label, kind));
+                    labels.extend(label.map(|label| (label, kind)));
                     m.sample("", &labels, value);
                 }
             }
@@ -245,7 +241,8 @@ mod tests {
             "# TYPE weir_requests_total counter",
             "weir_requests_total{client=\"alice\",provider=\"deepseek\",key=\"second\",model=\"deepseek-chat\",outcome=\"ok\"} 1",
             "weir_tokens_total{client=\"alice\",provider=\"deepseek\",key=\"second\",model=\"a\\\"b\\\\c\\nd\u{fffd}\",kind=\"output\"} 3",
-            "weir_sessions{core=\"0\"} 3",
+            "weir_cost_dollars_total{client=\"alice\",provider=\"deepseek\",key=\"second\",model=\"deepseek-chat\"} 0",
+            "weir_sessions_open{core=\"0\"} 3",
             "weir_responses_total{class=\"2xx\"} 2",
             "weir_exchange_seconds_bucket{le=\"0.000512\"} 0",
             "weir_exchange_seconds_bucket{le=\"0.001024\"} 2",
@@ -280,5 +277,70 @@ mod tests {
             }
         }
         assert!(text.ends_with('\n'));
+    }
+
+    /// https://prometheus.io/docs/practices/naming: a prefix, base units, `_total` on counters and on nothing else.
+    #[test]
+    fn names_follow_the_conventions() {
+        let (mut teller, mut collector) = collector();
+        teller.tell(&exchange(1));
+        collector.drain();
+        let text = text(&collector, &FACTS);
+        let mut help = "";
+        for line in text.lines() {
+            if let Some(said) = line.strip_prefix("# HELP ") {
+                help = said;
+            } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|head| head.split_once(' ')) {
+                assert!(help.strip_prefix(name).is_some_and(|words| words.len() > 8), "{name} has no HELP");
+                assert!(name.starts_with("weir_"), "{name}");
+                assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
+                assert!(kind != "histogram" || name.ends_with("_seconds"), "{name} has no unit");
+                for scaled in ["_ms", "_us", "_nanos", "_milli", "_kb"] {
+                    assert!(!name.contains(scaled), "{name} is not in a base unit");
+                }
+            }
+        }
+    }
+
+    /// Each metric that the dashboard asks for is one of the exposition.
+    #[test]
+    fn the_dashboard_asks_for_metrics_that_exist() {
+        let (mut teller, mut collector) = collector();
+        teller.tell(&exchange(1));
+        collector.drain();
+        let text = text(&collector, &FACTS);
+        let samples: std::collections::HashSet<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.split(['{', ' ']).next().unwrap_or_default())
+            .collect();
+        let dashboard = include_str!("../../scripts/grafana-dashboard.json");
+        let dashboard: serde_json::Value = serde_json::from_str(dashboard).expect("JSON");
+        let mut asked = Vec::new();
+        expressions(&dashboard, &mut asked);
+        assert!(asked.len() > 20, "{} expressions", asked.len());
+        for expression in asked {
+            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let mut named = words.filter(|word| word.starts_with("weir_")).peekable();
+            assert!(named.peek().is_some(), "{expression} asks for nothing of weir");
+            for word in named {
+                assert!(samples.contains(word), "{word} of {expression} is not there");
+            }
+        }
+    }
+
+    fn expressions<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+        match value {
+            serde_json::Value::Object(members) => {
+                for (name, value) in members {
+                    match value.as_str() {
+                        Some(text) if name == "expr" || text.starts_with("label_values(") => found.push(text),
+                        _ => expressions(value, found),
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| expressions(item, found)),
+            _ => {}
+        }
     }
 }

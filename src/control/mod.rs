@@ -26,6 +26,7 @@ mod stall;
 mod stamp;
 mod succession;
 mod usage;
+mod web;
 
 #[cfg(test)]
 mod tests;

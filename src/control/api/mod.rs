@@ -14,7 +14,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Extension, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, body::Bytes};
 use serde::Deserialize;
@@ -22,13 +22,14 @@ use serde_json::{Value, json};
 
 use crate::config::{Problem, Severity};
 use crate::control::auth::{Caller, Denied, host_is_ours};
-use crate::control::{Shared, discover, probe, random, reload, unix_ms};
+use crate::control::{Shared, discover, probe, random, reload, unix_ms, web};
 use crate::limits;
 
 /// Every endpoint, behind the gate.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(page))
+        .route("/", get(web::page))
+        .route("/assets/{build}/{*path}", get(web::asset))
         .route("/health", get(status::health))
         .route("/metrics", get(status::exposition))
         .route("/api/login", post(login))
@@ -90,10 +91,11 @@ async fn gate(
         Err(denied) => Failure::from(denied).into_response(),
     };
     let headers = answer.headers_mut();
+    // What may be kept, the files of the page, says so itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in [
-        (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (header::CONTENT_SECURITY_POLICY, web::POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -115,18 +117,15 @@ fn admit(shared: &Shared, caller: Caller, request: &Request) -> Result<(), Denie
         return Err(Denied::Host);
     }
     match request.uri().path() {
-        // The page holds nothing, and login brings its own credential.
+        // The page and its files hold nothing, and login brings its own credential.
         "/" | "/api/login" => return Ok(()),
+        path if path.starts_with("/assets/") => return Ok(()),
         // Probes on this machine need no credential: what they learn is no secret here.
         "/health" if local => return Ok(()),
         _ => {}
     }
     let snapshot = shared.snapshot.load();
     shared.door().admit(caller, request.method(), request.headers(), snapshot.admin.password.as_ref(), unix_ms())
-}
-
-async fn page() -> Html<&'static str> {
-    Html(include_str!("page.html"))
 }
 
 /// What login takes. Its text is a secret: no `Debug`.

@@ -23,10 +23,15 @@ mod tool_out;
 mod turn_out;
 mod usage;
 
+#[cfg(test)]
+#[path = "laws_test.rs"]
+mod laws_test;
+
 pub use stream_in::Stream;
 pub use stream_out::Encoder;
 
 use super::Dialect;
+use super::ir::seal::{Seal, SealKind};
 use super::ir::{
     BadRequest, BadUpstream, Decode, Destination, Encode, Event, Failure, Opening, Outgoing, Request, Response, Stop,
 };
@@ -82,6 +87,11 @@ fn stop_words(stop: Stop<'_>) -> (&'static str, Option<Escaped<'_>>) {
         Stop::Filter | Stop::Refusal => ("refusal", None),
         Stop::Pause => ("pause_turn", None),
     }
+}
+
+/// Whether the seal is of a kind that Anthropic does not have: it signs no calls, and would refuse such a block.
+fn is_sealed_call(seal: &Seal<'_>) -> bool {
+    (seal.origin, seal.kind) == (Dialect::Anthropic, SealKind::Call)
 }
 
 /// Appends the id of a call that its vendor gave none.

@@ -1,14 +1,5 @@
 use super::*;
-use crate::protocol::anthropic::Anthropic;
 use crate::protocol::failure::Fault;
-use crate::protocol::ir::laws;
-
-const TOOLS: &str = include_str!("../../../tests/golden/anthropic/upstream_tools.json");
-
-#[test]
-fn the_laws_hold_for_answers() {
-    laws::answers_in::<Anthropic>(&[TOOLS, r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#]);
-}
 
 #[test]
 fn conversion_44_an_error_with_a_good_status_is_one() {

@@ -55,11 +55,17 @@ impl Blocks<'_> {
                 self.begin(b"{\"type\":\"thinking\",\"thinking\":\"");
                 self.out.extend_from_slice(text.bytes());
                 self.out.extend_from_slice(b"\",\"signature\":\"");
-                match seal {
+                // What is encrypted as a whole signs no text: it follows as a block of its own.
+                let (signature, redacted) = match seal {
+                    Some(seal) if (seal.origin, seal.kind) == (Dialect::Anthropic, SealKind::Encrypted) => (None, true),
+                    seal => (seal.as_ref(), false),
+                };
+                match signature {
                     Some(seal) => seal.write(Dialect::Anthropic, self.out),
                     None => self.out.extend_from_slice(super::UNSIGNED),
                 }
                 self.out.extend_from_slice(b"\"}");
+                self.seal(seal.as_ref().filter(|_| redacted));
             }
             Whole::ToolCall(call) => self.call(call),
             Whole::Media { media_type, base64 } => {
@@ -104,7 +110,7 @@ impl Blocks<'_> {
 
     /// A block of its own for a seal beside which nothing is said.
     fn seal(&mut self, seal: Option<&Seal<'_>>) {
-        let Some(seal) = seal.filter(|seal| !seal.data.is_empty()) else { return };
+        let Some(seal) = seal.filter(|seal| !seal.data.is_empty() && !super::is_sealed_call(seal)) else { return };
         match (seal.origin, seal.kind) {
             (Dialect::Anthropic, SealKind::Signature) => {
                 self.begin(b"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"");
@@ -134,7 +140,7 @@ impl Blocks<'_> {
 
 /// Appends a foreign block with its deltas in it: JSON text becomes `input`, text goes behind the member that it is
 /// more of, and any other value takes its place.
-fn joined(raw: &Json<'_>, more: &[Json<'_>], out: &mut Vec<u8>) {
+pub(super) fn joined(raw: &Json<'_>, more: &[Json<'_>], out: &mut Vec<u8>) {
     if more.is_empty() {
         out.extend_from_slice(raw.bytes());
         return;

@@ -1,8 +1,8 @@
 use super::*;
-use crate::protocol::anthropic::{Anthropic, Encoder};
+use crate::protocol::anthropic::Encoder;
 use crate::protocol::ir::assemble::{Assembler, Response};
 use crate::protocol::ir::grammar::Grammar;
-use crate::protocol::ir::{Opening, StreamEncoder, laws};
+use crate::protocol::ir::{Opening, StreamEncoder};
 use crate::sse::Splitter;
 
 const TOOLS: &str = include_str!("../../../tests/golden/anthropic/upstream_tools.sse");
@@ -188,20 +188,6 @@ fn stop_reasons_are_read() {
         let delta = format!(r#"{{"type":"message_delta","delta":{{"stop_reason":"{word}"}}}}"#);
         assert_eq!(told(&data(&[START, &delta])).0, format!("start(m,c) {stop} end"), "{word}");
     }
-}
-
-#[test]
-fn the_laws_hold_for_streams() {
-    laws::stream_in::<Stream>(&[TOOLS, OVERLOADED]);
-}
-
-#[test]
-fn a_stream_and_a_whole_answer_are_one() {
-    // Foreign parts come in other pieces.
-    let start = TOOLS.find("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":3").unwrap();
-    let end = TOOLS.find("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":5").unwrap();
-    let stream = [&TOOLS[..start], &TOOLS[end..]].concat();
-    laws::tells_the_same::<Anthropic>(&stream, include_str!("../../../tests/golden/anthropic/upstream_tools.json"));
 }
 
 /// What a stream says, put together.

@@ -241,14 +241,17 @@ impl Message {
     fn close(&mut self, out: &mut Vec<u8>) {
         match self.part {
             Part::Thought if self.begun => {
+                // What is encrypted as a whole signs no text: it follows as a block of its own.
+                let redacted = self.own == Some(SealKind::Encrypted);
+                let signature = std::mem::take(&mut self.seal);
                 // Readers keep no reasoning without a signature, and weir wants it back (conversion.md 17, 19).
-                let mut signature = std::mem::take(&mut self.seal);
-                if signature.is_empty() {
-                    signature.extend_from_slice(super::UNSIGNED);
-                }
-                self.delta(b"signature_delta\",\"signature\":\"", &signature, out);
+                let told = if redacted || signature.is_empty() { super::UNSIGNED } else { &signature };
+                self.delta(b"signature_delta\",\"signature\":\"", told, out);
                 self.seal = signature;
                 self.stop(out);
+                if redacted {
+                    self.sealed(out);
+                }
             }
             Part::Thought => self.sealed(out),
             Part::Call { free, fed } => {
@@ -272,6 +275,9 @@ impl Message {
     }
 
     fn keep(&mut self, seal: &Seal<'_>) {
+        if super::is_sealed_call(seal) {
+            return;
+        }
         if self.seal.is_empty() {
             self.own = (seal.origin == Dialect::Anthropic).then_some(seal.kind);
             seal.write(Dialect::Anthropic, &mut self.seal);

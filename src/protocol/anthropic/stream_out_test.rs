@@ -297,8 +297,3 @@ fn images_are_shown_and_free_text_is_wrapped() {
         r#"+0"text","" 0"![image](data:image/png;base64,iVBO)" -0 +1"tool_use","c","patch",{} 1"{\"input\":\"" 1"a\\n\\\"b" 1"c" 1"\"}" -1 "tool_use",null"#
     );
 }
-
-#[test]
-fn any_answer_is_written_in_whole_frames_with_one_end() {
-    crate::protocol::ir::laws::stream_out::<Encoder>(Framing::Sse, |frame| frame.event == b"message_stop");
-}

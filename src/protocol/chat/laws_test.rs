@@ -1,9 +1,16 @@
+//! What the laws of the pivot have to know of Chat.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
 use super::*;
 use crate::protocol::ir::assemble::{Assembler, Whole};
-use crate::protocol::ir::laws::{self, said::Answer};
+use crate::protocol::ir::laws::Lawful;
+use crate::protocol::ir::laws::said::Answer;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{Json, Part, Role, Seal, Stop, StreamDecoder, Text, Turn};
-use crate::sse::{Framing, Splitter};
+use crate::sse::{Frame, Framing, Splitter};
 
 macro_rules! golden {
     ($name:literal) => {
@@ -11,45 +18,56 @@ macro_rules! golden {
     };
 }
 
-const STREAMS: [&str; 6] = [
-    golden!("stream-text.sse"),
-    golden!("stream-parallel-tools.sse"),
-    golden!("stream-thinking.sse"),
-    golden!("stream-image.sse"),
-    golden!("stream-error.sse"),
-    golden!("stream-cut.sse"),
-];
-const RESPONSES: [&str; 3] =
-    [golden!("response-text.json"), golden!("response-parallel-tools.json"), golden!("response-thinking.json")];
-const REQUESTS: [&str; 4] = [
-    golden!("request-text.json"),
-    golden!("request-tools.json"),
-    golden!("request-media.json"),
-    golden!("request-thinking.json"),
-];
+impl Lawful for Chat {
+    const STREAMS: &'static [&'static str] = &[
+        golden!("stream-text.sse"),
+        golden!("stream-parallel-tools.sse"),
+        golden!("stream-thinking.sse"),
+        golden!("stream-image.sse"),
+        golden!("stream-error.sse"),
+        golden!("stream-cut.sse"),
+    ];
+    const ANSWERS: &'static [&'static str] =
+        &[golden!("response-text.json"), golden!("response-parallel-tools.json"), golden!("response-thinking.json")];
+    const REQUESTS: &'static [&'static str] = &[
+        golden!("request-text.json"),
+        golden!("request-tools.json"),
+        golden!("request-media.json"),
+        golden!("request-thinking.json"),
+    ];
+    const FRAMINGS: &'static [Framing] = &[Framing::Sse];
 
-#[test]
-fn decoders_keep_the_laws() {
-    laws::stream_in::<Stream>(&STREAMS);
-    laws::answers_in::<Chat>(&RESPONSES);
-    laws::requests_in::<Chat>(&REQUESTS);
-}
+    fn same() -> Vec<(Cow<'static, str>, &'static str)> {
+        Self::STREAMS.iter().map(|stream| (*stream).into()).zip(Self::ANSWERS.iter().copied()).collect()
+    }
 
-#[test]
-fn streams_keep_the_laws() {
-    laws::stream_out::<Encoder>(Framing::Sse, |frame| frame.data == b"[DONE]");
-    laws::streams_return::<Chat>(|answer| normal(answer, false));
-}
+    fn is_end(frame: &Frame<'_>) -> bool {
+        frame.data == b"[DONE]"
+    }
 
-#[test]
-fn answers_keep_the_laws() {
-    laws::answers_return::<Chat>(|answer| normal(answer, true));
-    for (stream, response) in STREAMS.iter().zip(RESPONSES) {
-        laws::tells_the_same::<Chat>(stream, response);
+    fn normal_stream(answer: &mut Answer) {
+        normal(answer, false);
+    }
+
+    fn normal_answer(answer: &mut Answer) {
+        normal(answer, true);
+    }
+
+    fn normal_request(request: &mut Request<'_>) {
+        normal_request(request);
+    }
+
+    fn next(answer: Value) -> Value {
+        let message = answer["choices"][0]["message"].clone();
+        json!({"model": "m", "messages": [{"role": "user", "content": "hi"}, message]})
+    }
+
+    fn keeps(_: &Whole) -> bool {
+        true
     }
 }
 
-/// The answer that a stream of [`STREAMS`] tells.
+/// The answer that a stream tells.
 fn assembled(stream: &str) -> Response {
     let (mut decoder, mut assembler) = (Stream::default(), Assembler::new(1 << 20));
     let mut sink = |event: Event<'_>| assembler.event(&event).expect("it is small");
@@ -65,8 +83,8 @@ fn assembled(stream: &str) -> Response {
 fn conversion_53_a_stream_makes_a_whole_answer_with_calls_and_usage() {
     let mut body = Vec::new();
     response_out::response(&assembled(golden!("stream-parallel-tools.sse")), &Opening::default(), &mut body);
-    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-    let whole: serde_json::Value = serde_json::from_str(golden!("response-parallel-tools.json")).expect("JSON");
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    let whole: Value = serde_json::from_str(golden!("response-parallel-tools.json")).expect("JSON");
     for path in ["/choices", "/usage", "/model"] {
         assert_eq!(body.pointer(path), whole.pointer(path));
     }
@@ -82,24 +100,6 @@ fn conversion_58_cached_tokens_are_told_with_a_stream_and_without() {
     };
     response_in::response(golden!("response-text.json").as_bytes(), sink).expect("it is an answer");
     assert_eq!((assembled(golden!("stream-text.sse")).usage, whole.cache_read), (whole, Some(4)));
-}
-
-#[test]
-fn requests_keep_the_laws() {
-    laws::requests_return::<Chat>(normal_request);
-    laws::requests_are_said::<Chat>();
-    laws::bodies_return::<Chat>(&REQUESTS, |_| {});
-}
-
-#[test]
-fn an_answer_may_be_sent_back() {
-    laws::replays::<Chat>(
-        |answer| {
-            let message = answer["choices"][0]["message"].clone();
-            serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "hi"}, message]})
-        },
-        |_| true,
-    );
 }
 
 /// A result is a turn of its own, and a failed one says so in words; of seals Chat takes back its own.

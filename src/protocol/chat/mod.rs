@@ -28,7 +28,7 @@ mod usage_out;
 
 #[cfg(test)]
 #[path = "laws_test.rs"]
-mod laws;
+mod laws_test;
 
 use super::Dialect;
 use super::ir::{

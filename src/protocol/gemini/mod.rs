@@ -60,5 +60,5 @@ impl Encode for Gemini {
 }
 
 #[cfg(test)]
-#[path = "gemini_test.rs"]
-mod tests;
+#[path = "laws_test.rs"]
+mod laws_test;

@@ -1,17 +1,20 @@
-//! What holds for every protocol: each law is a function that a protocol's tests call in one line (design §10).
+//! What holds for every protocol: each law is one function, asked of all protocols of the table [`laws`] (design §10).
 //!
-//! `stream_in`, `answers_in`, `requests_in`: decoders keep the grammar and do not panic, on samples in any pieces, cut
-//! anywhere, bent and broken. `stream_out`: an encoder writes whole frames of JSON and its end mark exactly once, and
-//! never after a failure. `answers_return`, `streams_return`, `requests_return`: what is written is read as what it
-//! was, up to the protocol's own normalisation; once more, with none. `bodies_return`: a sample comes back as it is.
-//! `requests_are_said`: whatever another dialect asks for is said in words that the protocol itself understands.
-//! `tells_the_same`: a stream and a whole answer are one. `replays`: an answer may be sent back, seals and all.
+//! A protocol gives its samples and says what it has no words for ([`Lawful`]). `stream_in`, `answers_in`, `requests_in`:
+//! decoders keep the grammar and do not panic, on samples in any pieces, cut anywhere, bent and broken. `stream_out`: an
+//! encoder writes whole frames of JSON and its end mark exactly once, and never after a failure. `answers_return`,
+//! `streams_return`, `requests_return`: what is written is read as what it was, up to the protocol's own normalisation;
+//! once more, with none. `bodies_return`: a sample comes back as it is. `requests_are_said`: whatever another dialect
+//! asks for is said in words that the protocol itself understands. `tells_the_same`: a stream and a whole answer are
+//! one. `replays`: an answer may be sent back, seals and all.
 //!
 //! How many cases are tried is `PROPTEST_CASES`, else few enough that nobody waits for them.
 
 pub(in crate::protocol) mod asked;
 pub(in crate::protocol) mod bent;
 pub(in crate::protocol) mod said;
+
+use std::borrow::Cow;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestCaseResult, TestRng, TestRunner};
@@ -23,6 +26,119 @@ use super::grammar::Grammar;
 use super::*;
 use crate::json;
 use crate::sse::{FrameKind, Framing, Splitter};
+
+/// A protocol, and what the laws have to know of it.
+pub(in crate::protocol) trait Lawful: Decode + Encode {
+    /// Streams of an upstream; whole ones, and such as break off.
+    const STREAMS: &'static [&'static str];
+    /// Whole answers of an upstream, errors among them.
+    const ANSWERS: &'static [&'static str];
+    /// Requests of a client.
+    const REQUESTS: &'static [&'static str];
+    /// Those of them that are said again as they were.
+    const BODIES: &'static [&'static str] = Self::REQUESTS;
+    /// How a client's stream may be framed.
+    const FRAMINGS: &'static [Framing];
+
+    /// Streams and whole answers that say the same.
+    fn same() -> Vec<(Cow<'static, str>, &'static str)>;
+    /// Whether the frame is the dialect's end mark.
+    fn is_end(frame: &Frame<'_>) -> bool;
+    /// Takes off what a stream has no words for, and puts together what it does not keep apart.
+    fn normal_stream(answer: &mut Answer);
+    /// The same of a whole answer.
+    fn normal_answer(answer: &mut Answer) {
+        Self::normal_stream(answer);
+    }
+    /// The same of a request.
+    fn normal_request(request: &mut Request<'_>);
+    /// The same of a body.
+    fn normal_body(_: &mut Value) {}
+    /// The request that sends an answer's body back.
+    fn next(answer: Value) -> Value;
+    /// Whether the seal of this part of an answer comes back in it.
+    fn keeps(part: &Whole) -> bool;
+}
+
+/// What reads the protocol's streams.
+type In<P> = <P as Decode>::Stream;
+
+/// Each law for each protocol; one more protocol is a line at the end.
+macro_rules! laws {
+    ($($name:ident: $protocol:ty;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn streams_are_read_in_any_pieces_and_whatever_they_hold() {
+                stream_in::<$protocol>();
+            }
+
+            #[test]
+            fn answers_are_read_or_are_none() {
+                answers_in::<$protocol>();
+            }
+
+            #[test]
+            fn requests_are_read_or_refused() {
+                requests_in::<$protocol>();
+            }
+
+            #[test]
+            fn conversion_04_13_streams_are_whole_frames_with_one_end() {
+                stream_out::<$protocol>();
+            }
+
+            #[test]
+            fn conversion_58_streams_come_back() {
+                streams_return::<$protocol>();
+            }
+
+            #[test]
+            fn conversion_58_answers_come_back() {
+                answers_return::<$protocol>();
+            }
+
+            #[test]
+            fn conversion_53_58_68_a_stream_and_a_whole_answer_tell_the_same() {
+                tells_the_same::<$protocol>();
+            }
+
+            #[test]
+            fn requests_come_back() {
+                requests_return::<$protocol>();
+            }
+
+            #[test]
+            fn conversion_31_36_bodies_come_back() {
+                bodies_return::<$protocol>();
+            }
+
+            #[test]
+            fn requests_of_all_dialects_are_said() {
+                requests_are_said::<$protocol>();
+            }
+
+            #[test]
+            fn conversion_16_18_64_answers_may_be_sent_back() {
+                replays::<$protocol>();
+            }
+        })*
+
+        #[test]
+        fn every_protocol_is_asked() {
+            assert_eq!([$(<$protocol as Decode>::DIALECT),*], Dialect::ALL);
+        }
+    };
+}
+
+laws! {
+    chat: crate::protocol::chat::Chat;
+    responses: crate::protocol::responses::Responses;
+    anthropic: crate::protocol::anthropic::Anthropic;
+    gemini: crate::protocol::gemini::Gemini;
+    ollama: crate::protocol::ollama::Ollama;
+}
 
 const CASES: u32 = 48;
 const BYTES_MAX: usize = 1 << 24;
@@ -98,35 +214,34 @@ fn read<'a, S: StreamDecoder>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Res
 }
 
 /// Samples come in any pieces, cut anywhere, bent and broken; and so does garbage.
-pub(in crate::protocol) fn stream_in<S: StreamDecoder>(samples: &[&str]) {
-    for sample in samples {
+fn stream_in<P: Lawful>() {
+    for sample in P::STREAMS {
         let bytes = sample.as_bytes();
-        let whole = read::<S>([bytes]).expect("it keeps the grammar");
-        assert_eq!(read::<S>(bytes.chunks(1)).expect("it keeps the grammar"), whole, "byte by byte: {sample}");
+        let whole = read::<In<P>>([bytes]).expect("it keeps the grammar");
+        assert_eq!(read::<In<P>>(bytes.chunks(1)).expect("it keeps the grammar"), whole, "byte by byte: {sample}");
         for at in 0..bytes.len() {
             let (one, other) = bytes.split_at(at);
-            assert_eq!(read::<S>([one, other]).expect("it keeps the grammar"), whole, "parted at {at}: {sample}");
-            let cut = read::<S>([one]).expect("it keeps the grammar");
+            assert_eq!(read::<In<P>>([one, other]).expect("it keeps the grammar"), whole, "parted at {at}: {sample}");
+            let cut = read::<In<P>>([one]).expect("it keeps the grammar");
             if let (Some(Ok(cut)), Some(Ok(whole))) = (&cut.outcome, &whole.outcome) {
                 assert_eq!(cut.parts, whole.parts, "cut at {at}, it looks whole: {sample}");
             }
         }
     }
-    let samples: Vec<String> = samples.iter().map(|sample| (*sample).to_owned()).collect();
-    ask(&bent::stream(samples, S::FRAMING), |bytes| {
-        let whole = read::<S>([&*bytes])?;
-        prop_assert_eq!(read::<S>(bytes.chunks(7))?, whole);
+    ask(&bent::stream(P::STREAMS, In::<P>::FRAMING), |bytes| {
+        let whole = read::<In<P>>([&*bytes])?;
+        prop_assert_eq!(read::<In<P>>(bytes.chunks(7))?, whole);
         Ok(())
     });
 }
 
 /// Whole answers, bent and broken, are told in the grammar or are none.
-pub(in crate::protocol) fn answers_in<P: Decode>(samples: &[&str]) {
-    for sample in samples {
+fn answers_in<P: Lawful>() {
+    for sample in P::ANSWERS {
         let answer = whole::<P>(sample.as_bytes()).expect("it keeps the grammar");
         assert!(answer.is_some_and(|told| told.outcome.is_some()), "it is an answer: {sample}");
     }
-    ask(&bent::body(samples.iter().map(|sample| (*sample).to_owned()).collect()), |body| {
+    ask(&bent::body(P::ANSWERS), |body| {
         whole::<P>(&body)?;
         for status in [200, 400, 429, 503] {
             let failure = P::failure(status, &body);
@@ -151,21 +266,25 @@ fn whole<P: Decode>(body: &[u8]) -> Result<Option<Told>, TestCaseError> {
 }
 
 /// A stream and a whole answer that say the same are told the same, whatever their ids.
-pub(in crate::protocol) fn tells_the_same<P: Decode>(stream: &str, body: &str) {
-    let one = read::<P::Stream>([stream.as_bytes()]).expect("it keeps the grammar");
-    let other = whole::<P>(body.as_bytes()).expect("it keeps the grammar").expect("it is an answer");
-    let answer = |told: Told| {
-        let mut answer = Answer::of(&told.outcome.expect("it ends").expect("it is whole"));
-        canonical(&mut answer.parts);
-        answer.id = Text::default();
-        answer
-    };
-    assert_eq!(answer(one), answer(other));
+fn tells_the_same<P: Lawful>() {
+    let pairs = P::same();
+    assert!(!pairs.is_empty());
+    for (stream, body) in pairs {
+        let one = read::<In<P>>([stream.as_bytes()]).expect("it keeps the grammar");
+        let other = whole::<P>(body.as_bytes()).expect("it keeps the grammar").expect("it is an answer");
+        let answer = |told: Told| {
+            let mut answer = Answer::of(&told.outcome.expect("it ends").expect("it is whole"));
+            canonical(&mut answer.parts);
+            answer.id = Text::default();
+            answer
+        };
+        assert_eq!(answer(one), answer(other));
+    }
 }
 
 /// Requests, bent and broken, are read or refused by a member's name; what is read can be said again or is refused.
-pub(in crate::protocol) fn requests_in<P: Decode + Encode>(samples: &[&str]) {
-    ask(&bent::body(samples.iter().map(|sample| (*sample).to_owned()).collect()), |body| {
+fn requests_in<P: Lawful>() {
+    ask(&bent::body(P::REQUESTS), |body| {
         if json::value(&body).is_err() {
             return Ok(());
         }
@@ -208,16 +327,16 @@ fn answered<P: Encode>(answer: &Answer) -> Vec<u8> {
     body
 }
 
-/// What is asked in the protocol's own words is read as it was, but for what `normalise` does to both; and nothing is
+/// What is asked in the protocol's own words is read as it was, but for what normalising does to both; and nothing is
 /// dropped the second time.
-pub(in crate::protocol) fn requests_return<P: Decode + Encode>(normalise: impl Fn(&mut Request<'_>)) {
+fn requests_return<P: Lawful>() {
     ask(&asked::request(<P as Encode>::DIALECT), |request| {
         let Some(out) = written::<P>(&request)? else { return Ok(()) };
         let read = again::<P>(&out.body, &request)?;
         let (mut one, mut other) = (request.clone(), read.clone());
         for request in [&mut one, &mut other] {
             canonical_request(request);
-            normalise(request);
+            P::normal_request(request);
         }
         prop_assert_eq!(other, one, "{}", String::from_utf8_lossy(&out.body));
         let once_more = written::<P>(&read)?.expect("what was said can be said");
@@ -227,15 +346,15 @@ pub(in crate::protocol) fn requests_return<P: Decode + Encode>(normalise: impl F
     });
 }
 
-/// A body that is read and said again to the same protocol says the same, but for what `normalise` does to both.
-pub(in crate::protocol) fn bodies_return<P: Decode + Encode>(samples: &[&str], normalise: impl Fn(&mut Value)) {
-    for sample in samples {
+/// A body that is read and said again to the same protocol says the same, but for what normalising does to both.
+fn bodies_return<P: Lawful>() {
+    for sample in P::BODIES {
         let request = asked::<P>(sample.as_bytes(), false).unwrap_or_else(|bad| panic!("{bad:?}: {sample}"));
         let out = written::<P>(&request).expect("an object").expect("what was said can be said");
         assert!(out.dropped.is_empty(), "{:?} of {sample}", out.dropped);
         let value = |body: &[u8]| {
             let mut value: Value = serde_json::from_slice(body).expect("JSON");
-            normalise(&mut value);
+            P::normal_body(&mut value);
             value
         };
         let (said, expected) = (value(&out.body), value(sample.as_bytes()));
@@ -244,7 +363,7 @@ pub(in crate::protocol) fn bodies_return<P: Decode + Encode>(samples: &[&str], n
 }
 
 /// Requests of all dialects are said in a way that the protocol itself understands.
-pub(in crate::protocol) fn requests_are_said<P: Decode + Encode>() {
+fn requests_are_said<P: Lawful>() {
     for origin in Dialect::ALL {
         ask(&asked::request(origin), |request| {
             if let Some(out) = written::<P>(&request)? {
@@ -260,12 +379,18 @@ fn opening(framing: Framing) -> Opening {
     Opening { id: "1".into(), created_unix_s: 7, include_usage: true, framing: Some(framing), ..Opening::default() }
 }
 
-/// Whatever is told is written as whole frames of JSON. `ends` knows the dialect's end mark: it comes once, at the end,
-/// and never with a failure, which may come at any time.
-pub(in crate::protocol) fn stream_out<E: StreamEncoder>(framing: Framing, ends: impl Fn(&Frame<'_>) -> bool) {
+/// Whatever is told is written as whole frames of JSON. The dialect's end mark comes once, at the end, and never with a
+/// failure, which may come at any time.
+fn stream_out<P: Lawful>() {
+    for framing in P::FRAMINGS {
+        stream_framed::<P>(*framing);
+    }
+}
+
+fn stream_framed<P: Lawful>(framing: Framing) {
     let values = (said::answer(), said::order(Mix::Everything), any::<bool>(), any::<prop::sample::Index>());
     ask(&values, |(answer, order, fails, place)| {
-        let (mut encoder, mut out, mut events) = (E::new(opening(framing)), Vec::new(), 0);
+        let (mut encoder, mut out, mut events) = (<P as Encode>::Stream::new(opening(framing)), Vec::new(), 0);
         said::tell(&answer, &order, &mut |_| events += 1);
         let (mut nth, failing) = (0, place.index(events));
         said::tell(&answer, &order, &mut |event| {
@@ -286,7 +411,7 @@ pub(in crate::protocol) fn stream_out<E: StreamEncoder>(framing: Framing, ends: 
         let mut bad = None;
         let mut frame = |frame: Frame<'_>| {
             if frame.kind == FrameKind::Data {
-                last = ends(&frame);
+                last = P::is_end(&frame);
                 marks += usize::from(last);
                 if frame.data != b"[DONE]" && json::value(frame.data).is_err() {
                     bad = Some(String::from_utf8_lossy(frame.data).into_owned());
@@ -305,9 +430,9 @@ fn failure() -> Failure<'static> {
     Failure { fault: crate::protocol::failure::Fault::Overloaded, message: "no \"room\"".into(), code: "x".into() }
 }
 
-/// A whole answer is read as it was written, but for what `normalise` does to both; and once more, as it is.
-pub(in crate::protocol) fn answers_return<P: Decode + Encode>(normalise: impl Fn(&mut Answer)) {
-    returns(&said::answer().prop_map(|answer| (answer, Order::default())), normalise, |answer, _| {
+/// A whole answer is read as it was written, but for what normalising does to both; and once more, as it is.
+fn answers_return<P: Lawful>() {
+    returns(&said::answer().prop_map(|answer| (answer, Order::default())), P::normal_answer, |answer, _| {
         let body = answered::<P>(answer);
         let told = whole::<P>(&body)?;
         let told = told.ok_or_else(|| TestCaseError::fail(String::from_utf8_lossy(&body).into_owned()))?;
@@ -315,13 +440,13 @@ pub(in crate::protocol) fn answers_return<P: Decode + Encode>(normalise: impl Fn
     });
 }
 
-/// A stream is read as it was written, but for what `normalise` does to both; and once more, as it is.
-pub(in crate::protocol) fn streams_return<P: Decode + Encode>(normalise: impl Fn(&mut Answer)) {
-    let framing = <P as Decode>::Stream::FRAMING;
-    returns(&(said::answer(), said::order(Mix::Calls)), normalise, |answer, order| {
+/// A stream is read as it was written, but for what normalising does to both; and once more, as it is.
+fn streams_return<P: Lawful>() {
+    let framing = In::<P>::FRAMING;
+    returns(&(said::answer(), said::order(Mix::Calls)), P::normal_stream, |answer, order| {
         let (mut encoder, mut out) = (<P as Encode>::Stream::new(opening(framing)), Vec::new());
         said::tell(answer, order, &mut |event| encoder.event(event, &mut out));
-        let told = read::<<P as Decode>::Stream>([&*out])?;
+        let told = read::<In<P>>([&*out])?;
         prop_assert_eq!(told.bad, 0, "{}", String::from_utf8_lossy(&out));
         Ok((told, out))
     });
@@ -354,12 +479,12 @@ fn returns(
     });
 }
 
-/// An answer goes into the next request, as `next` does it from the answer's body, and is accepted there with all its
-/// calls, and with all seals that `keeps` says the dialect keeps.
-pub(in crate::protocol) fn replays<P: Decode + Encode>(next: impl Fn(Value) -> Value, keeps: impl Fn(&Whole) -> bool) {
+/// An answer goes into the next request and is accepted there with all its calls, and with all seals that the dialect
+/// keeps.
+fn replays<P: Lawful>() {
     ask(&said::answer(), |answer| {
         let body: Value = serde_json::from_slice(&answered::<P>(&answer)).expect("an answer is JSON");
-        let body = serde_json::to_vec(&next(body)).expect("it is JSON");
+        let body = serde_json::to_vec(&P::next(body)).expect("it is JSON");
         let request = asked::<P>(&body, false)
             .map_err(|bad| TestCaseError::fail(format!("{bad:?}: {}", String::from_utf8_lossy(&body))))?;
         let parts = || request.turns.iter().flat_map(|turn| &turn.parts);
@@ -375,7 +500,7 @@ pub(in crate::protocol) fn replays<P: Decode + Encode>(next: impl Fn(Value) -> V
             Part::ToolCall(call) => call.seal.clone(),
             _ => None,
         });
-        let sealed = answer.parts.iter().filter(|part| keeps(part)).filter_map(|part| match part {
+        let sealed = answer.parts.iter().filter(|part| P::keeps(part)).filter_map(|part| match part {
             Whole::Reasoning { seal, .. } => seal.clone(),
             Whole::ToolCall(call) => call.seal.clone(),
             _ => None,

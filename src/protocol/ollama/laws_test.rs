@@ -1,45 +1,68 @@
+//! What the laws of the pivot have to know of Ollama.
+
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::ir::assemble::Whole;
-use crate::protocol::ir::laws::{self, said::Answer};
+use crate::protocol::ir::laws::said::Answer;
+use crate::protocol::ir::laws::{Lawful, joined};
 use crate::protocol::ir::{Effort, Media, Part, Shape, Stop, Text, Thinking, Tool, ToolChoice, ToolResult, Turn};
-use crate::sse::Framing;
+use crate::sse::{Frame, Framing};
 
 macro_rules! golden {
-    ($($name:literal),*) => { [$(include_str!(concat!("../../../tests/golden/ollama/", $name))),*] };
+    ($($name:literal),*) => { &[$(include_str!(concat!("../../../tests/golden/ollama/", $name))),*] };
 }
 
-const STREAMS: [&str; 6] = golden!(
-    "stream_text.ndjson",
-    "stream_tools.ndjson",
-    "stream_generate.ndjson",
-    "stream_error.ndjson",
-    "stream_cut.ndjson",
-    "stream_image.ndjson"
-);
-const ANSWERS: [&str; 3] = golden!("answer_text.json", "answer_tools.json", "answer_generate.json");
-const REQUESTS: [&str; 4] = golden!("chat_text.json", "chat_tools.json", "chat_options.json", "generate.json");
+impl Lawful for Ollama {
+    const STREAMS: &'static [&'static str] = golden!(
+        "stream_text.ndjson",
+        "stream_tools.ndjson",
+        "stream_generate.ndjson",
+        "stream_error.ndjson",
+        "stream_cut.ndjson",
+        "stream_image.ndjson"
+    );
+    const ANSWERS: &'static [&'static str] = golden!("answer_text.json", "answer_tools.json", "answer_generate.json");
+    const REQUESTS: &'static [&'static str] =
+        golden!("chat_text.json", "chat_tools.json", "chat_options.json", "generate.json");
+    /// Upstreams are asked by `/api/chat` only.
+    const BODIES: &'static [&'static str] = golden!("chat_text.json", "chat_tools.json", "chat_options.json");
+    const FRAMINGS: &'static [Framing] = &[Framing::Lines];
 
-#[test]
-fn what_comes_in_keeps_the_laws() {
-    laws::stream_in::<Stream>(&STREAMS);
-    laws::answers_in::<Ollama>(&ANSWERS);
-    laws::requests_in::<Ollama>(&REQUESTS);
-}
-
-#[test]
-fn streams_and_answers_tell_the_same() {
-    for (stream, answer) in STREAMS.iter().zip(ANSWERS) {
-        laws::tells_the_same::<Ollama>(stream, answer);
+    fn same() -> Vec<(Cow<'static, str>, &'static str)> {
+        Self::STREAMS.iter().map(|stream| (*stream).into()).zip(Self::ANSWERS.iter().copied()).collect()
     }
-}
 
-#[test]
-fn streams_are_lines_with_one_end() {
-    laws::stream_out::<Encoder>(Framing::Lines, |frame| {
+    fn is_end(frame: &Frame<'_>) -> bool {
         crate::json::find(frame.data, "done").is_some_and(|done| done.as_bool() == Some(true))
-    });
+    }
+
+    fn normal_stream(answer: &mut Answer) {
+        stream_normal(answer);
+    }
+
+    fn normal_answer(answer: &mut Answer) {
+        whole_normal(answer);
+    }
+
+    fn normal_request(request: &mut Request<'_>) {
+        request_normal(request);
+    }
+
+    fn next(answer: Value) -> Value {
+        let results = answer["message"]["tool_calls"].as_array().cloned().unwrap_or_default();
+        let result = |call: &Value| json!({"role": "tool", "content": "x", "tool_name": call["function"]["name"]});
+        let mut messages = vec![json!({"role": "user", "content": "go"}), answer["message"].clone()];
+        messages.extend(results.iter().map(result));
+        json!({"model": "a-model", "messages": messages})
+    }
+
+    /// Seals have no place in Ollama's protocol.
+    fn keeps(_: &Whole) -> bool {
+        false
+    }
 }
 
 /// What Ollama cannot say of an answer: seals, refusals, where a picture stood, what a cache took in.
@@ -60,7 +83,7 @@ fn stream_normal(answer: &mut Answer) {
             Whole::Foreign { .. } => continue,
         };
     }
-    laws::joined(&mut answer.parts);
+    joined(&mut answer.parts);
     let called = answer.parts.iter().any(|part| matches!(part, Whole::ToolCall(_)));
     answer.stop = match answer.stop {
         Stop::Length | Stop::ContextFull => Stop::Length,
@@ -79,12 +102,6 @@ fn whole_normal(answer: &mut Answer) {
         _ => 1,
     });
     stream_normal(answer);
-}
-
-#[test]
-fn answers_return() {
-    laws::answers_return::<Ollama>(whole_normal);
-    laws::streams_return::<Ollama>(stream_normal);
 }
 
 /// What Ollama cannot say of a request: where in a message a picture stands and a text ends, which tool is called,
@@ -153,25 +170,4 @@ fn message(parts: Vec<Part<'_>>) -> Vec<Part<'_>> {
     all.extend((!text.is_empty()).then(|| Part::text(Text::plain(&text))));
     all.extend(rest);
     all
-}
-
-#[test]
-fn requests_return() {
-    laws::requests_return::<Ollama>(request_normal);
-    laws::requests_are_said::<Ollama>();
-    let chat = &REQUESTS[..3];
-    laws::bodies_return::<Ollama>(chat, |_| {});
-}
-
-#[test]
-fn answers_are_replayed() {
-    let next = |answer: Value| {
-        let results = answer["message"]["tool_calls"].as_array().cloned().unwrap_or_default();
-        let result = |call: &Value| json!({"role": "tool", "content": "x", "tool_name": call["function"]["name"]});
-        let mut messages = vec![json!({"role": "user", "content": "go"}), answer["message"].clone()];
-        messages.extend(results.iter().map(result));
-        json!({"model": "a-model", "messages": messages})
-    };
-    // Seals have no place in Ollama's protocol.
-    laws::replays::<Ollama>(next, |_| false);
 }

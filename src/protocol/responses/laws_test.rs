@@ -1,4 +1,6 @@
-//! The laws of the pivot, asked of Responses, with what Responses cannot say taken off both sides.
+//! What the laws of the pivot have to know of Responses.
+
+use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
@@ -6,9 +8,10 @@ use super::Responses;
 use crate::protocol::Dialect;
 use crate::protocol::ir::assemble::Whole;
 use crate::protocol::ir::laws::said::Answer;
-use crate::protocol::ir::laws::{self, canonical_text};
+use crate::protocol::ir::laws::{Lawful, canonical_text};
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{Effort, Part, Reasoning, Request, Sampling, Seal, Stop, Text, Thinking};
+use crate::sse::{Frame, Framing};
 
 macro_rules! golden {
     ($name:literal) => {
@@ -16,32 +19,63 @@ macro_rules! golden {
     };
 }
 
-const STREAMS: [&str; 8] = [
-    golden!("stream-text.sse"),
-    golden!("stream-tools.sse"),
-    golden!("stream-only-last.sse"),
-    golden!("stream-built-in.sse"),
-    golden!("stream-refusal.sse"),
-    golden!("stream-quota.sse"),
-    golden!("stream-incomplete.sse"),
-    golden!("stream-cut.sse"),
-];
-const ANSWERS: [&str; 1] = [golden!("response-tools.json")];
-const REQUESTS: [&str; 2] = [golden!("request-codex.json"), golden!("request-sdk.json")];
+impl Lawful for Responses {
+    const STREAMS: &'static [&'static str] = &[
+        golden!("stream-text.sse"),
+        golden!("stream-tools.sse"),
+        golden!("stream-only-last.sse"),
+        golden!("stream-built-in.sse"),
+        golden!("stream-refusal.sse"),
+        golden!("stream-quota.sse"),
+        golden!("stream-incomplete.sse"),
+        golden!("stream-cut.sse"),
+    ];
+    const ANSWERS: &'static [&'static str] = &[golden!("response-tools.json")];
+    const REQUESTS: &'static [&'static str] = &[golden!("request-codex.json"), golden!("request-sdk.json")];
+    const FRAMINGS: &'static [Framing] = &[Framing::Sse];
 
-#[test]
-fn streams_are_read_in_any_pieces_and_whatever_they_hold() {
-    laws::stream_in::<super::Stream>(&STREAMS);
-}
+    fn same() -> Vec<(Cow<'static, str>, &'static str)> {
+        vec![(golden!("stream-tools.sse").into(), golden!("response-tools.json"))]
+    }
 
-#[test]
-fn answers_are_read_or_are_none() {
-    laws::answers_in::<Responses>(&ANSWERS);
-}
+    fn is_end(frame: &Frame<'_>) -> bool {
+        matches!(frame.event, b"response.completed" | b"response.incomplete")
+    }
 
-#[test]
-fn requests_are_read_or_refused() {
-    laws::requests_in::<Responses>(&REQUESTS);
+    fn normal_stream(answer: &mut Answer) {
+        sayable(answer);
+    }
+
+    fn normal_request(request: &mut Request<'_>) {
+        askable(request);
+    }
+
+    fn normal_body(body: &mut Value) {
+        // Ids and states of messages and calls are the vendor's own bookkeeping; `user` is the older name.
+        for item in body["input"].as_array_mut().into_iter().flatten() {
+            let Some(item) = item.as_object_mut() else { continue };
+            if item.get("type").is_none_or(|kind| kind != "reasoning" && kind != "web_search_call") {
+                item.remove("id").and_then(|_| item.remove("status"));
+            }
+            item.entry("type").or_insert(json!("message"));
+        }
+    }
+
+    fn next(answer: Value) -> Value {
+        let mut input = answer["output"].as_array().cloned().unwrap_or_default();
+        // Foreign items of the laws are any objects.
+        input.retain(|item| item["type"].is_string());
+        input.push(json!({"role": "user", "content": "go on"}));
+        json!({"model": "m", "input": input})
+    }
+
+    fn keeps(part: &Whole) -> bool {
+        match part {
+            Whole::Reasoning { seal, .. } => seal.as_ref().is_some_and(own_kind),
+            Whole::ToolCall(call) => call.seal.as_ref().is_some_and(own_kind),
+            _ => false,
+        }
+    }
 }
 
 /// Whether there is such a seal: OpenAI has one kind only.
@@ -84,84 +118,37 @@ fn sayable(answer: &mut Answer) {
     answer.usage.reasoning = Some(answer.usage.reasoning.unwrap_or(0)).filter(|_| answer.usage.is_said());
 }
 
-#[test]
-fn conversion_58_answers_come_back() {
-    laws::answers_return::<Responses>(sayable);
-}
-
-#[test]
-fn conversion_58_streams_come_back() {
-    laws::streams_return::<Responses>(sayable);
-}
-
-#[test]
-fn requests_come_back() {
-    laws::requests_return::<Responses>(|request: &mut Request<'_>| {
-        let Sampling { temperature, top_p, top_logprobs, logprobs, .. } = std::mem::take(&mut request.sampling);
-        let logprobs = logprobs.filter(|asked| *asked);
-        request.sampling = Sampling { temperature, top_p, top_logprobs, logprobs, ..Sampling::default() };
-        request.stop.clear();
-        if let Thinking::Budget(tokens) = request.reasoning.thinking {
-            request.reasoning.thinking = Thinking::Effort(Effort::of_budget(tokens));
-        }
-        if request.reasoning.thinking == Thinking::Auto {
-            request.reasoning = Reasoning::default();
-        }
-        for turn in &mut request.turns {
-            turn.parts.retain_mut(|part| match part {
-                Part::Reasoning { seal, .. } => seal
-                    .as_ref()
-                    .is_none_or(|seal| seal.origin == Dialect::Responses && seal.kind == SealKind::Encrypted),
-                Part::ToolCall(call) => {
-                    call.seal = None;
-                    true
-                }
-                Part::ToolResult(result) => {
-                    result.failed = false;
-                    true
-                }
-                Part::Media(media) => {
-                    media.detail = None;
-                    true
-                }
-                _ => true,
-            });
-        }
-        request.turns.retain(|turn| !turn.parts.is_empty());
-    });
-}
-
-#[test]
-fn bodies_come_back() {
-    laws::bodies_return::<Responses>(&REQUESTS, |body| {
-        // Ids and states of messages and calls are the vendor's own bookkeeping; `user` is the older name.
-        for item in body["input"].as_array_mut().into_iter().flatten() {
-            let Some(item) = item.as_object_mut() else { continue };
-            if item.get("type").is_none_or(|kind| kind != "reasoning" && kind != "web_search_call") {
-                item.remove("id").and_then(|_| item.remove("status"));
+/// What only others can be asked for goes.
+fn askable(request: &mut Request<'_>) {
+    let Sampling { temperature, top_p, top_logprobs, logprobs, .. } = std::mem::take(&mut request.sampling);
+    let logprobs = logprobs.filter(|asked| *asked);
+    request.sampling = Sampling { temperature, top_p, top_logprobs, logprobs, ..Sampling::default() };
+    request.stop.clear();
+    if let Thinking::Budget(tokens) = request.reasoning.thinking {
+        request.reasoning.thinking = Thinking::Effort(Effort::of_budget(tokens));
+    }
+    if request.reasoning.thinking == Thinking::Auto {
+        request.reasoning = Reasoning::default();
+    }
+    for turn in &mut request.turns {
+        turn.parts.retain_mut(|part| match part {
+            Part::Reasoning { seal, .. } => {
+                seal.as_ref().is_none_or(|seal| seal.origin == Dialect::Responses && seal.kind == SealKind::Encrypted)
             }
-            item.entry("type").or_insert(json!("message"));
-        }
-    });
-}
-
-#[test]
-fn requests_of_all_dialects_are_said() {
-    laws::requests_are_said::<Responses>();
-}
-
-#[test]
-fn answers_may_be_sent_back() {
-    let next = |answer: Value| {
-        let mut input = answer["output"].as_array().cloned().unwrap_or_default();
-        // Foreign items of the laws are any objects.
-        input.retain(|item| item["type"].is_string());
-        input.push(json!({"role": "user", "content": "go on"}));
-        json!({"model": "m", "input": input})
-    };
-    laws::replays::<Responses>(next, |part| match part {
-        Whole::Reasoning { seal, .. } => seal.as_ref().is_some_and(own_kind),
-        Whole::ToolCall(call) => call.seal.as_ref().is_some_and(own_kind),
-        _ => false,
-    });
+            Part::ToolCall(call) => {
+                call.seal = None;
+                true
+            }
+            Part::ToolResult(result) => {
+                result.failed = false;
+                true
+            }
+            Part::Media(media) => {
+                media.detail = None;
+                true
+            }
+            _ => true,
+        });
+    }
+    request.turns.retain(|turn| !turn.parts.is_empty());
 }

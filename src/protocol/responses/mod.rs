@@ -66,4 +66,4 @@ impl Encode for Responses {
 
 #[cfg(test)]
 #[path = "laws_test.rs"]
-mod laws;
+mod laws_test;

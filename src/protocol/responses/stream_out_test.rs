@@ -337,10 +337,3 @@ fn items_without_text_are_bounded_too() {
     }
     assert!(memchr::memmem::find(&out, b"event: response.failed\n").is_some());
 }
-
-#[test]
-fn streams_keep_the_laws() {
-    crate::protocol::ir::laws::stream_out::<Encoder>(Framing::Sse, |frame| {
-        matches!(frame.event, b"response.completed" | b"response.incomplete")
-    });
-}

@@ -133,6 +133,17 @@ fn thinking() -> impl Strategy<Value = Thinking> {
     ]
 }
 
+/// How Anthropic's clients say it: its encoder repeats the member as they wrote it.
+fn thinking_member(thinking: Thinking) -> Option<(Text<'static>, Json<'static>)> {
+    let member = match thinking {
+        Thinking::Off => r#"{"type":"disabled"}"#.to_owned(),
+        Thinking::Auto => r#"{"type":"adaptive"}"#.to_owned(),
+        Thinking::Budget(tokens) => format!(r#"{{"type":"enabled","budget_tokens":{tokens}}}"#),
+        Thinking::Unsaid | Thinking::Effort(_) => return None,
+    };
+    Some((Text::constant("thinking"), Json::written(member.into_bytes())))
+}
+
 fn shape() -> impl Strategy<Value = Shape<'static>> {
     prop_oneof![
         4 => Just(Shape::Text),
@@ -185,6 +196,9 @@ pub(in crate::protocol) fn request(origin: Dialect) -> impl Strategy<Value = Req
         (request.sampling, request.reasoning.thinking, request.shape) = numbers;
         (request.output_tokens_max, request.stop, request.stream) = (bounds.0, bounds.1, bounds.2);
         request.carry = bounds.3.into_iter().map(|value| (Text::constant("x_weir_law"), value)).collect();
+        if origin == Dialect::Anthropic {
+            request.repeat.extend(thinking_member(request.reasoning.thinking));
+        }
         request
     })
 }

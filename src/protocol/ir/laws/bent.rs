@@ -61,7 +61,7 @@ fn bend() -> impl Strategy<Value = Bend> {
 }
 
 /// A stream that came of one of the samples, or garbage.
-pub(super) fn stream(samples: Vec<String>, framing: Framing) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn stream(samples: &'static [&'static str], framing: Framing) -> impl Strategy<Value = Vec<u8>> {
     let bent = (select(samples), vec(bend(), 1..5)).prop_map(move |(sample, bends)| {
         let mut frames = frames(sample.as_bytes(), framing);
         let mut bytes: Vec<Bend> = Vec::new();
@@ -92,9 +92,9 @@ pub(super) fn stream(samples: Vec<String>, framing: Framing) -> impl Strategy<Va
 }
 
 /// A body that came of one of the samples, or garbage.
-pub(super) fn body(samples: Vec<String>) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn body(samples: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let bent = (select(samples), vec(bend(), 1..5)).prop_map(|(sample, bends)| {
-        let mut out = sample.into_bytes();
+        let mut out = sample.as_bytes().to_vec();
         for bend in &bends {
             match bend {
                 Bend::Value(_, at, value) => out = exchanged(&out, *at, value).unwrap_or(out),

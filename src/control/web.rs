@@ -1,0 +1,227 @@
+//! The web UI: the files of `web/`, in the program.
+//!
+//! The build packs each once and names all of them by a hash of all (`build.rs`), so a file under that name never
+//! changes and browsers keep it; only the page itself is asked for again. Nothing here is a secret, and nothing of
+//! what is told to the page comes through here: that is the API's.
+
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+include!(concat!(env!("OUT_DIR"), "/web.rs"));
+
+/// What the page may load: its own files and answers, nothing from elsewhere, nothing inline.
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const PAGE: &str = "index.html";
+
+/// One file, as it is and as gzip.
+pub(super) struct File {
+    path: &'static str,
+    plain: &'static [u8],
+    gzip: &'static [u8],
+}
+
+impl File {
+    fn find(path: &str) -> Option<&'static File> {
+        FILES.iter().find(|file| file.path == path)
+    }
+
+    fn media(&self) -> &'static str {
+        match self.path.rsplit_once('.') {
+            Some((_, "html")) => "text/html; charset=utf-8",
+            Some((_, "js")) => "text/javascript; charset=utf-8",
+            Some((_, "css")) => "text/css; charset=utf-8",
+            Some((_, "svg")) => "image/svg+xml",
+            _ => "text/plain; charset=utf-8",
+        }
+    }
+}
+
+/// The page.
+pub(super) async fn page(headers: HeaderMap) -> Response {
+    match File::find(PAGE) {
+        Some(file) => answer(file, &headers, "no-cache"),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A file of the page. Those of another build are not there: a page that asks for them is to be loaded again.
+pub(super) async fn asset(Path((build, path)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    match File::find(&path) {
+        Some(file) if build == BUILD => answer(file, &headers, "public, max-age=31536000, immutable"),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn answer(file: &'static File, asked: &HeaderMap, keep: &'static str) -> Response {
+    // Weak, because one tag stands for both codings.
+    let tag = format!("W/\"{BUILD}\"");
+    let fixed = |text: &'static str| HeaderValue::from_static(text);
+    let mut headers: Vec<(HeaderName, HeaderValue)> =
+        vec![(header::CACHE_CONTROL, fixed(keep)), (header::VARY, fixed("accept-encoding"))];
+    headers.extend(HeaderValue::try_from(&tag).map(|tag| (header::ETAG, tag)));
+    let same = asked.get_all(header::IF_NONE_MATCH).iter().any(|known| {
+        let known = known.to_str().unwrap_or_default();
+        known.split(',').any(|one| one.trim() == "*" || one.trim().trim_start_matches("W/") == &tag[2..])
+    });
+    let (status, body) = if same {
+        (StatusCode::NOT_MODIFIED, Body::empty())
+    } else {
+        headers.push((header::CONTENT_TYPE, fixed(file.media())));
+        if takes_gzip(asked) {
+            headers.push((header::CONTENT_ENCODING, fixed("gzip")));
+            (StatusCode::OK, Body::from(file.gzip))
+        } else {
+            (StatusCode::OK, Body::from(file.plain))
+        }
+    };
+    let mut answer = (status, body).into_response();
+    answer.headers_mut().extend(headers);
+    answer
+}
+
+/// RFC 9110 §12.5.3: a coding with `q=0` is refused; `*` stands for those that are not named.
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let mut any = false;
+    for coding in asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()) {
+        for one in coding.split(',') {
+            let mut parts = one.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let refused = parts.any(|part| {
+                part.strip_prefix("q=").is_some_and(|weight| weight.parse::<f32>().is_ok_and(|weight| weight == 0.0))
+            });
+            match name {
+                "gzip" | "x-gzip" => return !refused,
+                "*" => any = !refused,
+                _ => {}
+            }
+        }
+    }
+    any
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Read as _;
+
+    use super::*;
+
+    /// Bytes that a browser loads before the first page stands, as they travel.
+    const FIRST_PAINT_BYTES_MAX: usize = 100_000;
+
+    fn text(path: &str) -> &'static str {
+        let file = File::find(path).unwrap_or_else(|| panic!("{path} is not there"));
+        std::str::from_utf8(file.plain).expect("UTF-8")
+    }
+
+    /// Files that `path` names as things to load at once; `import()` loads later.
+    fn loads(path: &str) -> BTreeSet<String> {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut found = BTreeSet::new();
+        let marks = if path.ends_with(".html") { ["=\"/assets/", "="] } else { ["from '", "import '"] };
+        for mark in marks {
+            for (at, _) in text(path).match_indices(mark) {
+                let rest = &text(path)[at + mark.len()..];
+                let named = &rest[..rest.find(['\'', '"']).unwrap_or(0)];
+                if path.ends_with(".html") {
+                    found.extend(named.strip_prefix(BUILD).map(|rest| rest[1..].to_owned()));
+                } else if named.starts_with('.') {
+                    let up = named.matches("../").count();
+                    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+                    parts.truncate(parts.len().saturating_sub(up));
+                    parts.push(named.trim_start_matches("../").trim_start_matches("./"));
+                    found.insert(parts.join("/"));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_first_paint_is_small_and_whole() {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![PAGE.to_owned()]);
+        while let Some(path) = next.pop() {
+            if seen.insert(path.clone()) && (path.ends_with(".html") || path.ends_with(".js")) {
+                next.extend(loads(&path));
+            }
+        }
+        // The chart's library is asked for by a script as soon as the first page is drawn.
+        seen.extend(["vendor/uplot.js", "vendor/uplot.css"].map(str::to_owned));
+        assert!(seen.contains("app.js") && seen.contains("page/overview.js") && seen.contains("vendor/preact.js"));
+        let bytes: usize = seen.iter().map(|path| File::find(path).expect("it is loaded").gzip.len()).sum();
+        assert!(bytes <= FIRST_PAINT_BYTES_MAX, "{bytes} bytes: {seen:?}");
+    }
+
+    #[test]
+    fn every_file_that_is_named_is_there_and_nothing_is_from_elsewhere() {
+        for file in FILES.iter().filter(|file| file.path.ends_with(".js") && !file.path.starts_with("vendor/")) {
+            for path in loads(file.path) {
+                assert!(File::find(&path).is_some(), "{} imports {path}", file.path);
+            }
+            let text = text(file.path);
+            for (at, _) in text.match_indices("import('") {
+                let named = text[at + 8..].split('\'').next().expect("a name").trim_start_matches("./");
+                assert!(File::find(named).is_some(), "{} imports {named}", file.path);
+            }
+            for word in ["dangerouslySetInnerHTML", "innerHTML", "eval(", "new Function", "document.write"] {
+                assert!(!text.contains(word), "{} says {word}", file.path);
+            }
+        }
+        let page = text(PAGE);
+        assert!(!page.contains("{build}") && !page.contains("style=") && !page.contains("<style"));
+        assert!(!page.contains("://"), "the page loads nothing from elsewhere");
+        assert_eq!(page.matches("<script").count(), page.matches("<script src=").count() + 1, "one module");
+    }
+
+    #[test]
+    fn packed_files_are_the_files() {
+        for file in FILES {
+            let mut plain = Vec::new();
+            flate2::read::GzDecoder::new(file.gzip).read_to_end(&mut plain).expect("gzip");
+            assert!(plain == file.plain, "{}", file.path);
+        }
+    }
+
+    #[test]
+    fn gzip_goes_to_those_who_take_it() {
+        for (said, takes) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, gzip;q=0.8", true),
+            ("*", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0, *", false),
+            ("*;q=0", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            let headers = [(header::ACCEPT_ENCODING, HeaderValue::from_static(said))].into_iter().collect();
+            assert_eq!(takes_gzip(&headers), takes, "{said:?}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn a_known_file_is_not_sent_again() {
+        let first = page(HeaderMap::new()).await;
+        assert_eq!(first.status(), StatusCode::OK);
+        assert_eq!(first.headers()[header::CACHE_CONTROL], "no-cache");
+        let tag = first.headers()[header::ETAG].clone();
+        for known in [tag.clone(), HeaderValue::from_static("*")] {
+            let again = page([(header::IF_NONE_MATCH, known)].into_iter().collect()).await;
+            assert_eq!((again.status(), &again.headers()[header::ETAG]), (StatusCode::NOT_MODIFIED, &tag));
+            assert!(!again.headers().contains_key(header::CONTENT_TYPE));
+        }
+        let other = [(header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""))].into_iter().collect();
+        assert_eq!(page(other).await.status(), StatusCode::OK);
+        let asset = |build: &str, path: &str| asset(Path((build.to_owned(), path.to_owned())), HeaderMap::new());
+        let kept = asset(BUILD, "vendor/preact.js").await;
+        assert_eq!(kept.status(), StatusCode::OK);
+        assert!(kept.headers()[header::CACHE_CONTROL].to_str().expect("text").contains("immutable"));
+        assert_eq!(asset(BUILD, "../web.rs").await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(asset("0000000000000000", "app.js").await.status(), StatusCode::NOT_FOUND);
+    }
+}

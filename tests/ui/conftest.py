@@ -1,0 +1,162 @@
+"""The web UI in a headless browser: against the mock for layout and words, against the real binary for what it does.
+
+`WEIR` names the binary, `CHROMIUM` the browser. What a page says on its console as an error fails the test that opened it.
+Screenshots go to `SHOTS` (target/ui).
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from mock import Mock
+
+ROOT = Path(__file__).parents[2]
+WEIR = os.environ.get("WEIR", str(ROOT / "target/debug/weir"))
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+SHOTS = Path(os.environ.get("SHOTS", ROOT / "target/ui"))
+PASSWORD = "admin-canary-77c1"
+UPSTREAM_KEY = "sk-upstream-canary-5d20"
+HANG_MS = 10_000
+PAGES = ["overview", "requests", "usage", "providers", "routes", "clients", "playground", "connect", "settings"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    assert CHROMIUM, "no chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page of its own context; whatever it complains about fails the test, and so does any other host."""
+    complaints, contexts = [], []
+
+    def open_page(url, width=1360, height=860, theme="light", lang="en-US", expected=()):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, locale=lang, reduced_motion="reduce")
+        context.set_default_timeout(HANG_MS)
+        contexts.append(context)
+        page = context.new_page()
+        benign = lambda text: any(word in text for word in expected)
+        page.on("console", lambda said: complaints.append(f"{said.text} {said.location.get('url')}") if said.type == "error" and not benign(said.text) else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"a dialog of the browser: {dialog.message}"))
+        page.on("request", lambda request: None if request.url.startswith((url, "data:", "blob:")) else complaints.append(f"left the machine: {request.url}"))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
+
+
+def log_in(page, password):
+    page.get_by_label("Admin password or token").or_(page.get_by_label("管理密码或令牌")).fill(password)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".shell")
+
+
+def go(page, name):
+    page.evaluate("hash => { location.hash = hash }", f"#/{name}")
+
+
+def shot(page, name):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def mock():
+    with Mock() as mock:
+        yield mock
+
+
+def free_ports(count):
+    """Ports of the kernel's choice. Held together, so that they differ; another process may still be faster."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Weir:
+    """The real binary with the demo provider, one that refuses its key, and traces of everything."""
+
+    def __init__(self, folder):
+        self.folder, self.path = folder, folder / "weir.json"
+        self.relay_port, self.admin_port = free_ports(2)
+        self.relay, self.url = f"http://127.0.0.1:{self.relay_port}", f"http://127.0.0.1:{self.admin_port}"
+        self.path.write_text(f"""// Made by the tests of the web UI.
+{{
+  "listen": "127.0.0.1:{self.relay_port}",
+  "admin": {{ "listen": "127.0.0.1:{self.admin_port}", "password": "{PASSWORD}" }},
+  "data_dir": "{folder / 'data'}",
+  "cores": 1,
+  "access": "open",
+  // Answers from inside weir.
+  "providers": {{
+    "demo": {{ "protocol": "demo" }},
+    "nobody": {{ "protocol": "chat", "base_url": "http://127.0.0.1:9/v1", "keys": ["{UPSTREAM_KEY}", {{ "key": "{UPSTREAM_KEY}-2", "name": "second" }}] }},
+  }},
+  "routes": {{ "main": {{ "to": ["demo"], "models": {{ "broken*": "nobody" }} }} }},
+  "retry": {{ "attempts_max": 2, "rounds_max": 0 }},
+  "traces": {{ "bodies": "all" }},
+}}
+""")
+        self.path.chmod(0o600)
+        self.start()
+
+    def start(self):
+        log = open(self.folder / "log", "ab")
+        self.process = subprocess.Popen([WEIR, "serve", "-c", str(self.path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"HOME": str(self.folder)})
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                for port in (self.relay_port, self.admin_port):
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < deadline, self.log()
+                time.sleep(0.01)
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def log(self):
+        return (self.folder / "log").read_text()
+
+    def ask(self, prompt="Hello", model="auto", key=None):
+        """One chat request; the status and the answer's text."""
+        headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+        body = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]}).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(f"{self.relay}/v1/chat/completions", body, headers), timeout=20) as answer:
+                return answer.status, answer.read().decode(), answer.headers["x-request-id"]
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), error.headers["x-request-id"]
+
+
+@pytest.fixture(scope="session")
+def weir(tmp_path_factory):
+    weir = Weir(tmp_path_factory.mktemp("weir"))
+    try:
+        yield weir
+    finally:
+        code = weir.stop()
+    assert code == 0, weir.log()
+    assert "panicked" not in weir.log(), weir.log()
+    for secret in (PASSWORD, UPSTREAM_KEY):
+        assert secret not in weir.log()
