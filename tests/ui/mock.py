@@ -105,7 +105,7 @@ class State:
         self.providers = {name: {
             "name": name, "protocol": {"anthropic": "anthropic", "gemini": "gemini", "ollama": "ollama"}.get(name, "chat"), "preset": name,
             "base_url": f"https://api.{name}.example/v1", "disabled": False, "balance": "round_robin", "affinity": "ids", "models": MODELS[name],
-            "keys": [{"name": key, "key": "env:" + name.upper() + "_API_KEY", "weight": 1, "priority": 100 + 100 * (at > 0), "max_concurrent": 8 * (at > 0),
+            "keys": [{"name": key, "key": "sk-…" + key[:2] + "9f" if key == "eu" else "env:" + name.upper() + "_API_KEY", "weight": 1, "priority": 100 + 100 * (at > 0), "max_concurrent": 8 * (at > 0),
                       "disabled": key == "spare", "health": "disabled" if key == "spare" else "ok", "cooling_until": None, "in_flight": chance.randint(0, 4)}
                      for at, key in enumerate(KEYS[name])]} for name in MODELS}
         cooling = self.providers["openai"]["keys"][1]
@@ -342,9 +342,9 @@ class Answers(BaseHTTPRequestHandler):
             case [name, "discover"]:
                 self.send({"models": MODELS.get(name, []) + ["another-model"]})
             case [name, "speed"]:
-                self.send({"keys": [{"name": key["name"], "ok": True, "ms": 180 + 40 * at} for at, key in enumerate(state.providers[name]["keys"])]})
+                self.send({"keys": [{"key": key["name"], "ok": True, "status": 200, "ms": 180 + 40 * at, "message": "it listed its models"} for at, key in enumerate(state.providers[name]["keys"])]})
             case [_, "keys", _, "test"]:
-                self.send({"ok": True, "status": 200, "ms": 214, "message": ""})
+                self.send({"key": rest[2], "ok": True, "status": 200, "ms": 214, "message": "it listed its models"})
             case [name, "keys"]:
                 state.providers[name]["keys"].append({"name": body.get("name") or "new", "key": "sk-…abcd", "weight": 1, "priority": 100, "max_concurrent": 0, "disabled": False, "health": "ok", "in_flight": 0})
                 self.send({})
@@ -366,9 +366,8 @@ class Answers(BaseHTTPRequestHandler):
         self.send({})
 
     def get_clients(self, state, rest, body):
-        of = {name: sums([r for r in state.rows if r["client"] == name]) for name in state.clients}
-        self.send({"clients": [{**one, "spend": {"today": of[one["name"]]["cost"] / 9, "days_30": of[one["name"]]["cost"]}, "requests": of[one["name"]]["requests"],
-                                "used": {"requests_per_minute": 17} if one["limits"] else {}} for one in state.clients.values()]})
+        used = lambda one: [{"what": "requests", "window": "a minute", "bound": most, "used": 17} for most in one["limits"].values()]
+        self.send({"clients": [{**one, "hashed": True, "expired": False, "used": used(one)} for one in state.clients.values()], "access": None})
 
     def post_clients(self, state, rest, body):
         if rest:
@@ -401,6 +400,9 @@ class Answers(BaseHTTPRequestHandler):
         self.send({"steps": [{"rule": "route", "text": "client alice → route coding"}, {"rule": "models", "text": "no entry of the map matches " + body["model"]},
                              {"rule": "scene", "text": "the request has no scene"}, {"rule": "to", "text": "unknown_models is default: the route's targets"}],
                    "targets": [{"provider": "anthropic", "model": "claude-sonnet-4-5", "keys": ["key1", "second"]}, {"provider": "openai", "model": "gpt-5", "keys": ["key1"]}]})
+
+    def post_secret(self, state, rest, body):
+        self.send({"secret": "sk-of-the-mock"})
 
     def post_import(self, state, rest, body):
         self.send({"kind": "weir", "adds": {"providers": ["deepseek"]}, "text": CONFIG})

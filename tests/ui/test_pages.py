@@ -9,7 +9,17 @@ from conftest import PAGES, ROOT, go, log_in, shot
 from mock import Mock, row
 
 WEB = ROOT / "src/control/web"
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 LOOKS = [("light", "en-US", 1360, 860), ("dark", "zh-CN", 1360, 860), ("light", "zh-CN", 390, 844), ("dark", "en-US", 390, 844)]
+
+
+def violations(page):
+    """What axe-core finds, where it is installed (npm ci in this folder)."""
+    if not AXE.exists():
+        return []
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found]
 
 
 @pytest.mark.parametrize("theme,lang,width,height", LOOKS)
@@ -31,6 +41,8 @@ def test_every_page_stands(open_page, mock, theme, lang, width, height):
         assert not unnamed, f"{name}: {unnamed}"
         twice = page.evaluate("() => { const ids = [...document.querySelectorAll('[id]')].map((one) => one.id); return ids.filter((id, at) => ids.indexOf(id) !== at) }")
         assert not twice, f"{name}: {twice}"
+        reached = violations(page)
+        assert not reached, f"{name}: {reached}"
         shot(page, f"{name}-{theme}-{lang[:2]}-{width}")
 
 

@@ -39,7 +39,7 @@ export const DIALECTS = {
     },
   },
   gemini: {
-    title: 'Gemini', path: ({ model, stream }) => `/v1beta/models/${model}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`,
+    title: 'Gemini', path: ({ model, stream }) => `/v1beta/models/${encodeURI(model)}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`,
     body: ({ turns, system, most }) => clean({ contents: turns.map((turn) => ({ role: turn.role === 'assistant' ? 'model' : 'user', parts: [{ text: turn.text }] })),
       systemInstruction: system ? { parts: [{ text: system }] } : undefined, generationConfig: most ? { maxOutputTokens: most } : undefined }),
     read(data, seen) {

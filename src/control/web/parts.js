@@ -104,15 +104,20 @@ export function Button({ kind = '', icon, label, onClick, children, type = 'butt
 }
 
 let nextField = 1;
-export const useId = () => useMemo(() => 'f' + nextField++, []);
+const useId = () => useMemo(() => 'f' + nextField++, []);
 
+/** A control with its name above and a hint below; the control is the only child, and takes both by their ids. */
 export function Field({ label, hint, error, children, wide }) {
-  return html`<label class=${'field' + (wide ? ' wide' : '')}>
-    <span class="field-name">${label}</span>
-    ${children}
-    ${hint ? html`<span class="hint">${hint}</span>` : null}
-    ${error ? html`<span class="hint bad" role="alert">${error}</span>` : null}
-  </label>`;
+  const id = useId();
+  const control = Array.isArray(children) ? children[0] : children;
+  control.props.id = id;
+  if (hint || error) control.props['aria-describedby'] = id + 'h';
+  return html`<div class=${'field' + (wide ? ' wide' : '')}>
+    <label class="field-name" for=${id}>${label}</label>
+    ${control}
+    ${hint || error ? html`<span id=${id + 'h'}>${hint ? html`<span class="hint">${hint}</span>` : null}
+      ${error ? html`<span class="hint bad" role="alert">${error}</span>` : null}</span>` : null}
+  </div>`;
 }
 
 export function Input({ label, hint, error, value, onInput, wide, type = 'text', ...rest }) {

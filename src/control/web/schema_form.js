@@ -73,18 +73,18 @@ function Member({ name, schema, kind, root, value, set, path, find }) {
   return html`<${Field} label=${label} hint=${hint ? html`<${Words} text=${hint} />` : null}><${Control} kind=${kind} schema=${schema} value=${value} set=${(next) => set(path, next)} /><//>`;
 }
 
-function Control({ kind, schema, value, set }) {
+function Control({ kind, schema, value, set, ...own }) {
   const usual = schema.default == null ? '' : typeof schema.default === 'object' ? (Array.isArray(schema.default) ? schema.default.join(', ') : '') : String(schema.default);
   if (kind === 'choice' || kind === 'boolean') {
     const all = kind === 'boolean' ? ['true', 'false'] : choices(schema);
     const now = value === undefined || value === null ? '' : String(value);
     const pick = (event) => { const next = event.target.value; set(next === '' ? undefined : kind === 'boolean' ? next === 'true' : next); };
-    return html`<select value=${now} onChange=${pick}><option value="" selected=${now === ''}>${usual ? t('default_is', { value: usual }) : t('default')}</option>
+    return html`<select ...${own} value=${now} onChange=${pick}><option value="" selected=${now === ''}>${usual ? t('default_is', { value: usual }) : t('default')}</option>
       ${all.map((one) => html`<option key=${one} value=${one} selected=${one === now}>${one}</option>`)}</select>`;
   }
   if (kind === 'list') {
     const now = value === undefined ? '' : Array.isArray(value) ? value.join('\n') : String(value);
-    return html`<textarea class="mono" rows=${Math.min(6, Math.max(1, now.split('\n').length))} spellcheck="false" placeholder=${usual} value=${now}
+    return html`<textarea ...${own} class="mono" rows=${Math.min(6, Math.max(1, now.split('\n').length))} spellcheck="false" placeholder=${usual} value=${now}
       onChange=${(event) => { const all = lines(event.target.value); set(!all.length ? undefined : all.length === 1 && !Array.isArray(value) && schema.type !== 'array' ? all[0] : all); }}></textarea>`;
   }
   const number = kind === 'integer' || kind === 'number';
@@ -93,5 +93,5 @@ function Control({ kind, schema, value, set }) {
     set(said === '' ? undefined : number || (kind === 'word' && /^\d+$/.test(said)) ? Number(said) : said);
   };
   // Taken when the field is left, so that a half-typed value is not an error.
-  return html`<input type=${number ? 'number' : 'text'} step=${kind === 'number' ? 'any' : undefined} value=${value === undefined || value === null ? '' : String(value)} placeholder=${usual} spellcheck="false" autocomplete="off" onChange=${take} />`;
+  return html`<input ...${own} type=${number ? 'number' : 'text'} step=${kind === 'number' ? 'any' : undefined} value=${value === undefined || value === null ? '' : String(value)} placeholder=${usual} spellcheck="false" autocomplete="off" onChange=${take} />`;
 }

@@ -115,6 +115,7 @@ export const WORDS = {
   no_requests: ['No request yet', '还没有请求'],
   no_requests_do: ['Point a client at this relay, and its requests appear here as they end.', '将客户端指向此中继，请求结束后就会显示在这里。'],
   store_full: ['The disk is full: requests are served, but not recorded.', '磁盘已满：请求照常服务，但不再记录。'],
+  store_unavailable: ['Nothing is recorded: the database cannot be used.', '没有记录：数据库不可用。'],
   store_set_aside: ['The database was damaged and set aside; a new one was begun.', '数据库已损坏并被移开，已新建一个。'],
 
   // requests
@@ -195,7 +196,6 @@ export const WORDS = {
   by_provider: ['By provider', '按供应商'],
   by_key: ['By key', '按密钥'],
   by_client: ['By client', '按客户端'],
-  by_route: ['By route', '按路由'],
   by_dialect: ['By dialect', '按协议'],
   measure: ['Measure', '指标'],
   measure_cost: ['Cost', '费用'],
@@ -270,8 +270,12 @@ export const WORDS = {
   priority_hint: ['Lower is tried first.', '数值小的优先。'],
   key_hint: ['The key itself, env:NAME or file:/path.', '密钥本身，或 env:NAME、file:/path。'],
   key_kept: ['Empty: stays as it is.', '留空：保持不变。'],
+  show: ['Show', '显示'],
+  show_key: ['Show the key', '显示密钥'],
+  show_key_text: ['It is shown here in the clear, and that you asked is written to the log.', '密钥将以明文显示，且此操作会写入日志。'],
   models_of: ['Models of {name}', '{name} 的模型'],
   found_hint: ['{n} models found. The chosen ones are published to clients.', '找到 {n} 个模型。选中的将对客户端公布。'],
+  use_found: ['Use the address that was found: {url}', '使用找到的地址：{url}'],
   publish: ['Publish', '公布'],
 
   // clients
@@ -297,6 +301,12 @@ export const WORDS = {
   key_of: ['Key of {name}', '{name} 的密钥'],
   key_once: ['This is the only time the key is shown. Copy it now.', '密钥只显示这一次，请立即复制。'],
   done: ['Done', '完成'],
+  n_tokens: ['{n} tokens', '{n} 词元'],
+  met_a_minute: ['a minute', '每分钟'],
+  met_an_hour: ['an hour', '每小时'],
+  met_a_day: ['a day', '每日'],
+  met_a_month: ['a month', '每月'],
+  met_at_once: ['at once', '并发'],
   limit_requests_per_minute: ['requests per minute', '每分钟请求'],
   limit_requests_per_hour: ['requests per hour', '每小时请求'],
   limit_requests_per_day: ['requests per day', '每日请求'],

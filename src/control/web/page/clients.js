@@ -1,15 +1,17 @@
 // Who may call: clients with their limits and what they have spent. A key is shown once, when it is made.
 
 import { html, useState } from '../vendor/preact.js';
-import { enc, patch, post, remove } from '../api.js';
-import { cost, short, unixMs, utcDay as day } from '../format.js';
+import { enc, patch, path, post, remove } from '../api.js';
+import { cost, percent, short, unixMs, utcDay as day } from '../format.js';
 import { t } from '../i18n.js';
-import { Button, Copy, Dialog, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, sure, useFetch } from '../parts.js';
+import { Button, Copy, Dialog, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, Share, sure, useFetch } from '../parts.js';
 import { freshKey } from '../fresh_key.js';
 import { Form, lines } from './provider_forms.js';
 
 export function Clients() {
   const asked = useFetch('/api/clients', { every: 15000 });
+  const today = useFetch(since(1), { every: 15000 });
+  const month = useFetch(since(30), { every: 60000 });
   const [open, setOpen] = useState(null);
   const [made, setMade] = useState(null);
   const done = (fresh) => { setOpen(null); if (fresh) setMade(fresh); asked.reload(); };
@@ -18,24 +20,21 @@ export function Clients() {
     <${Section}><${Loaded} of=${asked}>${({ clients }) => (clients.length ? html`<div class="scroll"><table>
       <thead><tr><th>${t('client')}</th><th class="wide-only">${t('route')}</th><th class="wide-only">${t('models')}</th><th class="wide-only">${t('limits')}</th>
         <th class="n">${t('today')}</th><th class="n wide-only">${t('days_30')}</th><th class="wide-only">${t('expires')}</th><th><span class="out">${t('actions')}</span></th></tr></thead>
-      <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
+      <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} today=${costOf(today, one.name)} month=${costOf(month, one.name)} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
       </table></div>` : html`<${Empty} title=${t('no_clients')}><p>${t('no_clients_do')}</p>${create}<//>`)}<//><//>
     ${open ? html`<${EditClient} of=${open.of} onClose=${() => setOpen(null)} onDone=${done} />` : null}
     ${made ? html`<${ShowKey} made=${made} onClose=${() => setMade(null)} />` : null}
   <//>`;
 }
 
+const DAY = 86400000;
 const list = (value) => (Array.isArray(value) ? value : []);
-/** The spend of a period, whichever form the API tells it in. */
-const spent = (of, name) => {
-  const spend = of.spend || {};
-  const told = typeof spend === 'number' ? spend : spend[name];
-  return told && typeof told === 'object' ? told.cost : told;
-};
+const since = (days) => path('/api/usage', { from: (Math.floor(Date.now() / DAY) + 1 - days) * DAY, group_by: 'client' });
+const costOf = (told, name) => (told.value ? (told.value.groups.find((row) => row.client === name) || { cost: 0 }).cost : null);
 
-function Client({ of, edit, reload, made }) {
+function Client({ of, today, month, edit, reload, made }) {
   const own = '/api/clients/' + enc(of.name);
-  const expired = of.expires && unixMs(of.expires) < Date.now();
+  const expired = of.expired ?? (of.expires && unixMs(of.expires) < Date.now());
   const turn = async () => { await patch(own, { disabled: !of.disabled }); reload(); };
   const rotate = async () => {
     if (!(await sure(t('rotate_title', { name: of.name }), t('rotate_text'), t('rotate')))) return;
@@ -47,15 +46,14 @@ function Client({ of, edit, reload, made }) {
     await remove(own);
     reload();
   };
-  const limits = Object.entries(of.limits || {}).filter(([, most]) => most != null);
-  const used = of.used || of.limits_used || {};
+  const used = list(of.used);
   return html`<tr class=${of.disabled || expired ? 'off' : ''}>
     <td><a href=${'#/requests?client=' + enc(of.name)}>${of.name}</a> ${of.disabled ? html`<${Pill} tone="warn">${t('disabled')}<//>` : expired ? html`<${Pill} tone="bad">${t('expired')}<//>` : null}
       <span class="second mono">${of.key}</span></td>
     <td class="wide-only">${of.route || html`<span class="faint">${t('default_route')}</span>`}</td>
     <td class="cut wide-only">${list(of.models).length ? list(of.models).join(', ') : html`<span class="faint">${t('all')}</span>`}</td>
-    <td class="wide-only">${limits.length ? limits.map(([name, most]) => html`<div key=${name}>${used[name] != null ? short(used[name].used ?? used[name]) + ' / ' : ''}${short(Number(most))} <span class="faint">${limitName(name)}</span></div>`) : html`<span class="faint">${t('none')}</span>`}</td>
-    <td class="n">${cost(spent(of, 'today'))}</td><td class="n wide-only">${cost(spent(of, 'days_30'))}</td>
+    <td class="wide-only">${used.length ? used.map((met) => html`<div key=${met.what + met.window}><${Share} part=${met.used / met.bound} label=${percent(met.used, met.bound)} /> ${amount(met, met.used)} / ${amount(met, met.bound)} <span class="faint">${t('met_' + met.window.replace(/ /g, '_'))}</span></div>`) : html`<span class="faint">${t('none')}</span>`}</td>
+    <td class="n">${cost(today)}</td><td class="n wide-only">${cost(month)}</td>
     <td class="wide-only">${of.expires ? day(unixMs(of.expires)) : html`<span class="faint">${t('never')}</span>`}</td>
     <td><div class="actions"><a class="button bare" href=${'#/connect?client=' + enc(of.name)}>${t('page_connect')}</a>
       <${Button} kind="bare" onClick=${edit}>${t('edit')}<//>
@@ -63,6 +61,8 @@ function Client({ of, edit, reload, made }) {
       <${Button} kind="bare" onClick=${turn}>${of.disabled ? t('enable') : t('disable')}<//>
       <${Button} kind="bare" icon="trash" label=${t('delete_client', { name: of.name })} onClick=${drop} /></div></td></tr>`;
 }
+
+const amount = (met, number) => (met.what === 'dollars' ? cost(number) : met.what === 'tokens' ? t('n_tokens', { n: short(number) }) : short(number));
 
 /** A limit of a newer weir has no words yet: its own name then. */
 const limitName = (name) => { const words = t('limit_' + name); return words === 'limit_' + name ? name.replace(/_/g, ' ') : words; };

@@ -141,7 +141,7 @@ function Diff({ left, right, names }) {
   return html`<div class="diff-bar"><${Select} bare label=${t('part')} value=${what} onChange=${setWhat} options=${[['body', t('body')], ['head', t('headers')]]} />
       <span class="note">${count ? t('changed_lines', { n: count }) : t('no_difference')}</span>
       <${Button} pressed=${all ? 'true' : 'false'} onClick=${() => setAll(!all)}>${t('whole_text')}<//></div>
-    <div class="scroll"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
+    <div class="scroll" tabindex="0"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
       <thead><tr><th colspan="2">${names[0]} <${Cut} part=${left} /></th><th colspan="2">${names[1]} <${Cut} part=${right} /></th></tr></thead>
       <tbody>${rows.map((row, at) => (row.kind === 'fold'
         ? html`<tr key=${at} class="fold"><td colspan="4">${t('equal_lines', { n: row.count })}</td></tr>`

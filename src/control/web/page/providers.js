@@ -44,11 +44,10 @@ function Provider({ provider, today, reload, open }) {
     say(t('deleted', { name: provider.name }));
     reload();
   };
-  const find = async () => open({ form: FoundModels, provider, found: (await post(base(provider) + '/discover')).models });
+  const find = async () => open({ form: FoundModels, provider, found: await post(base(provider) + '/discover') });
   const speed = async () => {
     const told = await post(base(provider) + '/speed');
-    const keys = told.keys || told;
-    setSpeeds(Array.isArray(keys) ? Object.fromEntries(keys.map((one) => [one.name || one.key, one])) : keys);
+    setSpeeds(Object.fromEntries(told.keys.map((one) => [one.key, one])));
   };
   const models = (provider.models || []).map((model) => (typeof model === 'string' ? model : model.alias || model.name));
   return html`<${Section} title=${provider.name} flush note=${html`<span class="mono">${provider.base_url || ''}</span>`} actions=${html`
@@ -77,8 +76,8 @@ function Provider({ provider, today, reload, open }) {
 function Health({ of }) {
   const state = of.disabled ? 'disabled' : of.health;
   const until = unixMs(of.cooling_until);
-  const cause = of.cause || of.why || (of.models && of.models[0] && of.models[0].cause);
-  const resting = (of.models || []).filter((one) => one.model && one.health && one.health !== 'ok');
+  const resting = (of.cooling_models || []).filter((one) => one.health !== 'ok');
+  const cause = of.cause || (resting[0] && resting[0].cause);
   return html`<${Pill} tone=${TONES[state] || ''} title=${of.last_error || undefined}>${t('health_' + state)}${state === 'cooling' && until ? html` <${Countdown} until=${until} />` : null}<//>
     ${cause && state !== 'ok' && state !== 'disabled' ? html`<span class="note">${t('why_' + cause) === 'why_' + cause ? cause : t('why_' + cause)}</span>` : null}
     ${resting.length ? html`<span class="second">${resting.map((one) => one.model).join(', ')}</span>` : null}
@@ -101,7 +100,7 @@ function Key({ provider, of, used, sum, speed, reload, open }) {
   return html`<tr class=${of.disabled ? 'off' : ''}>
     <td>${of.name}<span class="second mono">${of.key}</span></td>
     <td class="cut"><${Health} of=${of} />
-      ${seen ? html`<span class=${'second ' + (seen.ok === false ? 'bad' : 'good')} role="status">${seen.ok === false ? `${seen.status || ''} ${seen.message || t('failed')}` : ms(seen.ms ?? seen)}</span>` : null}</td>
+      ${seen ? html`<span class=${'second ' + (seen.ok ? 'good' : 'bad')} role="status" title=${seen.message}>${seen.ok ? ms(seen.ms) : `${seen.status || ''} ${seen.message || t('failed')}`}</span>` : null}</td>
     <td class="n">${of.in_flight ?? 0}${of.max_concurrent ? html`<span class="faint"> / ${of.max_concurrent}</span>` : null}</td>
     <td class="n wide-only">${of.weight}</td><td class="n wide-only">${of.priority}</td>
     <td class="n wide-only">${short(requests)}</td>

@@ -36,6 +36,7 @@ function List({ query }) {
   const [state, setState] = useState({ rows: [], next: null, loaded: false });
   const [running, setRunning] = useState(true);
   const told = useStore(live.exchanges);
+  const gap = useStore(live.gaps);
   const held = useRef(told);
   if (running) held.current = told;
 
@@ -46,7 +47,7 @@ function List({ query }) {
       (error) => { complain(error); if (error.name !== 'AbortError') setState({ rows: [], next: null, loaded: true }); },
     );
     return () => stop.abort();
-  }, [asked]);
+  }, [asked, gap]);
 
   // Pages that were asked for stay; of what comes by itself, as much is shown as one page.
   const fresh = held.current.rows.filter((row) => wants(filter, row));

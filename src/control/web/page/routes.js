@@ -40,7 +40,7 @@ function Route({ route, told, edit, reload }) {
       ${told.default_route === route.name ? html`<${Pill} tone="accent">${t('default')}<//>` : null}
       ${defaults.map((dialect) => html`<${Pill} key=${dialect}>${dialect}<//>`)}
       <${Button} onClick=${edit}>${t('edit')}<//><${Button} kind="bare" icon="trash" label=${t('delete_route', { name: route.name })} onClick=${drop} />`}>
-    <div class="scroll chain-place"><${Chain} route=${route} /></div><//>`;
+    <div class="scroll chain-place" tabindex="0" role="group" aria-label=${route.name}><${Chain} route=${route} /></div><//>`;
 }
 
 // -- the drawing ------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ function Explain() {
     try {
       if (body.trim()) question.body = JSON.parse(body);
       setTold(await post('/api/explain', question));
-    } catch (error) { setTold(null); complain(error); }
+    } catch (error) { if (error.status === 422) setTold({ refusal: error.message }); else { setTold(null); complain(error); } }
   };
   return html`<${Section} title=${t('explain')} note=${t('explain_note')}><form class="inner" onSubmit=${ask}>
     <div class="filters">
@@ -108,8 +108,8 @@ function Explain() {
     ${told ? html`<div class="explained" role="status">
       <ol class="steps">${(told.steps || []).map((step, at) => html`<li key=${at}><code>${step.rule}</code><span>${step.text}</span></li>`)}</ol>
       <ol class="tries">${(told.targets || []).map((target, at) => html`<li key=${at}><b>${target.provider}</b> ${target.model ? html`<span class="mono">${target.model}</span>` : null}
-        <span class="note">${list(target.keys).map((key) => (typeof key === 'string' ? key : key.name)).join(' → ')}</span></li>`)}</ol>
-      ${told.targets && told.targets.length ? null : html`<p class="warn">${told.refusal || told.detail || t('no_target')}</p>`}</div>` : null}
+        <span class="note">${list(target.keys).map((key) => (typeof key === 'string' ? key : key.health && key.health !== 'ok' ? `${key.name} (${t('health_' + key.health)})` : key.name)).join(' → ')}</span></li>`)}</ol>
+      ${told.targets && told.targets.length ? null : html`<p class="warn">${told.refusal || t('no_target')}</p>`}</div>` : null}
   </form><//>`;
 }
 

@@ -54,17 +54,20 @@ function Editor({ told, reload }) {
     addEventListener('beforeunload', stay);
     return () => removeEventListener('beforeunload', stay);
   }, [changed]);
-  // Somebody else's change: taken at once where nothing is unsaved here.
+  // Somebody else's change: taken at once where nothing is unsaved here. What is known may be newer than when it was asked.
+  const known = useRef({});
+  known.current = { etag: base.etag, changed, saving: known.current.saving };
   useEffect(() => {
     if (generation === first) return;
     get('/api/config').then((now) => {
-      if (now.etag === base.etag) return;
-      if (changed) setStale(true); else { setBase(now); setText(now.text); }
+      if (known.current.saving || now.etag === known.current.etag) return;
+      if (known.current.changed) setStale(true); else { setBase(now); setText(now.text); }
     }, () => {});
   }, [generation]);
 
   const save = async () => {
     setResult(null);
+    known.current.saving = true;
     try {
       const answer = await put('/api/config', { text }, { headers: { 'if-match': quoted(base.etag) } });
       setBase({ ...base, text, etag: answer.etag, problems: answer.problems || [] });
@@ -74,7 +77,7 @@ function Editor({ told, reload }) {
     } catch (error) {
       if (error.status === 412) setStale(true);
       else if (error.problems.length) { setProblems(error.problems); say(t('nothing_changed'), 'bad'); } else throw error;
-    }
+    } finally { known.current.saving = false; }
   };
   const goTo = (line) => {
     const field = area.current;
@@ -163,7 +166,7 @@ function Backups() {
 function Compare({ left, right }) {
   const rows = useMemo(() => sideBySide(left, right), [left, right]);
   if (!changes(rows)) return html`<p>${t('no_difference')}</p>`;
-  return html`<div class="scroll"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
+  return html`<div class="scroll" tabindex="0"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
     <thead><tr><th colspan="2">${t('now')}</th><th colspan="2">${t('then')}</th></tr></thead>
     <tbody>${rows.map((row, at) => (row.kind === 'fold' ? html`<tr key=${at} class="fold"><td colspan="4">${t('equal_lines', { n: row.count })}</td></tr>`
       : html`<tr key=${at} class=${row.kind}><td class="no">${row.a}</td><td class="l">${row.left}</td><td class="no">${row.b}</td><td class="r">${row.right}</td></tr>`))}</tbody></table></div>`;
@@ -181,12 +184,13 @@ function Import() {
     <${Field} label=${t('import_text')}><textarea class="mono" rows="8" spellcheck="false" value=${text} onInput=${(event) => { setText(event.target.value); setTold(null); }}></textarea><//>
     <div class="line"><${Button} disabled=${!text.trim()} onClick=${look}>${t('preview')}<//>${told ? html`<${Button} kind="primary" onClick=${apply}>${t('apply')}<//>` : null}</div>
     ${told ? html`<div role="status"><p><${Pill}>${told.kind}<//> ${Object.entries(told.adds || {}).map(([what, names]) => `${what}: ${Array.isArray(names) ? names.join(', ') : names}`).join(' · ')}</p>
+      <ul class="changes">${[...(told.notes || []), ...(told.problems || []).map((one) => `${t('line_n', { n: one.line })}: ${one.message}`)].map((note, at) => html`<li key=${at} class="soft">${note}</li>`)}</ul>
       <div class="code"><pre tabindex="0">${told.text}</pre></div></div>` : null}</div><//>`;
 }
 
 // -- about ------------------------------------------------------------------------------------------------------
 
-const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
+const LEVELS = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
 
 function About() {
   const status = useFetch('/api/status', { every: 5000 });

@@ -9,7 +9,7 @@ import { Empty, Input, Loaded, Page, Section, Select, Share, Stat, Tabs, useFetc
 
 const HOUR = 3600000, DAY = 24 * HOUR;
 const PERIODS = { today: 1, week: 7, month: 30, quarter: 90 };
-const GROUPS = ['model', 'provider', 'key', 'client', 'route', 'dialect'];
+const GROUPS = ['model', 'provider', 'key', 'client', 'dialect'];
 const MEASURES = {
   cost: { of: (row) => row.cost, form: cost }, requests: { of: (row) => row.requests, form: short },
   tokens: { of: (row) => row.input_tokens + row.output_tokens, form: short }, output: { of: (row) => row.output_tokens, form: short },
