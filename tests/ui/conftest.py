@@ -43,15 +43,29 @@ def open_page(browser):
     complaints, contexts = [], []
 
     def open_page(url, width=1360, height=860, theme="light", lang="en-US", expected=()):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, locale=lang, reduced_motion="reduce")
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, locale=lang, reduced_motion="reduce"
+        )
         context.set_default_timeout(HANG_MS)
         contexts.append(context)
         page = context.new_page()
         benign = lambda text: any(word in text for word in expected)
-        page.on("console", lambda said: complaints.append(f"{said.text} {said.location.get('url')}") if said.type == "error" and not benign(said.text) else None)
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(f"{said.text} {said.location.get('url')}")
+                if said.type == "error" and not benign(said.text)
+                else None
+            ),
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(f"a dialog of the browser: {dialog.message}"))
-        page.on("request", lambda request: None if request.url.startswith((url, "data:", "blob:")) else complaints.append(f"left the machine: {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith((url, "data:", "blob:")) else complaints.append(f"left the machine: {request.url}")
+            ),
+        )
         page.goto(url)
         return page
 
@@ -120,7 +134,13 @@ class Weir:
 
     def start(self):
         log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen([WEIR, "serve", "-c", str(self.path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"HOME": str(self.folder)})
+        self.process = subprocess.Popen(
+            [WEIR, "serve", "-c", str(self.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"HOME": str(self.folder)},
+        )
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -143,7 +163,9 @@ class Weir:
         headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
         body = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]}).encode()
         try:
-            with urllib.request.urlopen(urllib.request.Request(f"{self.relay}/v1/chat/completions", body, headers), timeout=20) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{self.relay}/v1/chat/completions", body, headers), timeout=20
+            ) as answer:
                 return answer.status, answer.read().decode(), answer.headers["x-request-id"]
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), error.headers["x-request-id"]

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import HANG_MS, PASSWORD, UPSTREAM_KEY, go, log_in, shot
 
-CANARY = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>"
+CANARY = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 
 
 @pytest.fixture
@@ -175,7 +175,9 @@ def test_the_playground_streams_in_every_dialect(page, weir):
         page.get_by_label("Dialect").select_option(dialect)
         page.get_by_label("Message").fill(f"Hello in {dialect}")
         page.get_by_role("button", name="Send").click()
-        page.wait_for_function("() => { const told = document.querySelector('.told'); return told && told.textContent.includes('Total') }")
+        page.wait_for_function(
+            "() => { const told = document.querySelector('.told'); return told && told.textContent.includes('Total') }"
+        )
         said = page.locator(".turns .assistant .said").last.inner_text()
         assert len(said) > 3, f"{dialect}: {said!r}"
         assert page.locator(".told .pill").inner_text() == "200", dialect

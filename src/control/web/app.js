@@ -99,7 +99,8 @@ function Shell() {
     <a class="skip" href="#content" onClick=${(event) => { event.preventDefault(); document.getElementById('content').focus(); }}>${t('skip')}</a>
     <div class=${'shell' + (open ? ' open' : '')}>
       <header class="bar">
-        <${Button} kind="bare" icon=${open ? 'close' : 'menu'} label=${t('menu')} pressed=${open ? 'true' : 'false'} onClick=${() => setOpen(!open)} />
+        <${Button} kind="bare" icon=${open ? 'close' : 'menu'} label=${t('menu')} pressed=${open ? 'true' : 'false'}
+          onClick=${() => setOpen(!open)} />
         <strong>weir</strong><${Link} />
       </header>
       <nav class="side" aria-label=${t('pages')} onKeyDown=${(event) => { if (event.key === 'Escape') setOpen(false); }}>
@@ -112,7 +113,8 @@ function Shell() {
       <main id="content" tabindex="-1">
         ${state === 'lost' ? html`<div class="banner" role="alert">${t('lost_banner')}</div>` : null}
         <${Stale} />
-        ${failed ? html`<div class="banner" role="alert">${t('page_failed')} <button type="button" class="button" onClick=${() => location.reload()}>${t('reload_page')}</button></div>`
+        ${failed ? html`<div class="banner" role="alert">${t('page_failed')} <button type="button" class="button"
+          onClick=${() => location.reload()}>${t('reload_page')}</button></div>`
           : Body ? html`<${Body} key=${loaded.page} at=${own.current} />` : html`<div class="loading" role="status">${t('loading')}</div>`}
       </main>
     </div>`;

@@ -129,7 +129,8 @@ export function Input({ label, hint, error, value, onInput, wide, type = 'text',
 
 /** Options are values, or [value, words]. */
 export function Select({ label, hint, value, options, onChange, bare, wide, disabled }) {
-  const select = html`<select value=${value} disabled=${disabled} aria-label=${bare ? label : undefined} onChange=${(event) => onChange(event.target.value)}>
+  const select = html`<select value=${value} disabled=${disabled} aria-label=${bare ? label : undefined}
+    onChange=${(event) => onChange(event.target.value)}>
     ${options.map((option) => {
       const [id, words] = Array.isArray(option) ? option : [option, option];
       return html`<option key=${id} value=${id} selected=${id === value}>${words}</option>`;

@@ -214,12 +214,15 @@ export const WORDS = {
   no_usage_do: ['Choose a longer period, or clear the filters.', '请选择更长的时间段，或清除筛选。'],
 
   // providers
-  providers_sub: ['Each request takes a key of the first tier that serves; a key that fails rests, and the next one is tried.', '每个请求使用最优先一级中可用的密钥；失败的密钥会休息，由下一个接替。'],
+  providers_sub: ['Each request takes a key of the first tier that serves; a key that fails rests, and the next one is tried.',
+    '每个请求使用最优先一级中可用的密钥；失败的密钥会休息，由下一个接替。'],
   add_provider: ['Add provider', '添加供应商'],
   no_providers: ['No provider yet', '还没有供应商'],
-  no_providers_do: ['Add one from the list of known vendors with its key, or any address that speaks one of the protocols.', '从已知厂商列表中添加并填入密钥，或填写任何兼容协议的地址。'],
+  no_providers_do: ['Add one from the list of known vendors with its key, or any address that speaks one of the protocols.',
+    '从已知厂商列表中添加并填入密钥，或填写任何兼容协议的地址。'],
   delete_provider: ['Delete provider {name}', '删除供应商 {name}'],
-  delete_provider_text: ['It goes from the configuration with its keys. Routes that name it must be changed first. A backup of the file is kept.', '它及其密钥将从配置中移除。引用它的路由须先修改。配置文件会保留备份。'],
+  delete_provider_text: ['It goes from the configuration with its keys. Routes that name it must be changed first. A backup of the file is kept.',
+    '它及其密钥将从配置中移除。引用它的路由须先修改。配置文件会保留备份。'],
   deleted: ['Deleted: {name}', '已删除：{name}'],
   added: ['Added: {name}', '已添加：{name}'],
   fetch_models: ['Fetch models', '获取模型'],
@@ -283,7 +286,8 @@ export const WORDS = {
   create_client: ['Create client', '新建客户端'],
   create: ['Create', '新建'],
   no_clients: ['No client yet', '还没有客户端'],
-  no_clients_do: ['Without clients everybody on this machine may call. Create one to know who uses what, and to set limits.', '没有客户端时，本机任何人都可调用。新建客户端即可区分用量并设置限额。'],
+  no_clients_do: ['Without clients everybody on this machine may call. Create one to know who uses what, and to set limits.',
+    '没有客户端时，本机任何人都可调用。新建客户端即可区分用量并设置限额。'],
   days_30: ['30 days', '30 天'],
   limits: ['Limits', '限额'],
   expires: ['Expires', '到期'],
@@ -377,7 +381,8 @@ export const WORDS = {
   role_assistant: ['Model', '模型'],
 
   // connect
-  connect_sub: ['Set up a program to use this relay. What is shown here leaves this page only by your copying it.', '配置程序使用此中继。此处内容仅在你复制时离开页面。'],
+  connect_sub: ['Set up a program to use this relay. What is shown here leaves this page only by your copying it.',
+    '配置程序使用此中继。此处内容仅在你复制时离开页面。'],
   relay_address: ['Address of the relay', '中继地址'],
   relay_address_hint: ['As the program reaches it.', '程序可访问的地址。'],
   model_auto_hint: ['auto: what the route says.', 'auto：由路由决定。'],
@@ -387,7 +392,8 @@ export const WORDS = {
   in_shell: ['In the shell', '在终端中'],
   cursor_note: ['Cursor calls from its own servers: the address must be public and use https.', 'Cursor 从其自己的服务器发起请求：地址必须是公网 https。'],
   cherry_note: ['Cherry Studio adds the path itself; the address ends without a slash.', 'Cherry Studio 会自动补全路径；地址末尾不要加斜杠。'],
-  vscode_note: ['Copilot Chat takes this relay for an Ollama. It sends no key, so the relay must be open to this machine, or stand behind one that adds it.', 'Copilot Chat 会将此中继视为 Ollama。它不发送密钥，因此中继须对本机开放，或由前置代理补上密钥。'],
+  vscode_note: ['Copilot Chat takes this relay for an Ollama. It sends no key, so the relay must be open to this machine, or stand behind one that adds it.',
+    'Copilot Chat 会将此中继视为 Ollama。它不发送密钥，因此中继须对本机开放，或由前置代理补上密钥。'],
 
   // settings
   settings_file: ['Configuration', '配置'],
@@ -422,7 +428,8 @@ export const WORDS = {
   no_backups_do: ['Each change made here keeps the file as it was before; the last ten stay.', '在此处的每次修改都会保留之前的文件，最多十份。'],
   now: ['Now', '当前'],
   then: ['Then', '当时'],
-  import_hint: ['A link (weir://…, or one of another relay), or the configuration file of another relay. It is shown before anything is changed.', '链接（weir://… 或其他中继的链接），或其他中继的配置文件。更改前会先预览。'],
+  import_hint: ['A link (weir://…, or one of another relay), or the configuration file of another relay. It is shown before anything is changed.',
+    '链接（weir://… 或其他中继的链接），或其他中继的配置文件。更改前会先预览。'],
   import_text: ['Link or file', '链接或文件'],
   preview: ['Preview', '预览'],
   apply: ['Apply', '应用'],

@@ -18,9 +18,12 @@ export function Clients() {
   const create = html`<${Button} kind="primary" icon="plus" onClick=${() => setOpen({})}>${t('create_client')}<//>`;
   return html`<${Page} title=${t('page_clients')} sub=${t('clients_sub')} actions=${create}>
     <${Section}><${Loaded} of=${asked}>${({ clients }) => (clients.length ? html`<div class="scroll"><table>
-      <thead><tr><th>${t('client')}</th><th class="wide-only">${t('route')}</th><th class="wide-only">${t('models')}</th><th class="wide-only">${t('limits')}</th>
-        <th class="n">${t('today')}</th><th class="n wide-only">${t('days_30')}</th><th class="wide-only">${t('expires')}</th><th><span class="out">${t('actions')}</span></th></tr></thead>
-      <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} today=${costOf(today, one.name)} month=${costOf(month, one.name)} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
+      <thead><tr><th>${t('client')}</th><th class="wide-only">${t('route')}</th><th class="wide-only">${t('models')}</th>
+        <th class="wide-only">${t('limits')}</th>
+        <th class="n">${t('today')}</th><th class="n wide-only">${t('days_30')}</th><th class="wide-only">${t('expires')}</th><th>
+          <span class="out">${t('actions')}</span></th></tr></thead>
+      <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} today=${costOf(today, one.name)}
+        month=${costOf(month, one.name)} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
       </table></div>` : html`<${Empty} title=${t('no_clients')}><p>${t('no_clients_do')}</p>${create}<//>`)}<//><//>
     ${open ? html`<${EditClient} of=${open.of} onClose=${() => setOpen(null)} onDone=${done} />` : null}
     ${made ? html`<${ShowKey} made=${made} onClose=${() => setMade(null)} />` : null}
@@ -48,11 +51,16 @@ function Client({ of, today, month, edit, reload, made }) {
   };
   const used = list(of.used);
   return html`<tr class=${of.disabled || expired ? 'off' : ''}>
-    <td><a href=${'#/requests?client=' + enc(of.name)}>${of.name}</a> ${of.disabled ? html`<${Pill} tone="warn">${t('disabled')}<//>` : expired ? html`<${Pill} tone="bad">${t('expired')}<//>` : null}
+    <td><a href=${'#/requests?client=' + enc(of.name)}>${of.name}</a> ${of.disabled ? html`<${Pill} tone="warn">${t('disabled')}<//>`
+      : expired ? html`<${Pill} tone="bad">${t('expired')}<//>` : null}
       <span class="second mono">${of.key}</span></td>
     <td class="wide-only">${of.route || html`<span class="faint">${t('default_route')}</span>`}</td>
     <td class="cut wide-only">${list(of.models).length ? list(of.models).join(', ') : html`<span class="faint">${t('all')}</span>`}</td>
-    <td class="wide-only">${used.length ? used.map((met) => html`<div key=${met.what + met.window}><${Share} part=${met.used / met.bound} label=${percent(met.used, met.bound)} /> ${amount(met, met.used)} / ${amount(met, met.bound)} <span class="faint">${t('met_' + met.window.replace(/ /g, '_'))}</span></div>`) : html`<span class="faint">${t('none')}</span>`}</td>
+    <td class="wide-only">${used.length
+      ? used.map((met) => html`<div key=${met.what + met.window}>
+        <${Share} part=${met.used / met.bound} label=${percent(met.used, met.bound)} /> ${amount(met, met.used)} / ${amount(met,
+          met.bound)} <span class="faint">${t('met_' + met.window.replace(/ /g, '_'))}</span></div>`)
+            : html`<span class="faint">${t('none')}</span>`}</td>
     <td class="n">${cost(today)}</td><td class="n wide-only">${cost(month)}</td>
     <td class="wide-only">${of.expires ? day(unixMs(of.expires)) : html`<span class="faint">${t('never')}</span>`}</td>
     <td><div class="actions"><a class="button bare" href=${'#/connect?client=' + enc(of.name)}>${t('page_connect')}</a>
@@ -77,7 +85,8 @@ function EditClient({ of, onClose, onDone }) {
   const [limits, setLimits] = useState({ ...(of && of.limits) });
   const [expires, setExpires] = useState(of && of.expires ? day(unixMs(of.expires)) : '');
   const submit = async () => {
-    const set = Object.fromEntries(Object.entries(limits).filter(([, most]) => most !== '' && most != null).map(([member, most]) => [member, Number(most)]));
+    const set = Object.fromEntries(Object.entries(limits).filter(([, most]) => most !== ''
+      && most != null).map(([member, most]) => [member, Number(most)]));
     const until = expires ? `${expires}T00:00:00Z` : null;
     if (!of) {
       const body = { name: name.trim() };
@@ -101,11 +110,15 @@ function EditClient({ of, onClose, onDone }) {
     say(t('saved'));
     onDone();
   };
-  return html`<${Form} title=${of ? of.name : t('create_client')} action=${of ? t('save') : t('create')} onClose=${onClose} submit=${submit}>${() => html`
+  return html`<${Form} title=${of ? of.name : t('create_client')} action=${of ? t('save') : t('create')} onClose=${onClose}
+    submit=${submit}>${() => html`
     ${of ? null : html`<${Input} label=${t('name')} value=${name} onInput=${setName} required hint=${t('client_name_hint')} />`}
-    <${Select} label=${t('route')} value=${route} onChange=${setRoute} wide=${Boolean(of)} options=${[['', t('default_route')], ...((routes.value && routes.value.routes) || []).map((one) => [one.name, one.name])]} />
-    <${Field} label=${t('models_allowed')} wide hint=${t('models_allowed_hint')}><textarea class="mono" rows="2" value=${models} spellcheck="false" onInput=${(event) => setModels(event.target.value)}></textarea><//>
-    ${names.map((member) => html`<${Input} key=${member} label=${limitName(member)} type="number" min="0" step="any" value=${limits[member]} onInput=${(value) => setLimits({ ...limits, [member]: value })} placeholder=${t('none')} />`)}
+    <${Select} label=${t('route')} value=${route} onChange=${setRoute} wide=${Boolean(of)}
+      options=${[['', t('default_route')], ...((routes.value && routes.value.routes) || []).map((one) => [one.name, one.name])]} />
+    <${Field} label=${t('models_allowed')} wide hint=${t('models_allowed_hint')}>
+      <textarea class="mono" rows="2" value=${models} spellcheck="false" onInput=${(event) => setModels(event.target.value)}></textarea><//>
+    ${names.map((member) => html`<${Input} key=${member} label=${limitName(member)} type="number" min="0" step="any"
+      value=${limits[member]} onInput=${(value) => setLimits({ ...limits, [member]: value })} placeholder=${t('none')} />`)}
     <${Input} label=${t('expires')} type="date" value=${expires} onInput=${setExpires} />`}
   <//>`;
 }
@@ -118,7 +131,8 @@ function limitNames(schema) {
 
 function ShowKey({ made, onClose }) {
   return html`<${Dialog} title=${t('key_of', { name: made.name })} onClose=${onClose} foot=${html`
-      <a class="button" href=${'#/connect?client=' + enc(made.name)} onClick=${() => freshKey.set(made)}>${t('page_connect')}</a><${Button} kind="primary" onClick=${onClose}>${t('done')}<//>`}>
+      <a class="button" href=${'#/connect?client=' + enc(made.name)} onClick=${() => freshKey.set(made)}>${t('page_connect')}</a>
+        <${Button} kind="primary" onClick=${onClose}>${t('done')}<//>`}>
     <p>${t('key_once')}</p>
     <div class="secret"><code data-secret>${made.key}</code><${Copy} text=${made.key} /></div><//>`;
 }
