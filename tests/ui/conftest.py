@@ -9,8 +9,11 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
+import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,8 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 SHOTS = Path(os.environ.get("SHOTS", ROOT / "target/ui"))
 PASSWORD = "admin-canary-77c1"
 UPSTREAM_KEY = "sk-upstream-canary-5d20"
-HANG_MS = 10_000
+MARKUP = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+HANG_MS = 15_000
 PAGES = ["overview", "requests", "usage", "providers", "routes", "clients", "playground", "connect", "settings"]
 
 
@@ -105,11 +109,32 @@ def free_ports(count):
     return ports
 
 
+class Failing(BaseHTTPRequestHandler):
+    """An upstream that answers 500 with markup in it, whatever it is asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps({"error": {"message": f"no, {MARKUP}", "type": "server_error"}}).encode()
+        self.send_response(500)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 class Weir:
-    """The real binary with the demo provider, one that refuses its key, and traces of everything."""
+    """The real binary with the demo provider, one that always fails, and traces of everything."""
 
     def __init__(self, folder):
         self.folder, self.path = folder, folder / "weir.json"
+        self.upstream = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+        self.upstream.daemon_threads = True
+        threading.Thread(target=self.upstream.serve_forever, daemon=True).start()
         self.relay_port, self.admin_port = free_ports(2)
         self.relay, self.url = f"http://127.0.0.1:{self.relay_port}", f"http://127.0.0.1:{self.admin_port}"
         self.path.write_text(f"""// Made by the tests of the web UI.
@@ -122,10 +147,12 @@ class Weir:
   // Answers from inside weir.
   "providers": {{
     "demo": {{ "protocol": "demo" }},
-    "nobody": {{ "protocol": "chat", "base_url": "http://127.0.0.1:9/v1", "keys": ["{UPSTREAM_KEY}", {{ "key": "{UPSTREAM_KEY}-2", "name": "second" }}] }},
+    "nobody": {{ "protocol": "chat", "base_url": "http://127.0.0.1:{self.upstream.server_port}/v1", "keys": ["{UPSTREAM_KEY}", {{ "key": "{UPSTREAM_KEY}-2", "name": "second" }}] }},
   }},
   "routes": {{ "main": {{ "to": ["demo"], "models": {{ "broken*": "nobody" }} }} }},
   "retry": {{ "attempts_max": 2, "rounds_max": 0 }},
+  // What a test makes fail is not at rest in the next one.
+  "cooldown": {{ "server_error_ms": 1, "rejected_key_ms": 1, "rate_limited_ms": 1, "max_ms": 1 }},
   "traces": {{ "bodies": "all" }},
 }}
 """)
@@ -178,6 +205,7 @@ def weir(tmp_path_factory):
         yield weir
     finally:
         code = weir.stop()
+        weir.upstream.shutdown()
     assert code == 0, weir.log()
     assert "panicked" not in weir.log(), weir.log()
     for secret in (PASSWORD, UPSTREAM_KEY):

@@ -141,6 +141,10 @@ function Bodies({ trace }) {
 const Cut = ({ part }) => (part && part.cut ? html`<${Pill} tone="warn" title=${t('cut_note')}>${t('cut')}<//>` : null);
 
 function Diff({ left, right, names }) {
+  return left && right ? html`<${Compared} left=${left} right=${right} names=${names} />` : html`<p class="soft">${t('no_attempt')}</p>`;
+}
+
+function Compared({ left, right, names }) {
   const [what, setWhat] = useState('body');
   const [all, setAll] = useState(false);
   const of = what === 'body' ? (part) => pretty(bodyText(part)) : headText;
