@@ -171,7 +171,7 @@ def test_the_keyboard_reaches_everything(open_page, mock):
     go(page, "requests")
     page.wait_for_selector("tr.opens")
     page.get_by_role("button", name="Live").click()
-    page.evaluate("document.querySelector('tr.opens').focus()")
+    page.evaluate("document.querySelector('tr.opens a').focus()")
     page.keyboard.press("Enter")
     page.wait_for_selector("h1:has-text('Request')")
     go(page, "settings/about")
