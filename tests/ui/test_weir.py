@@ -37,7 +37,7 @@ def test_the_wrong_password_is_refused_and_the_right_one_lets_in(open_page, weir
     wait_for_text(page, "This is not the password")
     time.sleep(1.1)  # wrong passwords are slowed
     log_in(page, PASSWORD)
-    page.wait_for_selector(".link.open")
+    page.wait_for_selector(".side .link.open")
     page.get_by_role("button", name="Log out").click()
     page.wait_for_selector("text=Log in to this relay")
 
@@ -45,7 +45,7 @@ def test_the_wrong_password_is_refused_and_the_right_one_lets_in(open_page, weir
 def test_a_live_request_appears_and_its_trace_opens(page, weir):
     go(page, "requests")
     page.wait_for_selector("main h1:has-text('Requests')")
-    page.wait_for_selector(".link.open")
+    page.wait_for_selector(".side .link.open")
     status, _, request = weir.ask("What does a weir do?")
     assert status == 200
     row = page.locator(f'tr:has(a[href="#/requests/{request}"])')
@@ -160,7 +160,7 @@ def test_a_right_file_is_applied_and_a_backup_brings_the_old_one_back(page, weir
     page.wait_for_selector("dialog[open] table.diff")
     shot(page, "weir-backup")
     page.locator("dialog[open]").get_by_role("button", name="Restore").click()
-    page.locator("dialog[open]").last.get_by_role("button", name="Restore").click()
+    page.get_by_role("dialog", name="Restore this file").get_by_role("button", name="Restore").click()
     until(lambda: config_of(weir) == before, "restored")
 
 
@@ -236,13 +236,13 @@ def test_every_setting_of_the_relay_is_in_the_form(page, weir):
 
 
 def test_a_restart_is_lived_through(page, weir):
-    page.wait_for_selector(".link.open")
+    page.wait_for_selector(".side .link.open")
     assert weir.stop() == 0
     page.wait_for_selector(".banner:has-text('does not answer')")
     weir.start()
     # Sessions are the process's own: either the page goes on by itself, or it asks for the password again.
-    page.wait_for_selector(".link.open, form:has-text('Log in to this relay')")
+    page.wait_for_selector(".side .link.open, form:has-text('Log in to this relay')")
     if page.locator("form:has-text('Log in to this relay')").count():
         log_in(page, PASSWORD)
-        page.wait_for_selector(".link.open")
+        page.wait_for_selector(".side .link.open")
     page.wait_for_selector(".banner:has-text('does not answer')", state="detached")

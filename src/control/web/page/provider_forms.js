@@ -56,7 +56,7 @@ export function AddProvider({ onClose, onDone }) {
   return html`<${Form} title=${t('add_provider')} action=${t('add')} onClose=${onClose} submit=${submit}>${() => html`
     <${Select} label=${t('preset')} value=${preset} onChange=${pick} hint=${t('preset_hint')}
       options=${[['', t('no_preset')], ...known.map((one) => [one.name, one.name])]} />
-    <${Input} label=${t('name')} value=${name} onInput=${setName} required pattern="[^/|:\\[\\]\\s]+" hint=${t('provider_name_hint')} />
+    <${Input} label=${t('name')} value=${name} onInput=${setName} required pattern="[^\\/\\|:\\[\\]\\s]+" hint=${t('provider_name_hint')} />
     ${preset ? null : html`<${Select} label=${t('protocol')} value=${protocol} onChange=${setProtocol} options=${PROTOCOLS} />`}
     <${Input} label=${t('base_url')} wide=${Boolean(preset)} value=${url} onInput=${setUrl} placeholder=${chosen ? chosen.base_url || ''
       : 'https://api.example.com/v1'} hint=${preset ? t('base_url_preset') : null} required=${!preset && protocol !== 'demo'} />
