@@ -76,10 +76,10 @@ def config(driver, ip, folder, fake):
     }
 
 
-def start(driver, folder, fake):
+def start(driver, folder, fake, **more):
     ip = own_address()
     path = folder / "weir.json"
-    path.write_text(json.dumps(config(driver, ip, folder, fake)))
+    path.write_text(json.dumps({**config(driver, ip, folder, fake), **more}))
     path.chmod(0o600)
     log = open(folder / "log", "wb")
     process = subprocess.Popen([WEIR, "serve", "-c", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={})

@@ -5,6 +5,7 @@ codecs are judged by something that is not theirs.
 """
 
 import json
+import time
 from urllib.parse import urlsplit
 
 import fake_provider
@@ -13,19 +14,26 @@ from fake_provider import anthropic_error, gemini_model, ollama_error, openai_er
 TEXT = ["Grüße, 世", '界 🦀: "quo', 'ted" \\ and\n', "lines\t</done>"]
 THOUGHT = ["Let me ", 'see: "ä" 🤔\n', "yes."]
 CALLS = [("get_weather", {"city": 'Zürich "ZH"', "days": 3}), ("say", {"words": ["a\\b", "\n🦀"], "loud": True})]
-# Tokens: of the prompt, those of it that were cached, of the answer, those of it that were thought.
-INPUT, CACHED, OUTPUT, THOUGHTS = 50, 20, 30, 12
+# Tokens: of the prompt, those of it that came from a cache and went into it, of the answer, those of it that were thought.
+INPUT, CACHED, WRITTEN, OUTPUT, THOUGHTS = 50, 20, 5, 30, 12
 RETRY_AFTER = "7"
 LIMITED = 'slow down: "ä"'
+BROKEN = 'out of "memory": ä'
+SILENCE_S = 1.2
+SEAL = "c2VhbA=="  # of reasoning, which only its vendor can read
 
-# What is said, and why it ends; `cut` ends without its end.
+# What is said, and why it ends; `cut` ends without its end, `broken` with an error, and `silent` rests in its middle.
 SCRIPTS = {
     "text": {"text": TEXT, "thought": THOUGHT, "calls": [], "stop": "stop"},
     "length": {"text": TEXT, "thought": [], "calls": [], "stop": "length"},
     "call": {"text": [], "thought": THOUGHT, "calls": CALLS[:1], "stop": "calls"},
     "calls": {"text": TEXT[:1], "thought": [], "calls": CALLS, "stop": "calls"},
+    "silent": {"text": TEXT, "thought": [], "calls": [], "stop": "stop"},
     "cut": {"text": TEXT, "thought": [], "calls": [], "stop": None},
+    "broken": {"text": TEXT, "thought": [], "calls": [], "stop": None},
 }
+ALL = [*SCRIPTS, "limited"]
+STREAMED_ONLY = ["silent", "cut", "broken"]
 
 
 def call_id(i):
@@ -106,7 +114,7 @@ def responses_items(said):
     items = []
     if said["thought"]:
         summary = [{"type": "summary_text", "text": "".join(said["thought"])}]
-        items.append({"id": "rs_1", "type": "reasoning", "summary": summary})
+        items.append({"id": "rs_1", "type": "reasoning", "summary": summary, "encrypted_content": SEAL})
     if said["text"]:
         content = [{"type": "output_text", "text": "".join(said["text"]), "annotations": [], "logprobs": []}]
         items.append({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": content})
@@ -176,12 +184,12 @@ ANTHROPIC_STOP = {"stop": "end_turn", "length": "max_tokens", "calls": "tool_use
 def anthropic(model, said, stream):
     content = []
     if said["thought"]:
-        content.append({"type": "thinking", "thinking": "".join(said["thought"]), "signature": "c2VhbA=="})
+        content.append({"type": "thinking", "thinking": "".join(said["thought"]), "signature": SEAL})
     if said["text"]:
         content.append({"type": "text", "text": "".join(said["text"])})
     for i, call in enumerate(said["calls"]):
         content.append({"type": "tool_use", "id": call_id(i), "name": call[0], "input": call[1]})
-    usage = {"input_tokens": INPUT - CACHED, "cache_creation_input_tokens": 0, "cache_read_input_tokens": CACHED}
+    usage = {"input_tokens": INPUT - CACHED - WRITTEN, "cache_creation_input_tokens": WRITTEN, "cache_read_input_tokens": CACHED}
     return {
         "id": "msg_1", "type": "message", "role": "assistant", "model": model, "stop_sequence": None,
         "content": [] if stream else content, "stop_reason": None if stream else ANTHROPIC_STOP[said["stop"]],
@@ -233,8 +241,9 @@ def gemini_parts(said, join):
         yield {"text": piece, "thought": True}
     for piece in join(said["text"]):
         yield {"text": piece}
-    for name, args in said["calls"]:
-        yield {"functionCall": {"name": name, "args": args}}
+    for i, (name, args) in enumerate(said["calls"]):
+        # The first of parallel calls has it alone.
+        yield {"functionCall": {"name": name, "args": args}, **({} if i else {"thoughtSignature": SEAL})}
 
 
 def gemini(model, said, _stream):
@@ -284,7 +293,31 @@ def ollama_stream(model, said):
 
 
 def gemini_error(status, message):
-    return {"error": {"code": status, "message": message, "status": "RESOURCE_EXHAUSTED"}}
+    return {"error": {"code": status, "message": message, "status": "RESOURCE_EXHAUSTED" if status == 429 else "INTERNAL"}}
+
+
+# In the middle of a stream
+
+
+def failed_response(message):
+    failed = {**responses("m", SCRIPTS["text"], True), "status": "failed", "error": {"code": "server_error", "message": message}}
+    return named([{"type": "response.failed", "response": failed, "sequence_number": 99}])
+
+
+BREAKS = {
+    chat_stream: lambda message: [data(openai_error(500, message))],
+    responses_stream: failed_response,
+    anthropic_stream: lambda message: named([anthropic_error(500, message)]),
+    gemini_stream: lambda message: [data(gemini_error(500, message))],
+    ollama_stream: lambda message: [json.dumps(ollama_error(500, message)) + "\n"],
+}
+
+
+def with_silence(events):
+    for i, event in enumerate(events):
+        # Where all of them have begun and none has ended.
+        time.sleep(SILENCE_S if i == 2 else 0)
+        yield event
 
 
 # The end of a path: how it answers whole, streamed, and with an error
@@ -306,11 +339,16 @@ class Scripted(fake_provider.Provider):
         path = urlsplit(self.path).path
         whole, stream, error = next(spoken for end, spoken in SPOKEN.items() if path.endswith(end))
         model = gemini_model(path) if ":" in path else body["model"]
-        if model == "limited":
+        if model.startswith("limited"):
             return self.whole(error(429, LIMITED), 429)
         said = SCRIPTS[model]
         streamed = "streamGenerateContent" in path or body.get("stream", whole is ollama)
         if not streamed:
             return self.whole(whole(model, said, False))
         kind = "application/x-ndjson" if whole is ollama else "text/event-stream"
-        self.stream(stream(model, said), kind, whole=said["stop"] is not None)
+        events = stream(model, said)
+        if model == "silent":
+            events = with_silence(events)
+        elif model == "broken":
+            events = [*events, *BREAKS[stream](BROKEN)]
+        self.stream(events, kind, whole=model != "cut")

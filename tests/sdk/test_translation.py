@@ -1,7 +1,10 @@
 """Every client library before every provider protocol: what a user of the library is handed is what the provider said."""
 
+import itertools
 import json
+import re
 import types
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import anthropic
@@ -29,7 +32,7 @@ def relay(tmp_path_factory):
     driver = "epoll" if ring_refusal() else "io_uring"
     fake = FakeProvider(scripted.Scripted)
     folder = tmp_path_factory.mktemp("translation")
-    process, url = start(driver, folder, fake)
+    process, url = start(driver, folder, fake, timeouts={"ping_ms": 200})
     try:
         yield types.SimpleNamespace(url=url, key=CLIENT_KEY, fake=fake, direct=False)
     finally:
@@ -214,13 +217,9 @@ clients = pytest.mark.parametrize("client", CLIENTS)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
-@both
-@pairs
-@clients
-@pytest.mark.parametrize("script", ["text", "length", "call", "calls"])
-def test_what_was_said_is_what_is_heard(relay, script, client, upstream, stream):
+def check(heard, script, client, upstream):
+    """What a library of the dialect `client` handed to its user is what `upstream` said."""
     said = scripted.SCRIPTS[script]
-    heard = ASK[client](relay, f"{PROVIDERS[upstream]}/{script}", stream)
     assert heard.text == "".join(said["text"])
     assert heard.thought == "".join(said["thought"])
     assert heard.stop == said["stop"]
@@ -235,6 +234,14 @@ def test_what_was_said_is_what_is_heard(relay, script, client, upstream, stream)
         assert all(ids) and len(set(ids)) == len(ids)
         if upstream in ("chat", "responses", "anthropic"):
             assert ids == [scripted.call_id(i) for i in range(len(ids))]
+
+
+@both
+@pairs
+@clients
+@pytest.mark.parametrize("script", ["text", "length", "call", "calls"])
+def test_what_was_said_is_what_is_heard(relay, script, client, upstream, stream):
+    check(ASK[client](relay, f"{PROVIDERS[upstream]}/{script}", stream), script, client, upstream)
 
 
 @both
@@ -258,3 +265,21 @@ def test_a_cut_stream_is_an_error(relay, client, upstream):
     kinds = {"anthropic": anthropic.APIError, "gemini": genai_errors.APIError, "ollama": ollama.ResponseError}
     with pytest.raises(kinds.get(client, openai.APIError)):
         ASK[client](relay, f"{PROVIDERS[upstream]}/cut", True)
+
+
+@pairs
+@clients
+def test_an_error_in_a_stream_is_told(relay, client, upstream):
+    kinds = {"anthropic": anthropic.APIError, "gemini": genai_errors.APIError, "ollama": ollama.ResponseError}
+    with pytest.raises(kinds.get(client, openai.APIError), match=re.escape(scripted.BROKEN)):
+        ASK[client](relay, f"{PROVIDERS[upstream]}/broken", True)
+
+
+def test_silence_is_waited_out(relay):
+    """All at once, for the sake of the time; weir sends pings meanwhile."""
+
+    def ask(pair):
+        check(ASK[pair[0]](relay, f"{PROVIDERS[pair[1]]}/silent", True), "silent", *pair)
+
+    with ThreadPoolExecutor(25) as pool:
+        list(pool.map(ask, itertools.product(CLIENTS, CLIENTS)))

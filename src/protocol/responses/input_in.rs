@@ -163,14 +163,18 @@ impl<'a> Reader<'_, 'a> {
         let seal = seal.map(|sealed| Seal::read(Dialect::Responses, SealKind::Encrypted, sealed));
         let thought = texts(item.content);
         let summary = texts(item.summary);
-        if let Some(seal) = seal.clone().filter(|seal| seal.kind == SealKind::Call && thought.is_none()) {
+        if let Some(seal) =
+            seal.clone().filter(|seal| seal.kind == SealKind::Call && thought.is_none() && summary.is_none())
+        {
             self.seal = Some(seal);
             return Ok(());
         }
         if let (Some(_), Some(_), Some(said)) = (&thought, &summary, item.summary) {
             item.rest.push((inside(b"summary"), said));
         }
-        let is_summary = thought.is_none();
+        // What another vendor signed came to the client as a summary ([`super::item`]) and is the reasoning itself.
+        let signed = seal.as_ref().is_some_and(|seal| seal.kind == SealKind::Signature);
+        let is_summary = thought.is_none() && !signed;
         let id = item.id.map(|id| text(&format!("{path}.id"), id)).transpose()?;
         let parts = self.turn(Role::Assistant, false);
         parts.extend(shell("reasoning", &item.rest));

@@ -13,8 +13,9 @@ use crate::protocol::ir::{CallKind, Delta, Opening, PartKind, custom};
 pub(super) enum Kind {
     Text,
     Refusal,
+    /// Reasoning, be it a summary or the whole: clients show and send back a `summary` only (Codex leaves
+    /// `reasoning_text` out of the next turn, and with it what a vendor wants to see again).
     Summary,
-    Thought,
     Call,
     Custom,
     /// A call of `local_shell`.
@@ -65,7 +66,7 @@ impl Kind {
     pub(super) fn prefix(self) -> &'static str {
         match self {
             Kind::Text | Kind::Refusal => "msg_",
-            Kind::Summary | Kind::Thought => "rs_",
+            Kind::Summary => "rs_",
             Kind::Call => "fc_",
             Kind::Custom => "ctc_",
             Kind::Shell => "lsh_",
@@ -84,7 +85,6 @@ impl Kind {
                 "text",
                 "summary_index",
             ),
-            Kind::Thought => ("response.reasoning_text.delta", "response.reasoning_text.done", "text", "content_index"),
             Kind::Call => {
                 ("response.function_call_arguments.delta", "response.function_call_arguments.done", "arguments", "")
             }
@@ -102,8 +102,7 @@ impl Item {
         let kind = match kind {
             PartKind::Text => Kind::Text,
             PartKind::Refusal => Kind::Refusal,
-            PartKind::Reasoning { summary: true } => Kind::Summary,
-            PartKind::Reasoning { summary: false } => Kind::Thought,
+            PartKind::Reasoning { .. } => Kind::Summary,
             PartKind::Media => Kind::Image,
             PartKind::ToolCall { id, name, namespace, kind } => {
                 head.extend_from_slice(b"\"call_id\":\"");
@@ -142,7 +141,7 @@ impl Item {
     pub(super) fn take<'d>(&mut self, delta: &Delta<'d>) -> Told<'d> {
         let start = self.said.len();
         match (self.kind, delta) {
-            (Kind::Text | Kind::Refusal | Kind::Summary | Kind::Thought, Delta::Text(more))
+            (Kind::Text | Kind::Refusal | Kind::Summary, Delta::Text(more))
             | (Kind::Call | Kind::Custom | Kind::Shell, Delta::Input(more)) => {
                 self.said.extend_from_slice(more.bytes());
             }
@@ -152,7 +151,7 @@ impl Item {
             (Kind::Call | Kind::Shell, Delta::Json(raw)) => {
                 text::escape(&String::from_utf8_lossy(raw.bytes()), &mut self.said);
             }
-            (Kind::Summary | Kind::Thought | Kind::Call | Kind::Custom | Kind::Shell, Delta::Seal(seal)) => {
+            (Kind::Summary | Kind::Call | Kind::Custom | Kind::Shell, Delta::Seal(seal)) => {
                 // A seal that comes in pieces is one seal; that of a call stands before the call or nowhere.
                 match self.seal.is_empty() {
                     true if self.kind.is_call() && self.index.is_some() => {}
@@ -230,7 +229,6 @@ impl Item {
         let (name, member) = match self.kind {
             Kind::Refusal => ("refusal", "refusal"),
             Kind::Summary => ("summary_text", "text"),
-            Kind::Thought => ("reasoning_text", "text"),
             _ => ("output_text", "text"),
         };
         let mut json = Writer::new(out);
@@ -263,17 +261,12 @@ impl Item {
                 }
                 out.push(b']');
             }
-            Kind::Summary | Kind::Thought => {
+            Kind::Summary => {
                 out.extend_from_slice(b"\"type\":\"reasoning\",\"summary\":[");
-                if begun && self.kind == Kind::Summary {
+                if begun {
                     self.part(true, out);
                 }
                 out.push(b']');
-                if begun && self.kind == Kind::Thought {
-                    out.extend_from_slice(b",\"content\":[");
-                    self.part(true, out);
-                    out.push(b']');
-                }
                 if whole && !self.seal.is_empty() {
                     out.extend_from_slice(b",\"encrypted_content\":\"");
                     out.extend_from_slice(&self.seal);

@@ -100,8 +100,8 @@ fn sayable(answer: &mut Answer) {
         }
         Whole::Refusal(text) => !text.is_empty(),
         Whole::Reasoning { text, seal, summary } => {
-            // Without text nothing tells a summary from the reasoning itself.
-            *summary |= text.is_empty();
+            // All reasoning is told as a summary.
+            *summary = true;
             canonical_text(text);
             *seal = seal.take().filter(own_kind);
             !text.is_empty() || seal.is_some()

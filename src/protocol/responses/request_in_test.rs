@@ -118,15 +118,18 @@ fn conversion_16_another_vendors_signature_comes_back_with_its_thought() {
     Seal { origin: Dialect::Anthropic, kind: SealKind::Signature, data: Text::plain("Eo==") }
         .write(Dialect::Responses, &mut kept);
     let kept = String::from_utf8(kept).expect("UTF-8");
-    let body = input(&format!(
-        r#"{{"type":"reasoning","summary":[],"content":[{{"type":"reasoning_text","text":" thought\u00e9 "}}],"encrypted_content":"{kept}"}}"#
-    ));
-    let request = read(&body);
-    let [Part::Reasoning { text, seal: Some(seal), summary: false, .. }] = &request.turns[0].parts[..] else {
-        panic!()
-    };
-    assert_eq!(text.bytes(), br" thought\u00e9 ", "not a byte differs");
-    assert_eq!((seal.origin, seal.kind), (Dialect::Anthropic, SealKind::Signature));
+    for said in [
+        r#""summary":[{"type":"summary_text","text":" thought\u00e9 "}]"#,
+        r#""summary":[],"content":[{"type":"reasoning_text","text":" thought\u00e9 "}]"#,
+    ] {
+        let body = input(&format!(r#"{{"type":"reasoning",{said},"encrypted_content":"{kept}"}}"#));
+        let request = read(&body);
+        let [Part::Reasoning { text, seal: Some(seal), summary: false, .. }] = &request.turns[0].parts[..] else {
+            panic!()
+        };
+        assert_eq!(text.bytes(), br" thought\u00e9 ", "not a byte differs");
+        assert_eq!((seal.origin, seal.kind), (Dialect::Anthropic, SealKind::Signature));
+    }
 }
 
 #[test]

@@ -232,7 +232,7 @@ impl Encoder {
             Told::Nothing => {}
             Told::Said { start } => {
                 match item.kind {
-                    Kind::Summary | Kind::Thought if start == 0 => self.begin_part(item, out),
+                    Kind::Summary if start == 0 => self.begin_part(item, out),
                     // Told as a whole when it is closed.
                     Kind::Shell => return,
                     _ => {}
@@ -325,7 +325,7 @@ impl Encoder {
         }
         match item.kind {
             Kind::Text | Kind::Refusal | Kind::Call | Kind::Custom => self.whole(&item, out),
-            Kind::Summary | Kind::Thought if !item.said.is_empty() => self.whole(&item, out),
+            Kind::Summary if !item.said.is_empty() => self.whole(&item, out),
             _ => {}
         }
         let start = self.closed.len();

@@ -181,7 +181,7 @@ fn conversion_18_a_calls_seal_stands_in_an_item_before_it() {
 }
 
 #[test]
-fn reasoning_is_a_summary_or_a_text() {
+fn reasoning_is_a_summary() {
     let seal = Seal { origin: Dialect::Responses, kind: SealKind::Encrypted, data: Text::constant("enc") };
     let events = [
         start(),
@@ -209,7 +209,7 @@ fn reasoning_is_a_summary_or_a_text() {
     );
     assert_eq!(last(&told, &["response", "output", "0", "summary", "0", "text"]), "\"s\"");
     assert_eq!(last(&told, &["response", "output", "0", "encrypted_content"]), "\"enc\"");
-    assert_eq!(last(&told, &["response", "output", "1", "content", "0", "type"]), "\"reasoning_text\"");
+    assert_eq!(last(&told, &["response", "output", "1", "summary", "0", "text"]), "\"t\"");
 }
 
 #[test]
