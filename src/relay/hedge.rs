@@ -14,7 +14,7 @@ use super::ask::{Tried, attempt};
 use super::core::{Core, Scratch};
 use super::reach::Trip;
 use super::ready::Ready;
-use super::translate::Said;
+use super::say::Said;
 use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::KeyIx;

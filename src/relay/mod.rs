@@ -27,6 +27,7 @@ mod reach;
 mod ready;
 mod rejected;
 mod reply;
+mod say;
 mod session;
 mod transcode;
 mod translate;
