@@ -70,6 +70,16 @@ pub const CARRY_KEEP_BYTES: usize = 4_096;
 pub const PATH_SEGMENTS_MAX: usize = 24;
 /// Bytes of the question that a demo answer repeats.
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
+/// Tools that a demo answer calls at most.
+pub const DEMO_CALLS_MAX: usize = 8;
+/// Words of a long demo answer, where no number is named, and the most.
+pub const DEMO_WORDS: usize = 1_000;
+/// See above.
+pub const DEMO_WORDS_MAX: usize = 100_000;
+/// Milliseconds between the events of a slow demo answer, where no number is named, and the most.
+pub const DEMO_PAUSE_MS: u64 = 250;
+/// See above.
+pub const DEMO_PAUSE_MS_MAX: u64 = 60_000;
 /// Bytes of all that a Responses stream has said, which its last event repeats; more ends it by `response.failed`.
 pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of an answer that is put together before it goes on, where the client wants it whole; more is 502.
@@ -411,6 +421,10 @@ pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
 /// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
 pub const READ_TURN_BYTES: usize = 512 * 1024;
+/// Bytes of a request body that is read and said in another protocol at once; a larger one by a thread of its own.
+pub const SAID_AT_ONCE_BYTES_MAX: usize = 512 * 1024;
+/// Milliseconds between two looks whether that thread is done.
+pub const SAID_LOOK_MS: u64 = 1;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;
 /// Bytes of a request's `stream_options`; more is 400.

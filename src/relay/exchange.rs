@@ -18,7 +18,7 @@ use super::reply::{self, Note};
 use super::session::After;
 use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, local, quota, unpack};
+use super::{choose, demo, local, quota, say, unpack};
 use crate::base::span::Span;
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
@@ -195,7 +195,7 @@ impl Exchange {
             }
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
-                self.demo(client, demo, version).await
+                Box::pin(self.demo(client, *demo, version)).await
             }
             Reached::Counted(body) => {
                 client.core.take_back(scratch);
@@ -333,7 +333,8 @@ impl Exchange {
         if let Err(unfit) = intake::look(client, &mut reading, body.bytes(input), true).await {
             return Reached::Refused { fault: Fault::InvalidRequest, message: unfit.to_string().into() };
         }
-        let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
+        let mut prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
+        prepared.wrapped = say::is_wrapped(&client.core, called.endpoint, prepared.body).await;
         self.entry.streamed = prepared.streamed;
         self.entry.model_asked = crate::record::Text::new(&prepared.model);
         reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await
@@ -461,13 +462,14 @@ impl Exchange {
     }
 
     async fn demo<N: Net>(&mut self, client: &mut Client<N>, ask: reach::Demo, version: Version) -> After {
-        self.entry.attempts = 1;
         if let Some(turned) = &ask.turned {
             self.tell_dropped(&client.core, turned);
         }
-        let sent = demo::answer(client, &mut self.note, ask, version, &mut self.entry, self.start_us).await;
-        self.settle(200, if sent.is_ok() { Outcome::Ok } else { Outcome::ClientGone });
-        self.after(sent)
+        let provider = self.entry.provider;
+        match demo::answer(client, &mut self.note, ask, version, &mut self.entry, self.start_us).await {
+            Ok(end) => self.ended(200, end),
+            Err(failure) => self.fail(client, failure, provider).await,
+        }
     }
 
     /// Every target failed: the last failure, as the caller's dialect says it (config.md §5).

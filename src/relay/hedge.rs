@@ -15,7 +15,7 @@ use super::core::{Core, Scratch};
 use super::exchange::micros;
 use super::reach::Trip;
 use super::ready::Ready;
-use super::translate::Said;
+use super::say::Said;
 use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::KeyIx;

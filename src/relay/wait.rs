@@ -122,6 +122,11 @@ impl<N: Net> Client<N> {
         .await
     }
 
+    /// The same; not at all for none.
+    pub(super) async fn pause_if(&mut self, ms: u64) -> Result<(), Gone> {
+        if ms > 0 { self.pause(ms).await } else { Ok(()) }
+    }
+
     /// Waits until bytes can be read from the client. False when the deadline comes first.
     pub(super) async fn readable(&mut self) -> bool {
         poll_fn(|cx| match self.stream.poll_readable(cx) {

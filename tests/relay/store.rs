@@ -159,11 +159,13 @@ fn no_secret_is_written_down() {
     let mut config = config_in(&folder, &upstream);
     config["retry"] = json!({ "attempts_max": 2 });
     config["providers"]["up"]["keys"] = json!([UPSTREAM_KEY, format!("{UPSTREAM_KEY}-2")]);
+    let (other, canary) = ("sk-other-canary-3c", "canary-password-7");
+    config["clients"]["other"] = json!({ "key": other });
     let weir = traced(config);
     let mut client = weir.client();
-    let canary = "canary-password-7";
-    let body = json!({ "model": "m", "messages": [{ "role": "user", "content": CLIENT_KEY }], "password": canary });
-    client.post_with("/v1/chat/completions?key=canary-query", "cookie: canary-cookie\r\n", body.to_string());
+    let body = json!({ "model": "m", "messages": [{ "role": "user", "content": other }], "password": canary });
+    let fields = bearer(CLIENT_KEY) + "cookie: canary-cookie\r\n";
+    client.post_with("/v1/chat/completions?key=canary-query", &fields, body.to_string());
     upstream.next().json(500, json!({ "error": { "message": format!("bad key {UPSTREAM_KEY}") } }));
     upstream.next().json(200, chat_answer("fine"));
     assert_eq!(client.answer().status(), 200);
@@ -184,7 +186,7 @@ fn no_secret_is_written_down() {
         let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions());
         assert_eq!(mode & 0o077, 0, "{}", path.display());
     }
-    for secret in [CLIENT_KEY, UPSTREAM_KEY, canary, "canary-query", "canary-cookie", ADMIN_PASSWORD] {
+    for secret in [CLIENT_KEY, UPSTREAM_KEY, other, canary, "canary-query", "canary-cookie", ADMIN_PASSWORD] {
         assert!(!told.contains(secret), "{secret}");
     }
 }
