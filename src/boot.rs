@@ -104,7 +104,14 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
         succeed,
         listening_on,
     };
-    let code = match control::run(wiring)? {
+    let code = said(control::run(wiring)?);
+    // The cores are still there and stay: the process goes from under them.
+    rt::leave(code)
+}
+
+/// Says how it ended, and with which code the process ends.
+fn said(outcome: Outcome) -> i32 {
+    match outcome {
         Outcome::Drained => {
             tracing::info!("everything under way has ended");
             0
@@ -119,9 +126,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
             tracing::warn!("interrupted");
             128 + signal
         }
-    };
-    // The cores are still there and stay: the process goes from under them.
-    rt::leave(code)
+    }
 }
 
 fn named(listen: &Listen, error: &io::Error) -> io::Error {

@@ -68,7 +68,7 @@ pub fn secrets(file: &Value) -> Vec<(Path, String)> {
 
 /// A proxy's address is one if it carries a password.
 fn add_proxy(add: &mut impl FnMut(Path, &Value), mut path: Path, of: &Value) {
-    if of["proxy"].as_str().is_some_and(|proxy| proxy.contains('@')) {
+    if of["proxy"].as_str().is_some_and(|proxy| proxy.contains('@') || proxy.starts_with(MARK)) {
         path.push("proxy".to_owned());
         add(path, &of["proxy"]);
     }
