@@ -425,6 +425,8 @@ pub const READ_TURN_BYTES: usize = 512 * 1024;
 pub const SAID_AT_ONCE_BYTES_MAX: usize = 512 * 1024;
 /// Milliseconds between two looks whether that thread is done.
 pub const SAID_LOOK_MS: u64 = 1;
+/// Large requests that are said at once, in all; others wait for their turn.
+pub const SAID_THREADS_MAX: usize = 8;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;
 /// Bytes of a request's `stream_options`; more is 400.

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
@@ -165,8 +166,18 @@ async fn aside<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>)
         stream: how.to.stream,
         quirks: how.to.quirks.clone(),
     };
+    let place = loop {
+        match Place::take() {
+            Some(place) => break place,
+            None => client.core.net.sleep(limits::SAID_LOOK_MS).await,
+        }
+    };
     let (done, result) = mpsc::sync_channel(1);
-    let begun = thread::Builder::new().name("translate".to_owned()).spawn(move || done.send(job.run()));
+    let begun = thread::Builder::new().name("translate".to_owned()).spawn(move || {
+        let _place = place;
+        // Nobody listens where the client has left.
+        let _left = done.send(job.run()).is_err();
+    });
     loop {
         match result.try_recv() {
             Ok(spoken) => return spoken,
@@ -177,6 +188,25 @@ async fn aside<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>)
                 return Err(Wrong::Bad(BadRequest { member: "".into(), message: message.into() }));
             }
         }
+    }
+}
+
+/// One of the places of those that say large requests; free again when it is dropped.
+struct Place(());
+
+/// How many places are taken, by all cores.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take() -> Option<Place> {
+        let more = |taken: usize| (taken < limits::SAID_THREADS_MAX).then_some(taken + 1);
+        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Place(()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -250,4 +280,18 @@ fn tokens_about(asked: &Request<'_>, bytes: usize) -> u64 {
         }
     }
     bytes.saturating_sub(media_bytes) as u64 / limits::TOKEN_BYTES_ABOUT + media * limits::IMAGE_TOKENS_ABOUT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_and_come_back() {
+        let mut places: Vec<Place> = std::iter::from_fn(Place::take).collect();
+        assert_eq!(places.len(), limits::SAID_THREADS_MAX);
+        assert!(Place::take().is_none());
+        places.pop();
+        assert!(Place::take().is_some());
+    }
 }
