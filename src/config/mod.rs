@@ -20,6 +20,7 @@ pub mod jsonc_edit;
 mod lint;
 pub mod listen;
 mod name;
+mod otlp;
 pub mod pattern;
 mod payload;
 pub mod presets;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::log::Log;
 use super::names::{Generations, Names};
+use super::otlp::Spans;
 use super::store::{Feed, Store};
 use super::usage::Usage;
 use crate::limits;
@@ -29,6 +30,8 @@ pub(crate) struct Collector {
     log: Log,
     /// The way to the store.
     feed: Feed,
+    /// Spans that wait to be sent.
+    pub(crate) spans: Spans,
 }
 
 impl Collector {
@@ -42,6 +45,7 @@ impl Collector {
             recent: VecDeque::with_capacity(limits::RECENT_EXCHANGES),
             log,
             feed: Feed::nowhere(),
+            spans: Spans::default(),
         }
     }
 
@@ -58,7 +62,7 @@ impl Collector {
 
     /// Takes all that is in the rings now and writes its log. Says how full the fullest ring was.
     pub(crate) fn drain(&mut self) -> usize {
-        let Collector { rings, generations, usage, recent, log, feed, .. } = self;
+        let Collector { rings, generations, usage, recent, log, feed, spans, .. } = self;
         let mut fullest = 0;
         for ring in rings {
             let waiting = ring.slots();
@@ -72,6 +76,7 @@ impl Collector {
                         usage.add(&SumKey::of(entry), &Numbers::of(entry), names);
                         log.exchange(entry, names);
                         feed.exchange(entry, names);
+                        spans.exchange(entry, names);
                         if recent.len() == limits::RECENT_EXCHANGES {
                             recent.pop_front();
                         }
