@@ -11,7 +11,9 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use crate::control::{COMMIT, Shared, VERSION, health as keys_health, metrics};
+use crate::control::store::Store;
+use crate::control::traces::Traces;
+use crate::control::{COMMIT, Shared, VERSION, health as keys_health, metrics, otlp};
 use crate::plan::addresses::hosts;
 
 pub(super) async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Value>) {
@@ -45,6 +47,12 @@ pub(super) async fn exposition(State(shared): State<Arc<Shared>>) -> impl IntoRe
         uptime_seconds: shared.started.elapsed().as_secs_f64(),
         draining: shared.draining.load(Ordering::Relaxed),
         stalled: shared.stalled.load(Ordering::Relaxed),
+        stores: shared.store.as_ref().is_some_and(Store::writes),
+        given_up: [
+            shared.store.as_ref().map_or(0, Store::dropped),
+            shared.traces.as_ref().map_or(0, Traces::dropped),
+            otlp::dropped(),
+        ],
     };
     let text = metrics::text(&shared.collector(), &facts);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)

@@ -112,6 +112,8 @@ pub(super) struct Writer {
     awaits_seed: bool,
     looked: Instant,
     retained: Option<Instant>,
+    /// Whether pages of the file may be held.
+    is_warm: bool,
 }
 
 impl Writer {
@@ -126,6 +128,7 @@ impl Writer {
             awaits_seed: false,
             looked: Instant::now(),
             retained: None,
+            is_warm: true,
         }
     }
 
@@ -202,6 +205,7 @@ impl Writer {
         }
         match self.open().and_then(|()| self.commit()) {
             Ok(()) => {
+                self.is_warm = true;
                 self.pending = Pending::default();
                 if std::mem::take(&mut self.is_said) {
                     tracing::warn!(path = %self.ledger.path.display(), "what is told is written down again");
@@ -311,6 +315,11 @@ impl Writer {
 
     /// Nothing is to be written: lets go of memory, and of rows that are old.
     fn rest(&mut self) {
+        if let Some(opened) = &self.opened
+            && std::mem::take(&mut self.is_warm)
+        {
+            let _ = opened.db.release_memory();
+        }
         let every = Duration::from_secs(limits::STORE_RETAIN_EVERY_S);
         if self.retained.is_some_and(|last| last.elapsed() < every) {
             return;
@@ -319,10 +328,7 @@ impl Writer {
         let keep_days = self.ledger.snapshot.load().usage_keep_days;
         match super::retain::step(&opened.db, keep_days, unix_ms()) {
             Ok(true) => {}
-            Ok(false) => {
-                self.retained = Some(Instant::now());
-                let _ = opened.db.release_memory();
-            }
+            Ok(false) => (self.retained, self.is_warm) = (Some(Instant::now()), true),
             Err(trouble) => self.trouble(trouble),
         }
     }
