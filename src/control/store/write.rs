@@ -37,7 +37,6 @@ struct Pending {
     seed: Option<Vec<(Whose, Numbers)>>,
     traced: Vec<Indexed>,
     segments_gone: Vec<u64>,
-    lost: u64,
 }
 
 impl Pending {
@@ -49,7 +48,6 @@ impl Pending {
             && self.seed.is_none()
             && self.traced.is_empty()
             && self.segments_gone.is_empty()
-            && self.lost == 0
     }
 
     fn sum(&mut self, key: SumKey, names: &Arc<crate::control::names::Names>, add: impl FnOnce(&mut Sums)) {
@@ -76,7 +74,6 @@ impl Pending {
         self.rows.extend(batch.rows);
         self.attempts.extend(batch.attempts);
         self.dropped.extend(batch.dropped);
-        self.lost += batch.lost;
     }
 
     /// Gives up what is too much to be held. Says how many rows.
@@ -86,7 +83,6 @@ impl Pending {
         keep_last(&mut self.dropped, limits::STORE_ROWS_HELD);
         keep_last(&mut self.traced, limits::STORE_ROWS_HELD);
         keep_last(&mut self.segments_gone, limits::STORE_ROWS_HELD);
-        self.lost += lost;
         lost
     }
 }
@@ -184,6 +180,7 @@ impl Writer {
     }
 
     fn take(&mut self, mut batch: Batch) {
+        self.ledger.dropped.fetch_add(batch.lost, Ordering::Relaxed);
         let seed = batch.seed.take().filter(|_| self.awaits_seed);
         let counts = !self.awaits_seed;
         if seed.is_some() {
@@ -354,9 +351,7 @@ impl Writer {
             let sums = Sums { numbers: *numbers, ..Sums::default() };
             known.sums(&[Grain::Day], whose.day.saturating_mul(Grain::Day.minutes()), names, &sums)?;
         }
-        change
-            .prepare_cached("UPDATE meta SET value = value + CASE name WHEN 'rows' THEN ?1 ELSE ?2 END")?
-            .execute(params![rows, pending.lost as i64])?;
+        change.prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'rows'")?.execute([rows])?;
         change.commit()?;
         Ok(())
     }
