@@ -152,7 +152,8 @@ impl Fleet {
         let (mut bells, mut started) = (Vec::new(), Vec::new());
         for index in 0..count {
             let tally = Arc::new(Tally::new());
-            let (teller, told) = Teller::new(Arc::clone(&tally));
+            let (mut teller, told) = Teller::new(Arc::clone(&tally));
+            teller.traces_to(Arc::clone(&known.traces));
             let (bell, inbox) = rt::inbox(limits::COMMANDS_MAX)?;
             let parts = Parts {
                 index: index as u16,

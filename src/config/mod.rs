@@ -20,7 +20,6 @@ pub mod jsonc_edit;
 mod lint;
 pub mod listen;
 mod name;
-pub mod not_yet;
 pub mod pattern;
 mod payload;
 pub mod presets;

@@ -24,7 +24,9 @@ mod signals;
 pub mod socket;
 mod stall;
 mod stamp;
+mod store;
 mod succession;
+mod traces;
 mod usage;
 mod web;
 
@@ -48,13 +50,16 @@ use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
 pub use self::serve::Listening;
+use self::store::{Flushed, Store};
 pub use self::succession::{Heir, Succeed};
+use self::traces::Traces;
 use crate::config::Snapshot;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::board::{Board, Said};
 use crate::plan::pace::Paces;
 use crate::plan::quota::{self, Meters};
+use crate::record::tap::Desk;
 use crate::record::{Tally, Told};
 
 /// Version of the program.
@@ -111,6 +116,8 @@ pub struct Known {
     pub meters: Arc<Meters>,
     /// How fast targets are.
     pub paces: Arc<Paces>,
+    /// Where the cores leave traces.
+    pub traces: Arc<Desk>,
 }
 
 /// All that control is made of.
@@ -177,7 +184,9 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
     let token = random()?;
     let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
-    let (shared, admin) = Shared::new(wiring, log, &token);
+    let begun = Store::begin(&wiring.snapshot.load().data_dir, wiring.snapshot.clone());
+    let store = begun.inspect_err(|error| tracing::error!(%error, "nothing will be written down")).ok();
+    let (shared, admin) = Shared::new(wiring, log, &token, store);
     // A core whose ring cannot be built ends the process: nobody hears of a service before all of them turn.
     if !shared.settle_within(limits::CORE_START_MS_MAX).await {
         return Err(io::Error::other("the cores do not begin"));
@@ -205,6 +214,13 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     }
     doors.shutdown().await;
     tasks.shutdown().await;
+    if let Some(traces) = &shared.traces {
+        traces.settle().await;
+    }
+    if let Some(store) = &shared.store {
+        shared.stored(store).await;
+        store.end().await;
+    }
     Ok(outcome)
 }
 
@@ -249,7 +265,15 @@ fn announce(shared: &Shared, admin: &Listening, token: &str) {
 /// Drains the rings by the clock.
 async fn collect(shared: Arc<Shared>) {
     loop {
-        let fullest = shared.collector().drain();
+        let fullest = {
+            let mut collector = shared.collector();
+            let fullest = collector.drain();
+            if let Some(store) = &shared.store {
+                // What does not fit now is handed over with the next.
+                let _ = collector.hand_over(store, false);
+            }
+            fullest
+        };
         tokio::time::sleep(collect::pause(fullest)).await;
     }
 }
@@ -278,14 +302,27 @@ pub(crate) struct Shared {
     meters: Arc<Meters>,
     pub(crate) paces: Arc<Paces>,
     kept_meters: Mutex<Kept<quota::Said>>,
+    /// Where exchanges are written down; nothing where its thread could not be begun.
+    pub(crate) store: Option<Store>,
+    /// The traces of some of them.
+    pub(crate) traces: Option<Traces>,
     settles: AtomicU64,
 }
 
 impl Shared {
-    fn new(wiring: Wiring, log: Log, token: &str) -> (Arc<Shared>, Listening) {
+    fn new(wiring: Wiring, log: Log, token: &str, store: Option<(Store, store::Feed)>) -> (Arc<Shared>, Listening) {
         let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
         let snapshot = wiring.snapshot.load();
         collector.learn(snapshot.generation, Names::of(&snapshot));
+        let store = store.map(|(store, feed)| {
+            collector.tell(feed);
+            store
+        });
+        let traces = store.as_ref().and_then(|store| {
+            let (desk, source) = (wiring.known.traces.clone(), wiring.snapshot.clone());
+            let begun = Traces::begin(&snapshot.data_dir, desk, store.way(), source);
+            begun.inspect_err(|error| tracing::error!(%error, "no trace will be written")).ok()
+        });
         let health = Kept::new(&snapshot.data_dir, health::FILE);
         let kept_meters = Kept::new(&snapshot.data_dir, METERS);
         drop(snapshot);
@@ -309,6 +346,8 @@ impl Shared {
             meters: wiring.known.meters,
             paces: wiring.known.paces,
             kept_meters: Mutex::new(kept_meters),
+            store,
+            traces,
             settles: AtomicU64::new(0),
         };
         (Arc::new(shared), wiring.admin)
@@ -359,6 +398,26 @@ impl Shared {
         }
         self.collector().drain();
         settled
+    }
+
+    /// Has all that has ended written down. Gives what could not be; nothing where the store does not answer.
+    pub(crate) async fn stored(&self, store: &Store) -> Option<Flushed> {
+        self.settle().await;
+        let deadline = Instant::now() + Duration::from_millis(limits::STORE_FLUSH_MS_MAX);
+        // A file that begins anew needs a second batch: what was counted before it began.
+        for _ in 0..3 {
+            while !self.collector().hand_over(store, true) {
+                if Instant::now() >= deadline {
+                    return None;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let flushed = store.flush().await?;
+            if !store.wants_seed() {
+                return Some(flushed);
+            }
+        }
+        None
     }
 
     /// Whether no connection is left and none can come any more.

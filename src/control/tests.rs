@@ -64,6 +64,13 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(text: &str) -> World {
+        World::with_store(text, |_| None)
+    }
+
+    pub(super) fn with_store(
+        text: &str,
+        store: impl FnOnce(&Arc<ArcSwap<Snapshot>>) -> Option<(Store, store::Feed)>,
+    ) -> World {
         let reading = read(text);
         let snapshot = reading.snapshot.unwrap_or_else(|| panic!("{:?}", reading.problems));
         let (teller, ring) = Teller::new(Arc::new(Tally::new()));
@@ -102,14 +109,15 @@ impl World {
             succeed: Box::new(|| Err(io::Error::other("nobody follows here"))),
         };
         let lines = Lines::default();
+        let store = store(&wiring.snapshot);
         let log = Log::new(wiring.snapshot.load().log.format, Box::new(lines.clone()));
-        let (shared, _listening) = Shared::new(wiring, log, "the-token");
+        let (shared, _listening) = Shared::new(wiring, log, "the-token", store);
         World { shared, core, file, lines, listened, refuse_listen }
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Entry)) -> RequestId {
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Entry)) -> RequestId {
         static SEQUENCE: AtomicUsize = AtomicUsize::new(0);
-        let id = RequestId::new(1, 0, 0, SEQUENCE.fetch_add(1, Ordering::Relaxed) as u32);
+        let id = RequestId::new(1_795_254_816_123, 0, 0, SEQUENCE.fetch_add(1, Ordering::Relaxed) as u32);
         let generation = self.shared.snapshot.load().generation;
         let mut entry = Entry {
             client: 0,
@@ -128,7 +136,7 @@ impl World {
         id
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         caller: &str,
         method: &str,
@@ -157,7 +165,7 @@ impl World {
         (status, head + &String::from_utf8_lossy(&body))
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(super) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask("owner", "GET", path, &[], "").await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
@@ -222,6 +230,8 @@ async fn wrong_methods_and_queries_are_told_in_json() {
         ("GET", "/api/usage?group_by=colour", StatusCode::BAD_REQUEST),
         ("GET", "/api/usage?from=yesterday", StatusCode::BAD_REQUEST),
         ("GET", "/api/usage?form=2026-01-01", StatusCode::BAD_REQUEST),
+        ("GET", "/api/usage?format=xml", StatusCode::BAD_REQUEST),
+        ("GET", "/api/requests?status=red", StatusCode::BAD_REQUEST),
         ("GET", "/api/requests?limit=many", StatusCode::BAD_REQUEST),
     ] {
         let (status, body) = world.ask("owner", method, path, &[], "").await;

@@ -13,6 +13,7 @@ use std::thread;
 use super::core::{Core, Reserved};
 use super::failure::Failure;
 use super::reach::Prepared;
+use super::translate::DROPPED;
 use super::wait::Client;
 use crate::config::snapshot::Provider;
 use crate::http::write;
@@ -122,7 +123,7 @@ fn fields(dropped: &Dropped) -> Vec<u8> {
     let (mut fields, mut value) = (Vec::new(), Vec::new());
     if !dropped.is_empty() {
         dropped.write(&mut value);
-        write::field("x-weir-dropped", &value, &mut fields);
+        write::field(DROPPED, &value, &mut fields);
     }
     fields
 }

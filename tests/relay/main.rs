@@ -30,6 +30,7 @@ mod promises;
 mod proxies;
 mod routing;
 mod sandbox;
+mod store;
 mod streams;
 mod succession;
 mod translation;

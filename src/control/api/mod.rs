@@ -4,8 +4,11 @@
 //! ended before the call, because the cores are asked to hand over what they hold before an answer is made.
 //! No answer carries a key, a password or a header of a client.
 
+mod overview;
 mod requests;
 mod status;
+mod stored;
+mod traces;
 mod usage;
 
 use std::sync::Arc;
@@ -35,9 +38,14 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/login", post(login))
         .route("/api/logout", post(logout))
         .route("/api/status", get(status::status))
+        .route("/api/overview", get(overview::overview))
+        .route("/api/store", get(overview::store))
         .route("/api/usage", get(usage::usage))
         .route("/api/requests", get(requests::requests))
         .route("/api/requests/{id}", get(requests::request))
+        .route("/api/traces", get(traces::list).delete(traces::clear))
+        .route("/api/traces/export", get(traces::export))
+        .route("/api/traces/{id}", get(traces::one))
         .route("/api/reload", post(reload_now))
         .route("/api/probe", post(probe_now))
         .route("/api/discover", post(discover_now))

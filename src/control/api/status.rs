@@ -93,6 +93,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "draining": shared.draining.load(Ordering::Relaxed),
         "listen": snapshot.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "config": { "file": snapshot.file, "generation": snapshot.generation },
+        "store": shared.store.as_ref().map(|store| store.brief()),
         "providers": providers,
     }))
 }
