@@ -275,13 +275,30 @@ pub const ADMIN_SESSIONS_MAX: usize = 64;
 /// How long such a session lives.
 pub const ADMIN_SESSION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Wrong passwords from one address that cost nothing.
-pub const LOGIN_FAILURES_FREE: u64 = 10;
-/// After those, one try in this time.
+pub const LOGIN_FAILURES_FREE: u32 = 10;
+/// How long the next has to wait after those; twice as long after each more.
 pub const LOGIN_PAUSE_MS: u64 = 1_000;
+/// The longest such wait.
+pub const LOGIN_LOCK_MS: u64 = 15 * 60_000;
 /// Addresses whose wrong passwords are counted one by one.
 pub const LOGIN_ADDRESSES_MAX: usize = 4_096;
 /// Bytes of a request body on the admin address.
 pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Who follows what happens at once.
+pub const EVENT_READERS_MAX: usize = 16;
+/// Events that wait for one of them.
+pub const EVENTS_WAITING_MAX: usize = 256;
+/// Between two looks at what has happened; a part of a second.
+pub const EVENTS_EVERY_MS: u64 = 250;
+/// Exchanges that are told one by one at a look: 200 a second.
+pub const EVENTS_A_LOOK_MAX: u64 = 50;
+const _: () = assert!(1_000 % EVENTS_EVERY_MS == 0 && EVENTS_A_LOOK_MAX * 1_000 / EVENTS_EVERY_MS == 200);
+/// Bytes of a configuration file.
+pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a body that may hold one: escaped, a byte of text takes up to six.
+pub const CONFIG_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Earlier texts of the configuration that are kept.
+pub const CONFIG_BACKUPS_MAX: usize = 10;
 /// One question to the system's resolver.
 pub const RESOLVE_MS_MAX: u64 = 5_000;
 /// Between two resolutions of all hosts.

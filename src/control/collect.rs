@@ -26,6 +26,10 @@ pub(crate) struct Collector {
     pub(crate) usage: Usage,
     /// Exchanges of late, oldest first.
     pub(crate) recent: VecDeque<Entry>,
+    /// How many exchanges have come.
+    pub(crate) taken: u64,
+    /// All of them in sum, those that came without their record included.
+    pub(crate) totals: Numbers,
     log: Log,
     /// The way to the store.
     feed: Feed,
@@ -40,6 +44,8 @@ impl Collector {
             generations: Generations::default(),
             usage: Usage::default(),
             recent: VecDeque::with_capacity(limits::RECENT_EXCHANGES),
+            taken: 0,
+            totals: Numbers::default(),
             log,
             feed: Feed::nowhere(),
         }
@@ -58,7 +64,7 @@ impl Collector {
 
     /// Takes all that is in the rings now and writes its log. Says how full the fullest ring was.
     pub(crate) fn drain(&mut self) -> usize {
-        let Collector { rings, generations, usage, recent, log, feed, .. } = self;
+        let Collector { rings, generations, usage, recent, taken, totals, log, feed, .. } = self;
         let mut fullest = 0;
         for ring in rings {
             let waiting = ring.slots();
@@ -70,6 +76,8 @@ impl Collector {
                     Told::Exchange(entry) => {
                         let names = generations.of(u64::from(entry.generation));
                         usage.add(&SumKey::of(entry), &Numbers::of(entry), names);
+                        totals.add(&Numbers::of(entry));
+                        *taken += 1;
                         log.exchange(entry, names);
                         feed.exchange(entry, names);
                         if recent.len() == limits::RECENT_EXCHANGES {
@@ -80,6 +88,7 @@ impl Collector {
                     Told::Sum(sum) => {
                         let names = generations.of(sum.key.generation);
                         usage.add(&sum.key, &sum.numbers, names);
+                        totals.add(&sum.numbers);
                         feed.sum(sum.key, &sum.numbers, names);
                     }
                     Told::Attempt(attempt) => feed.attempt(attempt, generations.of(u64::from(attempt.generation))),

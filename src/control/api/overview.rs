@@ -15,6 +15,9 @@ use crate::control::{Shared, health, stamp, unix_ms};
 /// Minutes that the course of late has.
 const MINUTES: u32 = 60;
 
+/// The state of the day at a glance
+#[utoipa::path(get, path = "/api/overview", tag = "usage",
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn overview(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Failure> {
     let now = u32::try_from(unix_ms() / 60_000).unwrap_or(u32::MAX - 1);
     let since = |grain, from| By { grain, span: Span { from, to: u32::MAX }, groups: Vec::new(), only: Vec::new() };
@@ -74,6 +77,9 @@ fn cooling(shared: &Shared) -> Vec<Value> {
     rests.into_iter().map(one).collect()
 }
 
+/// Where exchanges are written down, and how that goes
+#[utoipa::path(get, path = "/api/store", tag = "usage",
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn store(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Failure> {
     let lost = shared.collector().sum(|tally| tally.records_dropped.get());
     match &shared.store {

@@ -16,7 +16,8 @@ use crate::control::Shared;
 use crate::control::store::{Exchange, Filter, Page, Status};
 use crate::limits;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestsQuery {
     pub(super) limit: Option<usize>,
@@ -52,7 +53,11 @@ impl RequestsQuery {
     }
 }
 
-/// Exchanges, newest first. `before` is the id of the last one that was listed, or `next` of the page before.
+/// Exchanges
+///
+/// Newest first. `before` is the id of the last one that was listed, or `next` of the page before.
+#[utoipa::path(get, path = "/api/requests", tag = "requests", params(RequestsQuery),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn requests(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
@@ -105,7 +110,9 @@ fn merge(page: Page, of_late: Page, limit: usize) -> Page {
     Page { exchanges, next }
 }
 
-/// One exchange, and what was tried for it.
+/// One exchange, and what was tried for it
+#[utoipa::path(get, path = "/api/requests/{id}", tag = "requests", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     let asked = id.clone();
     let stored = stored::ask(&shared, move |db| crate::control::store::one(db, &asked)).await?;

@@ -22,7 +22,11 @@ fn none() -> Failure {
     Failure(StatusCode::NOT_FOUND, "no trace that is kept has this id".to_owned())
 }
 
-/// Exchanges that have a trace, newest first. `q` is looked for in all that was recorded.
+/// Exchanges that have a trace
+///
+/// Newest first. `q` is looked for in all that was recorded.
+#[utoipa::path(get, path = "/api/traces", tag = "requests", params(RequestsQuery),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
@@ -33,7 +37,11 @@ pub(super) async fn list(
     Ok(Json(json!({ "traces": rows, "next": next })))
 }
 
-/// The same as lines of JSON, each a whole trace. The id to go on with is in `x-weir-next`.
+/// Traces as lines of JSON
+///
+/// Each a whole trace. The id to go on with is in `x-weir-next`.
+#[utoipa::path(get, path = "/api/traces/export", tag = "requests", params(RequestsQuery),
+    responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn export(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
@@ -52,7 +60,9 @@ pub(super) async fn export(
     Ok(([(header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()), ("x-weir-next", next)], lines))
 }
 
-/// One trace.
+/// One trace
+#[utoipa::path(get, path = "/api/traces/{id}", tag = "requests", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn one(State(shared): State<Arc<Shared>>, Id(id): Id<String>) -> Result<Json<Value>, Failure> {
     let traces = shared.traces.as_ref().ok_or_else(none)?;
     traces.settle().await;
@@ -70,7 +80,9 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Id(id): Id<String>) -
     Ok(Json(whole(&exchange, trace)))
 }
 
-/// Deletes all traces.
+/// Delete all traces
+#[utoipa::path(delete, path = "/api/traces", tag = "requests",
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn clear(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Failure> {
     if let Some(traces) = shared.traces.clone() {
         let cleared = tokio::task::spawn_blocking(move || traces.clear()).await;

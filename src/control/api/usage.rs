@@ -19,7 +19,8 @@ use crate::control::store::{By, Grain, Span, Sums, Totals};
 use crate::control::usage::Group;
 use crate::control::{Shared, unix_ms};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsageQuery {
     from: Option<String>,
@@ -33,6 +34,11 @@ pub(super) struct UsageQuery {
     dialect: Option<String>,
 }
 
+/// Totals
+///
+/// Grouped by whom and by what; both ends are widened to whole hours or days, as far as they are kept.
+#[utoipa::path(get, path = "/api/usage", tag = "usage", params(UsageQuery),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn usage(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<UsageQuery>, QueryRejection>,
@@ -61,6 +67,12 @@ pub(super) async fn usage(
         rows.clear();
     }
     Ok(Json(json!({ "total": numbers(&total), "groups": rows })).into_response())
+}
+
+/// The totals of each client over all time.
+pub(super) async fn of_clients(shared: &Arc<Shared>) -> Result<Totals, Failure> {
+    let span = Span { from: 0, to: u32::MAX };
+    totals(shared, &By { grain: Grain::Day, span, groups: vec![Group::Client], only: Vec::new() }).await
 }
 
 fn read(query: UsageQuery) -> Result<By, Failure> {
