@@ -84,6 +84,7 @@ pub(super) fn snapshot(
             keep_days: file.traces.keep_days,
             bytes_max: file.traces.bytes_max,
         },
+        otlp: check.otlp(),
         watch: file.watch,
         turns: turns.0,
         lookup,

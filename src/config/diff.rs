@@ -45,6 +45,7 @@ pub fn changes(old: &Snapshot, new: &Snapshot) -> Changes {
         ("log", differ(&old.log, &new.log)),
         ("usage", old.usage_keep_days != new.usage_keep_days),
         ("traces", differ(&old.traces, &new.traces)),
+        ("otlp", differ(&old.otlp, &new.otlp)),
         ("watch", old.watch != new.watch),
     ];
     for (name, changed) in restart.iter().chain(&others) {

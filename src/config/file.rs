@@ -78,6 +78,8 @@ pub struct File {
     pub usage: Usage,
     /// Recorded requests and answers.
     pub traces: Traces,
+    /// Where exchanges are told as spans of OpenTelemetry.
+    pub otlp: Option<Otlp>,
     /// What is logged to stderr, and how.
     pub log: Log,
     /// Whether a changed file is applied by itself. Default true.
@@ -110,6 +112,7 @@ impl Default for File {
             limits: Limits::default(),
             usage: Usage::default(),
             traces: Traces::default(),
+            otlp: None,
             log: Log::default(),
             watch: true,
         }
@@ -472,6 +475,17 @@ impl Default for Traces {
     fn default() -> Traces {
         Traces { bodies: TraceBodies::Off, keep_days: 7, bytes_max: 1 << 30 }
     }
+}
+
+/// A collector of OpenTelemetry that takes OTLP over HTTP.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Otlp {
+    /// Its address, such as `http://127.0.0.1:4318`; `/v1/traces` is added where it does not end so.
+    pub endpoint: String,
+    /// Header fields that are sent along. Values may be references.
+    #[serde(default)]
+    pub headers: Named<SecretRef>,
 }
 
 /// Whose bodies are recorded.

@@ -22,6 +22,7 @@ mod lint;
 pub mod listen;
 pub mod mask;
 mod name;
+mod otlp;
 pub mod pattern;
 mod payload;
 pub mod presets;

@@ -294,7 +294,7 @@ impl Check<'_, '_, '_> {
     }
 
     /// Header fields: those of `under`, with the given ones over them.
-    fn headers(
+    pub(super) fn headers(
         &mut self,
         at: &At<'_>,
         given: &Named<SecretRef>,

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::listen::{IpList, Listen};
 use super::name::Names;
@@ -86,6 +87,8 @@ pub struct Snapshot {
     pub usage_keep_days: u32,
     /// Recorded bodies.
     pub traces: Traces,
+    /// Where exchanges are told as spans.
+    pub otlp: Option<Arc<Otlp>>,
     /// Whether a changed file is applied by itself.
     pub watch: bool,
     /// How many lists and pools take turns.
@@ -545,6 +548,17 @@ pub struct Probes {
     pub at_start: bool,
     /// Whose keys are probed.
     pub providers: Box<[Box<str>]>,
+}
+
+/// A collector of OpenTelemetry.
+#[derive(Debug)]
+pub struct Otlp {
+    /// Its address.
+    pub base: Base,
+    /// How its certificate is verified; nothing where it is reached in the clear.
+    pub verify: Option<Verify>,
+    /// Header fields that are sent along.
+    pub headers: Box<[(Box<str>, Secret)]>,
 }
 
 /// Recorded bodies.

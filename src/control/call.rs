@@ -4,11 +4,11 @@
 //! reached so, with the addresses of the book. What it learns is told to nobody but its caller.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::snapshot::{Key, Provider, Proxy, ProxyScheme, Verify};
+use crate::config::snapshot::{Base, Key, Provider, Proxy, ProxyScheme, Verify};
 use crate::http::body::{Decoder, State};
 use crate::http::field::Fields;
 use crate::http::head::{self, Asked, HeadLimits, ResponseHead};
@@ -46,6 +46,15 @@ pub(super) fn call(
     let mut reply = answer(&mut *link, began)?;
     reply.total = began.elapsed();
     Ok(reply)
+}
+
+/// Sends `request`, a whole one, to an address that is no provider's, and reads the answer to its end.
+pub(super) fn post(base: &Base, verify: Option<&Verify>, request: &[u8], bound: Duration) -> io::Result<Reply> {
+    let until = Instant::now() + bound;
+    let addresses: Vec<SocketAddr> = (&*base.host, base.port).to_socket_addrs()?.collect();
+    let mut link = secured(Box::new(dial(&addresses, until)?), verify)?;
+    link.write_all(request)?;
+    answer(&mut *link, Instant::now())
 }
 
 /// A connection on which every step has what is left of one deadline.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::log::Log;
 use super::names::{Generations, Names};
+use super::otlp::Spans;
 use super::store::{Feed, Store};
 use super::usage::Usage;
 use crate::limits;
@@ -33,6 +34,8 @@ pub(crate) struct Collector {
     log: Log,
     /// The way to the store.
     feed: Feed,
+    /// Spans that wait to be sent.
+    pub(crate) spans: Spans,
 }
 
 impl Collector {
@@ -48,6 +51,7 @@ impl Collector {
             totals: Numbers::default(),
             log,
             feed: Feed::nowhere(),
+            spans: Spans::default(),
         }
     }
 
@@ -64,7 +68,7 @@ impl Collector {
 
     /// Takes all that is in the rings now and writes its log. Says how full the fullest ring was.
     pub(crate) fn drain(&mut self) -> usize {
-        let Collector { rings, generations, usage, recent, taken, totals, log, feed, .. } = self;
+        let Collector { rings, generations, usage, recent, taken, totals, log, feed, spans, .. } = self;
         let mut fullest = 0;
         for ring in rings {
             let waiting = ring.slots();
@@ -80,6 +84,7 @@ impl Collector {
                         *taken += 1;
                         log.exchange(entry, names);
                         feed.exchange(entry, names);
+                        spans.exchange(entry, names);
                         if recent.len() == limits::RECENT_EXCHANGES {
                             recent.pop_front();
                         }

@@ -25,6 +25,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) uptime_seconds: f64,
     pub(crate) draining: bool,
     pub(crate) stalled: usize,
+    /// Whether the store writes.
+    pub(crate) stores: bool,
+    /// What was given up, by kind: rows of the store, traces, spans.
+    pub(crate) given_up: [u64; 3],
 }
 
 /// The whole text.
@@ -41,6 +45,14 @@ pub(crate) fn text(collector: &Collector, facts: &Facts<'_>) -> String {
     out.metric("weir_draining", "gauge", "1 while the process ends.", |m| m.sample("", &[], u8::from(facts.draining)));
     out.metric("weir_config_generation", "gauge", "Snapshots of the configuration since the start.", |m| {
         m.sample("", &[], facts.generation);
+    });
+    out.metric("weir_store_ok", "gauge", "1 while what is told is written down.", |m| {
+        m.sample("", &[], u8::from(facts.stores));
+    });
+    out.metric("weir_given_up_total", "counter", "Rows, traces and spans that could not be kept.", |m| {
+        for (kind, count) in ["row", "trace", "span"].into_iter().zip(facts.given_up) {
+            m.sample("", &[("kind", kind)], count);
+        }
     });
     out.metric("weir_cores", "gauge", "Threads that serve.", |m| m.sample("", &[], collector.tallies.len()));
     totals(&mut out, collector);
@@ -225,6 +237,8 @@ mod tests {
         uptime_seconds: 1.5,
         draining: false,
         stalled: 0,
+        stores: true,
+        given_up: [1, 2, 3],
     };
 
     #[test]

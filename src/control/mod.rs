@@ -20,6 +20,7 @@ pub mod log;
 mod metrics;
 pub mod names;
 pub mod notify;
+mod otlp;
 mod probe;
 mod reload;
 mod serve;
@@ -212,6 +213,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut tasks = JoinSet::new();
     tasks.spawn(collect(shared.clone()));
     tasks.spawn(dns::keep(shared.clone()));
+    tasks.spawn(otlp::keep(shared.clone()));
     doors.spawn(stall::watch(shared.clone()));
     doors.spawn(kept::keep(shared.clone()));
     doors.spawn(probe::keep(shared.clone()));

@@ -210,3 +210,21 @@ fn traces_of_errors_alone() {
         rows["requests"].as_array().expect("a list").iter().map(|row| row["traced"].as_bool()).collect();
     assert_eq!(traced, [Some(true), Some(false)]);
 }
+
+#[test]
+fn exchanges_are_told_as_spans() {
+    let (mut upstream, mut collector) = (Upstream::new(), Upstream::new());
+    let mut config = config("chat", &upstream);
+    config["otlp"] = json!({ "endpoint": collector.url("/base"), "headers": { "x-tenant": "tenant-7" } });
+    let weir = Weir::start(Driver::Epoll, config);
+    // The first look at the file tells the collector of exchanges that spans are wanted.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    weir.client().still_serves(&mut upstream);
+    let mut call = collector.next();
+    assert_eq!((call.target(), call.head().field("x-tenant")), ("/base/v1/traces", Some("tenant-7")));
+    let told: Value = serde_json::from_slice(&call.request.body).expect("JSON");
+    call.json(200, json!({}));
+    let span = &told["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    assert_eq!((&span["name"], &span["status"]), (&json!("chat m"), &json!({})), "{told}");
+    assert_eq!(weir.admin("GET", "/api/store").json()["dropped_spans"], 0);
+}

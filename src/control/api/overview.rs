@@ -10,7 +10,7 @@ use super::Failure;
 use super::usage::{numbers, totals};
 use crate::control::store::{By, Grain, Span, Sums};
 use crate::control::usage::Group;
-use crate::control::{Shared, health, stamp, unix_ms};
+use crate::control::{Shared, health, otlp, stamp, unix_ms};
 
 /// Minutes that the course of late has.
 const MINUTES: u32 = 60;
@@ -86,6 +86,7 @@ pub(super) async fn store(State(shared): State<Arc<Shared>>) -> Result<Json<Valu
         Some(store) => {
             let mut told = store.told(lost).await;
             told["dropped_traces"] = shared.traces.as_ref().map(|traces| traces.dropped()).into();
+            told["dropped_spans"] = otlp::dropped().into();
             Ok(Json(told))
         }
         None => Ok(Json(json!({ "state": "unavailable", "message": "nothing is written down", "dropped_rows": lost }))),

@@ -164,6 +164,11 @@ impl Store {
         self.state().0 == State::Full
     }
 
+    /// Whether what is told is written down.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self.state().0, State::Ok | State::SetAside)
+    }
+
     /// Has all that was handed over written. Nothing where the writer does not come to it in time.
     pub(crate) async fn flush(&self) -> Option<Flushed> {
         let (reply, replied) = oneshot::channel();

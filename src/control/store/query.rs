@@ -191,13 +191,13 @@ impl Status {
         }
     }
 
-    /// Whether only exchanges that failed can be meant.
+    /// Whether only exchanges can be meant that failed, or whose answer was an error that was passed on.
     pub(crate) fn is_failure(self) -> bool {
         match self {
             Status::Any | Status::Ok => false,
             Status::Error => true,
-            Status::Class(class) => class >= 5,
-            Status::Number(number) => number >= 500,
+            Status::Class(class) => class >= 4,
+            Status::Number(number) => number >= 400,
         }
     }
 }
@@ -256,6 +256,6 @@ mod tests {
             assert_eq!(Status::read(text), status, "{text}");
         }
         assert!(Status::Error.admits(200, Outcome::Cut) && !Status::Ok.admits(200, Outcome::Cut));
-        assert!(Status::Class(4).admits(429, Outcome::UpstreamError) && !Status::Class(4).is_failure());
+        assert!(Status::Class(4).admits(429, Outcome::UpstreamError) && !Status::Class(3).is_failure());
     }
 }

@@ -127,16 +127,16 @@ impl Wanted {
     }
 }
 
-/// The walk along all that failed: each way to fail is a run of the index, and the runs are merged.
+/// The walk along all that failed or was answered by an error: each end is a run of the index, and the runs are merged.
 fn failed() -> String {
-    let ways = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Ok).map(|outcome| {
+    let ends = Outcome::ALL.iter().map(|outcome| {
         format!(
             "SELECT {COLUMNS} FROM exchange INDEXED BY exchange_failed
-             WHERE outcome = {0} AND outcome <> 0 AND at >= ?1 AND at < ?2",
+             WHERE outcome = {} AND (outcome <> 0 OR status >= 400) AND at >= ?1 AND at < ?2",
             *outcome as u8
         )
     });
-    format!("{} ORDER BY at DESC", ways.collect::<Vec<_>>().join(" UNION ALL "))
+    format!("{} ORDER BY at DESC", ends.collect::<Vec<_>>().join(" UNION ALL "))
 }
 
 fn outcome(number: u8) -> Outcome {

@@ -1,5 +1,5 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('rows', 0), ('dropped', 0);
+INSERT INTO meta VALUES ('rows', 0);
 CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, day INTEGER NOT NULL);
 INSERT INTO name VALUES (0, '', 0);
 CREATE TABLE exchange (
@@ -14,7 +14,7 @@ CREATE INDEX exchange_client ON exchange (client);
 CREATE INDEX exchange_provider ON exchange (provider);
 CREATE INDEX exchange_model ON exchange (model);
 CREATE INDEX exchange_asked ON exchange (asked) WHERE asked <> model;
-CREATE INDEX exchange_failed ON exchange (outcome) WHERE outcome <> 0;
+CREATE INDEX exchange_failed ON exchange (outcome) WHERE outcome <> 0 OR status >= 400;
 CREATE TABLE attempt (
   at INTEGER NOT NULL, n INTEGER NOT NULL, provider INTEGER NOT NULL, key INTEGER NOT NULL, model INTEGER NOT NULL,
   status INTEGER NOT NULL, why TEXT NOT NULL, begun INTEGER NOT NULL, ended INTEGER,

@@ -88,6 +88,7 @@ async fn rows_are_listed_by_whatever_is_asked() {
         .map(|place| {
             world.tell(|entry| {
                 entry.outcome = if place == 2 { Outcome::Cut } else { Outcome::Ok };
+                entry.status = if place == 1 { 404 } else { 200 };
                 entry.client = if place < 3 { 0 } else { crate::record::NONE };
                 entry.model_sent = Model::new(if place % 2 == 0 { "deepseek-chat" } else { "other" });
                 entry.key = u16::from(place == 4);
@@ -99,6 +100,9 @@ async fn rows_are_listed_by_whatever_is_asked() {
         ("?limit=2", vec![5, 4]),
         (&format!("?before={}", id(2)), vec![1, 0]),
         ("?status=error", vec![2]),
+        ("?status=4xx", vec![1]),
+        ("?status=404&client=alice", vec![1]),
+        ("?status=500", vec![]),
         ("?status=ok&client=alice", vec![1, 0]),
         ("?client=bob", vec![]),
         ("?model=other", vec![5, 3, 1]),

@@ -37,7 +37,6 @@ struct Pending {
     seed: Option<Vec<(Whose, Numbers)>>,
     traced: Vec<Indexed>,
     segments_gone: Vec<u64>,
-    lost: u64,
 }
 
 impl Pending {
@@ -49,7 +48,6 @@ impl Pending {
             && self.seed.is_none()
             && self.traced.is_empty()
             && self.segments_gone.is_empty()
-            && self.lost == 0
     }
 
     fn sum(&mut self, key: SumKey, names: &Arc<crate::control::names::Names>, add: impl FnOnce(&mut Sums)) {
@@ -76,7 +74,6 @@ impl Pending {
         self.rows.extend(batch.rows);
         self.attempts.extend(batch.attempts);
         self.dropped.extend(batch.dropped);
-        self.lost += batch.lost;
     }
 
     /// Gives up what is too much to be held. Says how many rows.
@@ -86,7 +83,6 @@ impl Pending {
         keep_last(&mut self.dropped, limits::STORE_ROWS_HELD);
         keep_last(&mut self.traced, limits::STORE_ROWS_HELD);
         keep_last(&mut self.segments_gone, limits::STORE_ROWS_HELD);
-        self.lost += lost;
         lost
     }
 }
@@ -112,6 +108,8 @@ pub(super) struct Writer {
     awaits_seed: bool,
     looked: Instant,
     retained: Option<Instant>,
+    /// Whether pages of the file may be held.
+    is_warm: bool,
 }
 
 impl Writer {
@@ -126,6 +124,7 @@ impl Writer {
             awaits_seed: false,
             looked: Instant::now(),
             retained: None,
+            is_warm: true,
         }
     }
 
@@ -181,6 +180,7 @@ impl Writer {
     }
 
     fn take(&mut self, mut batch: Batch) {
+        self.ledger.dropped.fetch_add(batch.lost, Ordering::Relaxed);
         let seed = batch.seed.take().filter(|_| self.awaits_seed);
         let counts = !self.awaits_seed;
         if seed.is_some() {
@@ -202,6 +202,7 @@ impl Writer {
         }
         match self.open().and_then(|()| self.commit()) {
             Ok(()) => {
+                self.is_warm = true;
                 self.pending = Pending::default();
                 if std::mem::take(&mut self.is_said) {
                     tracing::warn!(path = %self.ledger.path.display(), "what is told is written down again");
@@ -311,6 +312,11 @@ impl Writer {
 
     /// Nothing is to be written: lets go of memory, and of rows that are old.
     fn rest(&mut self) {
+        if let Some(opened) = &self.opened
+            && std::mem::take(&mut self.is_warm)
+        {
+            let _ = opened.db.release_memory();
+        }
         let every = Duration::from_secs(limits::STORE_RETAIN_EVERY_S);
         if self.retained.is_some_and(|last| last.elapsed() < every) {
             return;
@@ -319,10 +325,7 @@ impl Writer {
         let keep_days = self.ledger.snapshot.load().usage_keep_days;
         match super::retain::step(&opened.db, keep_days, unix_ms()) {
             Ok(true) => {}
-            Ok(false) => {
-                self.retained = Some(Instant::now());
-                let _ = opened.db.release_memory();
-            }
+            Ok(false) => (self.retained, self.is_warm) = (Some(Instant::now()), true),
             Err(trouble) => self.trouble(trouble),
         }
     }
@@ -348,9 +351,7 @@ impl Writer {
             let sums = Sums { numbers: *numbers, ..Sums::default() };
             known.sums(&[Grain::Day], whose.day.saturating_mul(Grain::Day.minutes()), names, &sums)?;
         }
-        change
-            .prepare_cached("UPDATE meta SET value = value + CASE name WHEN 'rows' THEN ?1 ELSE ?2 END")?
-            .execute(params![rows, pending.lost as i64])?;
+        change.prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'rows'")?.execute([rows])?;
         change.commit()?;
         Ok(())
     }
