@@ -136,7 +136,7 @@ pub struct ServerTls {
 pub struct Admin {
     /// `ADDRESS:PORT` or `unix:/path`. A change needs a restart. Default `127.0.0.1:7071`.
     pub listen: String,
-    /// Password; without one a token is printed at start, and the address must be loopback. Default: none.
+    /// Password; without one a token that is made and shown at the first start opens it, and the address must be loopback. Default: none.
     pub password: Option<SecretRef>,
 }
 
