@@ -1,5 +1,6 @@
 """Every page over the mock's data: both themes, both languages, both widths; words, keyboard, labels, bounds."""
 
+import random
 import re
 from pathlib import Path
 
@@ -208,7 +209,7 @@ def test_theme_and_language_are_switched_and_kept(open_page, mock):
 
 def test_a_fast_relay_does_not_grow_the_page(open_page):
     """5,000 requests a second: what is listed is bounded, what is not listed is counted, memory stays."""
-    with Mock(rate=5000, rows=[row(1_800_000_000_000, __import__("random").Random(1)) for _ in range(5)]) as mock:
+    with Mock(rate=5000, rows=[row(1_800_000_000_000, random.Random(1)) for _ in range(5)]) as mock:
         page = open_page(mock.url)
         log_in(page, "mock")
         go(page, "requests")
@@ -226,7 +227,7 @@ def test_what_others_write_is_text(open_page):
     canary = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\'"`${1}'
     rows = [
         {
-            **row(1_800_000_000_000 + at, __import__("random").Random(at)),
+            **row(1_800_000_000_000 + at, random.Random(at)),
             "model_asked": canary,
             "model_sent": canary + "2",
             "client": canary,
