@@ -328,10 +328,10 @@ pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
 /// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
 pub const READ_TURN_BYTES: usize = 512 * 1024;
-/// Bytes of a request body that is read and said in another protocol at once; a larger one by a thread of its own.
+/// Bytes of a request body that is changed, or said in another protocol, at once; a larger one by a thread of its own.
 pub const SAID_AT_ONCE_BYTES_MAX: usize = 512 * 1024;
 /// Milliseconds between two looks whether that thread is done.
-pub const SAID_LOOK_MS: u64 = 1;
+pub const ASIDE_LOOK_MS: u64 = 1;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;
 /// Bytes of a request's `stream_options`; more is 400.

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::aside;
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::core::Scratch;
 use super::exchange::Called;
@@ -16,8 +17,9 @@ use crate::http::field::Fields;
 use crate::json::edit::Edits;
 use crate::limits;
 use crate::plan::route::{Chosen, Target};
+use crate::protocol::chat::fit::{self, Peculiar};
 use crate::protocol::path::Endpoint;
-use crate::protocol::{chat, sniff};
+use crate::protocol::sniff;
 use crate::record::Entry;
 use crate::rt::Net;
 
@@ -40,13 +42,39 @@ pub(super) struct Ask<'t, 'a, 'c, N: Net> {
 /// The body for a target that speaks the client's protocol, as the route, the provider and what is peculiar about it
 /// change it; nothing if they do not.
 fn changed<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider, fields: &Fields) -> Option<Vec<u8>> {
-    let Ask { request, chosen, target, .. } = *ask;
-    let Called { endpoint, dialect, .. } = *request.called;
-    let shaped = request.shaped(target, chosen, fields, dialect, endpoint.is_chat(), request.body);
-    if endpoint != Endpoint::ChatCompletions {
+    let shaped = shaped(ask, fields);
+    let body = shaped.as_deref().unwrap_or(ask.request.body);
+    let peculiar = peculiar(ask, provider).filter(|peculiar| peculiar.may_differ(body));
+    peculiar.and_then(|peculiar| peculiar.fit(body)).or(shaped)
+}
+
+/// The same of a large body, which is looked at and changed where it holds nobody up.
+async fn changed_aside<N: Net>(
+    client: &Client<N>,
+    ask: &Ask<'_, '_, '_, N>,
+    provider: &Provider,
+    fields: &Fields,
+) -> Option<Vec<u8>> {
+    let shaped = shaped(ask, fields);
+    let Some(peculiar) = peculiar(ask, provider) else { return shaped };
+    let body = shaped.as_deref().unwrap_or(ask.request.body);
+    if !aside::any_piece(client, body, fit::WORD_BYTES_MAX, |piece| peculiar.may_differ(piece)).await {
         return shaped;
     }
-    chat::fit::fit(shaped.as_deref().unwrap_or(request.body), target.model, &provider.quirks).or(shaped)
+    let copy = aside::copied(client, body).await;
+    aside::run(client, move || peculiar.fit(&copy)).await.flatten().or(shaped)
+}
+
+fn shaped<N: Net>(ask: &Ask<'_, '_, '_, N>, fields: &Fields) -> Option<Vec<u8>> {
+    let Ask { request, chosen, target, .. } = *ask;
+    let Called { endpoint, dialect, .. } = *request.called;
+    request.shaped(target, chosen, fields, dialect, endpoint.is_chat(), request.body)
+}
+
+/// What is peculiar about a provider of Chat where a Chat is asked for.
+fn peculiar<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider) -> Option<Peculiar> {
+    let is_chat = ask.request.called.endpoint == Endpoint::ChatCompletions;
+    is_chat.then(|| Peculiar::new(ask.target.model, &provider.quirks))
 }
 
 pub(super) async fn attempt<N: Net>(
@@ -62,7 +90,12 @@ pub(super) async fn attempt<N: Net>(
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
     let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
-    let shaped = if said.is_none() { changed(ask, provider, fields) } else { None };
+    let shaped = match said {
+        None if request.body.len() <= limits::SAID_AT_ONCE_BYTES_MAX => changed(ask, provider, fields),
+        // Boxed, for what it holds meanwhile is no part of an open stream.
+        None => Box::pin(changed_aside(client, ask, provider, fields)).await,
+        Some(_) => None,
+    };
     let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
     let spliced = match (said, &shaped, &again) {
         (Some(said), ..) => Edits::new(&said.body),

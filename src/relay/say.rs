@@ -1,16 +1,14 @@
 //! A request said in another protocol than the client's.
 //!
-//! What is soon done is done at once. A large request is said by a thread of its own, from a copy, while the core serves
-//! others: reading and writing it anew takes longer than a core may stand still. What a route and a provider change, and
+//! What is soon done is done at once. A large request is said by a thread of its own ([`aside`]): reading and writing it
+//! anew takes longer than a core may stand still. What a route and a provider change, and
 //! the effort that the name asks for, is changed in the body as it goes out, so that rules mean the same whether a body
 //! was translated or not.
 
 use std::borrow::Cow;
-use std::rc::Rc;
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
 
-use super::core::{Core, Reserved};
+use super::aside;
+use super::core::Reserved;
 use super::failure::Failure;
 use super::reach::Prepared;
 use super::wait::Client;
@@ -91,11 +89,10 @@ pub(super) async fn say<'a, N: Net>(
     let provider: &Provider = &request.view.snapshot.providers[usize::from(target.provider)];
     let to = Destination { model: target.model, stream: request.streamed, quirks: &provider.quirks };
     let how = How { endpoint: called.endpoint, upstream, to };
-    let large = request.body.len() > limits::SAID_AT_ONCE_BYTES_MAX;
-    let (spoken, _copy) = match large {
+    let (spoken, _copy) = match request.body.len() > limits::SAID_AT_ONCE_BYTES_MAX {
         true => {
             let share = client.core.reserve(request.body.len()).ok_or(Unsaid::Crowded)?;
-            (aside(client, request, how).await, Some(share))
+            (large(client, request, how).await, Some(share))
         }
         false => {
             let pivot = pivot.get_or_insert_with(|| {
@@ -147,15 +144,10 @@ fn speak(asked: &Request<'_>, body: &[u8], how: How<'_>) -> Result<Spoken, Wrong
     Ok(Spoken { out, opening, compaction: form.map(|form| Compaction::new(form, asked)) })
 }
 
-/// Says a large request on a thread of its own. The client may leave meanwhile; that is seen when it is done.
-async fn aside<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>) -> Result<Spoken, Wrong> {
-    let mut body = Vec::with_capacity(request.body.len());
-    for piece in request.body.chunks(limits::READ_TURN_BYTES) {
-        body.extend_from_slice(piece);
-        client.core.net.sleep(0).await;
-    }
+/// Says a large request on a thread of its own.
+async fn large<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>) -> Result<Spoken, Wrong> {
     let job = Job {
-        body,
+        body: aside::copied(client, request.body).await,
         dialect: request.called.dialect,
         path_model: request.called.model.clone(),
         endpoint: how.endpoint,
@@ -164,19 +156,8 @@ async fn aside<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>)
         stream: how.to.stream,
         quirks: how.to.quirks.clone(),
     };
-    let (done, result) = mpsc::sync_channel(1);
-    let begun = thread::Builder::new().name("translate".to_owned()).spawn(move || done.send(job.run()));
-    loop {
-        match result.try_recv() {
-            Ok(spoken) => return spoken,
-            Err(TryRecvError::Empty) => client.core.net.sleep(limits::SAID_LOOK_MS).await,
-            // No thread came about, or it did not come to its end.
-            Err(TryRecvError::Disconnected) => {
-                let message = if begun.is_err() { "cannot be read now: no thread is left" } else { "cannot be read" };
-                return Err(Wrong::Bad(BadRequest { member: "".into(), message: message.into() }));
-            }
-        }
-    }
+    let unread = || Wrong::Bad(BadRequest { member: "".into(), message: "the request cannot be read now".into() });
+    aside::run(client, move || job.run()).await.unwrap_or_else(|| Err(unread()))
 }
 
 /// A large request to be said, free of everything that belongs to a core.
@@ -208,27 +189,19 @@ fn unsayable(bad: &BadRequest, dialect: Dialect, id: &str) -> Failure {
 }
 
 /// Whether `body` holds what its vendor would refuse, for another sealed it, or we did. Said anew, it is left out or
-/// becomes text (conversion.md 16, 47). Chat's vendors do not look. Others have their turn between pieces.
-pub(super) async fn is_wrapped<N: Net>(core: &Rc<Core<N>>, endpoint: Endpoint, body: &[u8]) -> bool {
+/// becomes text (conversion.md 16, 47). Chat's vendors do not look.
+pub(super) async fn is_wrapped<N: Net>(client: &Client<N>, endpoint: Endpoint, body: &[u8]) -> bool {
     let holds = |piece: &[u8]| match endpoint {
         Endpoint::Responses => seal::may_be_wrapped(piece) || compact::may_be_held(piece),
         Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream => seal::may_be_wrapped(piece),
         _ => false,
     };
-    if !matches!(endpoint, Endpoint::Responses | Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream)
-    {
-        return false;
-    }
-    let mut at = 0;
-    while body.len() - at > limits::READ_TURN_BYTES {
-        if holds(&body[at..at + limits::READ_TURN_BYTES]) {
-            return true;
+    match endpoint {
+        Endpoint::Responses | Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream => {
+            aside::any_piece(client, body, compact::MARK.len(), holds).await
         }
-        // What begins in one piece may end in the next.
-        at += limits::READ_TURN_BYTES - compact::MARK.len();
-        core.net.sleep(0).await;
+        _ => false,
     }
-    holds(&body[at..])
 }
 
 /// A guess at the prompt's tokens that costs nothing: four bytes are one, and an image is what vendors count for one.
