@@ -50,7 +50,7 @@ pub(super) enum Unsaid {
     Bad(Failure),
     /// This target's protocol cannot say it.
     Unsayable(Failure),
-    /// There is no room for another body.
+    /// There is no room for another body, or no thread to say it.
     Crowded,
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn say<'a, N: Net>(
     let (spoken, _copy) = match request.body.len() > limits::SAID_AT_ONCE_BYTES_MAX {
         true => {
             let share = client.core.reserve(request.body.len()).ok_or(Unsaid::Crowded)?;
-            (large(client, request, how).await, Some(share))
+            (large(client, request, how).await.ok_or(Unsaid::Crowded)?, Some(share))
         }
         false => {
             let pivot = pivot.get_or_insert_with(|| {
@@ -144,8 +144,8 @@ fn speak(asked: &Request<'_>, body: &[u8], how: How<'_>) -> Result<Spoken, Wrong
     Ok(Spoken { out, opening, compaction: form.map(|form| Compaction::new(form, asked)) })
 }
 
-/// Says a large request on a thread of its own.
-async fn large<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>) -> Result<Spoken, Wrong> {
+/// Says a large request on a thread of its own; nothing if there is none.
+async fn large<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>) -> Option<Result<Spoken, Wrong>> {
     let job = Job {
         body: aside::copied(client, request.body).await,
         dialect: request.called.dialect,
@@ -156,8 +156,7 @@ async fn large<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>)
         stream: how.to.stream,
         quirks: how.to.quirks.clone(),
     };
-    let unread = || Wrong::Bad(BadRequest { member: "".into(), message: "the request cannot be read now".into() });
-    aside::run(client, move || job.run()).await.unwrap_or_else(|| Err(unread()))
+    aside::run(client, move || job.run()).await
 }
 
 /// A large request to be said, free of everything that belongs to a core.

@@ -26,7 +26,7 @@ fn shows(client: Dialect, medium: &str) -> String {
             r#"{{"model":"m","input":[{{"role":"user","content":[{medium},{{"type":"input_text","text":"see"}}]}}]}}"#
         ),
         Anthropic => format!(
-            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":[{medium},{{"type":"text","text":"see"}}]}}]}}"#
+            r#"{{"model":"m","max_tokens":99,"messages":[{{"role":"user","content":[{medium},{{"type":"text","text":"see"}}]}}]}}"#
         ),
         Gemini => format!(r#"{{"contents":[{{"role":"user","parts":[{medium},{{"text":"see"}}]}}]}}"#),
         Ollama => format!(r#"{{"model":"m","messages":[{{"role":"user","content":"see","images":[{medium}]}}]}}"#),
