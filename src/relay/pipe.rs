@@ -18,7 +18,7 @@ use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault, Place};
 use crate::protocol::sniff::{self, Answer, Progress};
 use crate::protocol::translate;
-use crate::rt::{Net, Stream, Wire, sys};
+use crate::rt::{Net, Wire, sys};
 use crate::sse::{self, Splitter};
 
 /// How the answer is framed towards the client.
@@ -220,7 +220,7 @@ impl<N: Net> Pipe<'_, N> {
                 buffer.reserve(buffer.len());
             }
             let from = buffer.len();
-            match lane.try_read(buffer) {
+            match self.client.read_lane(lane, buffer) {
                 Ok(0) => return Read::End,
                 Ok(_) => return Read::More(from),
                 Err(error) if sys::would_block(&error) => {}

@@ -10,10 +10,10 @@ use smallvec::SmallVec;
 use super::ask::{Ask, Tried, attempt};
 use super::attempt::Answered;
 use super::choose;
-use super::core::{Core, Scratch, View};
+use super::core::{Scratch, View};
 use super::counting;
 use super::demo;
-use super::exchange::Called;
+use super::exchange::{Called, micros};
 use super::failure::Failure;
 use super::line::{self, Waited};
 use super::outgoing;
@@ -22,6 +22,7 @@ use super::rejected;
 use super::say::{self, Pivot, Said, Unsaid};
 use super::translate::{self, Turned};
 use super::trial::Trial;
+use super::tried::Measured;
 use super::wait::Client;
 use crate::config::snapshot::{Balance, Key, KeyIx, Provider, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
@@ -32,13 +33,13 @@ use crate::plan::breaker::Cause;
 use crate::plan::conversation;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
-use crate::plan::route::{Chosen, Target};
+use crate::plan::route::{By, Chosen, Target};
 use crate::plan::shape::{self, Going};
 use crate::protocol::demo::Reply;
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Dialect, Protocol};
-use crate::record::{Entry, Text};
+use crate::record::{Attempt, Entry, Text};
 use crate::rt::Net;
 
 /// A request whose body has been read, with the targets it goes to.
@@ -99,29 +100,6 @@ pub(super) struct Found<S> {
     pub(super) measured: Option<Measured>,
     /// The name that the answer carries in place of the upstream's, as a JSON string.
     pub(super) name: Option<Box<[u8]>>,
-}
-
-/// An answer whose time to the first token is taken.
-pub(super) struct Measured {
-    /// Under which name its target is measured, where the route goes by speed.
-    target: Option<u64>,
-    /// Whether its key is, where the provider does.
-    key: bool,
-    streamed: bool,
-    began_us: u64,
-}
-
-impl Measured {
-    /// The first token came at `at_us`.
-    pub(super) fn tell<N: Net>(&self, core: &Core<N>, trial: &Trial, at_us: u64) {
-        let (us, now_s) = (at_us.saturating_sub(self.began_us), core.net.unix_ms() / 1_000);
-        if let Some(target) = self.target {
-            core.paces.tell(target, us, now_s);
-        }
-        if self.key {
-            trial.measured(self.streamed, us, now_s);
-        }
-    }
 }
 
 /// An answer of the demo provider.
@@ -233,12 +211,14 @@ pub(super) async fn reach<N: Net>(
     request: &Prepared<'_>,
     scratch: &mut Scratch,
     entry: &mut Entry,
+    start_us: u64,
 ) -> Reached<N::Stream> {
     let chosen = match choose::choose(client, request, &scratch.fields).await {
         Ok(chosen) => chosen,
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
+    entry.scene = if let By::Scene(scene) = chosen.by { Some(scene) } else { None };
     if counting::is_ours(request, &chosen.targets) {
         // Boxed, for hardly any request needs it.
         return match Box::pin(counting::answer(client, request)).await {
@@ -246,7 +226,8 @@ pub(super) async fn reach<N: Net>(
             Err((fault, message)) => Reached::Refused { fault, message },
         };
     }
-    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: Cell::new(None), pivot: None };
+    let mut trip =
+        Trip { request, chosen: &chosen, start_us, failed: None, full: None, beside: Cell::new(None), pivot: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -279,6 +260,8 @@ pub(super) async fn reach<N: Net>(
 pub(super) struct Trip<'t, 'a, 'c> {
     pub(super) request: &'t Prepared<'a>,
     pub(super) chosen: &'t Chosen<'c>,
+    /// When the exchange began.
+    pub(super) start_us: u64,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
     /// The first key of the last round that was well and full, and the place of its target.
@@ -397,7 +380,8 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         entry.key = trial.key;
         self.beside.set(None);
         let measures = self.measures(target);
-        let began_us = if measures == (None, false) { 0 } else { client.core.net.now_us() };
+        let began_us = client.core.net.now_us();
+        entry.begun_us = micros(began_us - self.start_us);
         let tried = match self.request.view.snapshot.retry.hedge_ms {
             0 => attempt(client, &self.ask(place, said), trial.key, scratch, entry).await,
             // Boxed, so that nobody else's exchange has room for two attempts.
@@ -409,6 +393,10 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 rejected::hollow(client, answered)
             }
             Tried::Answer(answered, turned) => {
+                if entry.attempts > 1 {
+                    let status = answered.head.status;
+                    client.core.tell_attempt(&Attempt { status, ..self.tried(entry, trial.key) });
+                }
                 // When the second of two began nobody has noted.
                 let measures = if self.beside.get().is_some() { (None, false) } else { measures };
                 let found = Box::new(self.found(answered, trial, target, measures, began_us));
@@ -420,6 +408,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             Tried::Gone => return Step::Over(Reached::Gone),
             Tried::Failed(failure) => failure,
         };
+        self.tell_failed(&client.core, entry, trial.key, &failure);
         trial.failed(&client.core, target.model, failure.verdict.outcome);
         let next = failure.next();
         self.failed = Some((failure, target.provider));

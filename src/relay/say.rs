@@ -11,6 +11,7 @@ use super::aside;
 use super::core::Reserved;
 use super::failure::Failure;
 use super::reach::Prepared;
+use super::translate::DROPPED;
 use super::wait::Client;
 use crate::config::snapshot::Provider;
 use crate::http::write;
@@ -119,7 +120,7 @@ fn fields(dropped: &Dropped) -> Vec<u8> {
     let (mut fields, mut value) = (Vec::new(), Vec::new());
     if !dropped.is_empty() {
         dropped.write(&mut value);
-        write::field("x-weir-dropped", &value, &mut fields);
+        write::field(DROPPED, &value, &mut fields);
     }
     fields
 }

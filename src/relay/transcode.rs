@@ -29,7 +29,7 @@ use crate::protocol::ir::Response;
 use crate::protocol::responses::compact::{self, Form};
 use crate::protocol::translate::{self, Answering, Collector, Seen, Stream};
 use crate::record::Outcome;
-use crate::rt::{Net, Stream as _, sys};
+use crate::rt::{Net, sys};
 use crate::sse::Framing;
 
 /// Room in front of what is written, for the head of its chunk.
@@ -358,7 +358,7 @@ impl<N: Net> Client<N> {
             Wake::Due => return Ok(More::Quiet),
         }
         let mut buffer = self.core.slabs.take();
-        let more = match source.lane.stream.try_read(&mut buffer) {
+        let more = match self.read_lane(&source.lane.stream, &mut buffer) {
             Ok(0) if source.decoder.eof().is_ok() => {
                 source.ended = true;
                 source.reusable = false;

@@ -38,6 +38,17 @@ pub(super) struct Turned {
     pub(super) fields: Vec<u8>,
 }
 
+impl Turned {
+    /// What was not said, as the client is told it.
+    pub(super) fn dropped(&self) -> Option<&[u8]> {
+        let value = self.fields.strip_prefix(DROPPED.as_bytes())?.strip_prefix(b": ")?;
+        Some(&value[..memchr::memchr(b'\r', value)?])
+    }
+}
+
+/// The field that tells the client what was not said.
+pub(super) const DROPPED: &str = "x-weir-dropped";
+
 /// What the target is spoken to in, where the request is to be translated for it: it speaks another protocol than the
 /// client, or marks thoughts in a way that the client's protocol does not know; or thoughts of others are sent back.
 pub(super) fn bridge(request: &Prepared<'_>, target: &Target<'_>) -> Option<Dialect> {

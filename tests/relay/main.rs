@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod admin;
+mod admin_doors;
 mod bad_input;
 mod client_tls;
 mod command_line;
@@ -30,6 +31,7 @@ mod promises;
 mod proxies;
 mod routing;
 mod sandbox;
+mod store;
 mod streams;
 mod succession;
 mod translation;
