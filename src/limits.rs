@@ -235,15 +235,6 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 /// How long rows are looked at for one page, milliseconds. The page says where to go on.
 pub const PAGE_MS_MAX: u64 = 100;
 
-// Spans.
-
-/// Spans that wait to be sent; beyond it they are given up.
-pub const OTLP_SPANS_WAITING: usize = 4_096;
-/// Spans that one request brings.
-pub const OTLP_SPANS_AT_ONCE: usize = 512;
-/// Between two sendings, milliseconds.
-pub const OTLP_EVERY_MS: u64 = 2_000;
-
 // Traces.
 
 /// Bytes of one message of a trace.
@@ -430,12 +421,12 @@ pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
 /// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
 pub const READ_TURN_BYTES: usize = 512 * 1024;
-/// Bytes of a request body that is read and said in another protocol at once; a larger one by a thread of its own.
+/// Bytes of a request body that is changed, or said in another protocol, at once; a larger one by a thread of its own.
 pub const SAID_AT_ONCE_BYTES_MAX: usize = 512 * 1024;
 /// Milliseconds between two looks whether that thread is done.
-pub const SAID_LOOK_MS: u64 = 1;
-/// Large requests that are said at once, in all; others wait for their turn.
-pub const SAID_THREADS_MAX: usize = 8;
+pub const ASIDE_LOOK_MS: u64 = 1;
+/// Threads that work on large requests at once, in all; others wait for their turn.
+pub const ASIDE_THREADS_MAX: usize = 8;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;
 /// Bytes of a request's `stream_options`; more is 400.

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::aside;
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::core::Scratch;
 use super::exchange::Called;
@@ -16,8 +17,9 @@ use crate::http::field::Fields;
 use crate::json::edit::Edits;
 use crate::limits;
 use crate::plan::route::{Chosen, Target};
+use crate::protocol::chat::fit::{self, Peculiar};
 use crate::protocol::path::Endpoint;
-use crate::protocol::{chat, sniff};
+use crate::protocol::sniff::{self, Asked};
 use crate::record::Entry;
 use crate::rt::Net;
 
@@ -39,14 +41,61 @@ pub(super) struct Ask<'t, 'a, 'c, N: Net> {
 
 /// The body for a target that speaks the client's protocol, as the route, the provider and what is peculiar about it
 /// change it; nothing if they do not.
-fn changed<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider, fields: &Fields) -> Option<Vec<u8>> {
+fn changed<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider, fields: &Fields) -> Option<(Vec<u8>, Asked)> {
+    let shaped = shaped(ask, fields);
+    let body = shaped.as_deref().unwrap_or(ask.request.body);
+    let peculiar = peculiar(ask, provider).filter(|peculiar| peculiar.may_differ(body));
+    let fitted = peculiar.and_then(|peculiar| peculiar.fit(body));
+    read_again(ask.request.called.endpoint, fitted.or(shaped)?)
+}
+
+/// The same of a large body, which is looked at and changed where it holds nobody up.
+async fn changed_aside<N: Net>(
+    client: &Client<N>,
+    ask: &Ask<'_, '_, '_, N>,
+    provider: &Provider,
+    fields: &Fields,
+) -> Option<(Vec<u8>, Asked)> {
+    let endpoint = ask.request.called.endpoint;
+    let (shaped, mut peculiar) = (shaped(ask, fields), peculiar(ask, provider));
+    let body = shaped.as_deref().unwrap_or(ask.request.body);
+    if let Some(known) = &peculiar
+        && !aside::any_piece(client, body, fit::WORD_BYTES_MAX, |piece| known.may_differ(piece)).await
+    {
+        peculiar = None;
+    }
+    match (shaped, peculiar) {
+        (None, None) => Some(None),
+        (Some(body), None) => aside::run(client, move || read_again(endpoint, body)).await,
+        (shaped, Some(peculiar)) => {
+            let body = match shaped {
+                Some(body) => body,
+                None => aside::copied(client, ask.request.body).await,
+            };
+            let fitted = move || read_again(endpoint, peculiar.fit(&body).unwrap_or(body));
+            aside::run(client, fitted).await
+        }
+    }
+    // Where there is no thread somebody has to wait.
+    .unwrap_or_else(|| changed(ask, provider, fields))
+}
+
+/// `body` and what it asks for, now that it is another.
+fn read_again(endpoint: Endpoint, body: Vec<u8>) -> Option<(Vec<u8>, Asked)> {
+    let asked = sniff::request(endpoint, &body).ok()?;
+    Some((body, asked))
+}
+
+fn shaped<N: Net>(ask: &Ask<'_, '_, '_, N>, fields: &Fields) -> Option<Vec<u8>> {
     let Ask { request, chosen, target, .. } = *ask;
     let Called { endpoint, dialect, .. } = *request.called;
-    let shaped = request.shaped(target, chosen, fields, dialect, endpoint.is_chat(), request.body);
-    if endpoint != Endpoint::ChatCompletions {
-        return shaped;
-    }
-    chat::fit::fit(shaped.as_deref().unwrap_or(request.body), target.model, &provider.quirks).or(shaped)
+    request.shaped(target, chosen, fields, dialect, endpoint.is_chat(), request.body)
+}
+
+/// What is peculiar about a provider of Chat where a Chat is asked for.
+fn peculiar<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider) -> Option<Peculiar> {
+    let is_chat = ask.request.called.endpoint == Endpoint::ChatCompletions;
+    is_chat.then(|| Peculiar::new(ask.target.model, &provider.quirks))
 }
 
 pub(super) async fn attempt<N: Net>(
@@ -62,12 +111,16 @@ pub(super) async fn attempt<N: Net>(
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
     let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
-    let shaped = if said.is_none() { changed(ask, provider, fields) } else { None };
-    let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
-    let spliced = match (said, &shaped, &again) {
-        (Some(said), ..) => Edits::new(&said.body),
-        (None, Some(body), Some(asked)) => request.spliced(target, provider, body, asked),
-        (None, ..) => request.spliced(target, provider, request.body, &request.asked),
+    let changed = match said {
+        None if request.body.len() <= limits::SAID_AT_ONCE_BYTES_MAX => changed(ask, provider, fields),
+        // Boxed, for what it holds meanwhile is no part of an open stream.
+        None => Box::pin(changed_aside(client, ask, provider, fields)).await,
+        Some(_) => None,
+    };
+    let spliced = match (said, &changed) {
+        (Some(said), _) => Edits::new(&said.body),
+        (None, Some((body, asked))) => request.spliced(target, provider, body, asked),
+        (None, None) => request.spliced(target, provider, request.body, &request.asked),
     };
     out.clear();
     match said {

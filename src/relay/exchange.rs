@@ -334,7 +334,7 @@ impl Exchange {
             return Reached::Refused { fault: Fault::InvalidRequest, message: unfit.to_string().into() };
         }
         let mut prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
-        prepared.wrapped = say::is_wrapped(&client.core, called.endpoint, prepared.body).await;
+        prepared.wrapped = say::is_wrapped(client, called.endpoint, prepared.body).await;
         self.entry.streamed = prepared.streamed;
         self.entry.model_asked = crate::record::Text::new(&prepared.model);
         reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await

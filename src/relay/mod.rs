@@ -5,6 +5,7 @@
 //! the upstream said; both come from the core's free list and go back as soon as nobody looks at them.
 //! Backpressure is structural: an upstream is read again only after what it said before has been written.
 
+mod aside;
 mod ask;
 mod attempt;
 mod choose;

@@ -1,17 +1,14 @@
 //! A request said in another protocol than the client's.
 //!
-//! What is soon done is done at once. A large request is said by a thread of its own, from a copy, while the core serves
-//! others: reading and writing it anew takes longer than a core may stand still. What a route and a provider change, and
+//! What is soon done is done at once. A large request is said by a thread of its own ([`aside`]): reading and writing it
+//! anew takes longer than a core may stand still. What a route and a provider change, and
 //! the effort that the name asks for, is changed in the body as it goes out, so that rules mean the same whether a body
 //! was translated or not.
 
 use std::borrow::Cow;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
 
-use super::core::{Core, Reserved};
+use super::aside;
+use super::core::Reserved;
 use super::failure::Failure;
 use super::reach::Prepared;
 use super::translate::DROPPED;
@@ -54,7 +51,7 @@ pub(super) enum Unsaid {
     Bad(Failure),
     /// This target's protocol cannot say it.
     Unsayable(Failure),
-    /// There is no room for another body.
+    /// There is no room for another body, or no thread to say it.
     Crowded,
 }
 
@@ -93,11 +90,10 @@ pub(super) async fn say<'a, N: Net>(
     let provider: &Provider = &request.view.snapshot.providers[usize::from(target.provider)];
     let to = Destination { model: target.model, stream: request.streamed, quirks: &provider.quirks };
     let how = How { endpoint: called.endpoint, upstream, to };
-    let large = request.body.len() > limits::SAID_AT_ONCE_BYTES_MAX;
-    let (spoken, _copy) = match large {
+    let (spoken, _copy) = match request.body.len() > limits::SAID_AT_ONCE_BYTES_MAX {
         true => {
             let share = client.core.reserve(request.body.len()).ok_or(Unsaid::Crowded)?;
-            (aside(client, request, how).await, Some(share))
+            (large(client, request, how).await.ok_or(Unsaid::Crowded)?, Some(share))
         }
         false => {
             let pivot = pivot.get_or_insert_with(|| {
@@ -149,15 +145,10 @@ fn speak(asked: &Request<'_>, body: &[u8], how: How<'_>) -> Result<Spoken, Wrong
     Ok(Spoken { out, opening, compaction: form.map(|form| Compaction::new(form, asked)) })
 }
 
-/// Says a large request on a thread of its own. The client may leave meanwhile; that is seen when it is done.
-async fn aside<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>) -> Result<Spoken, Wrong> {
-    let mut body = Vec::with_capacity(request.body.len());
-    for piece in request.body.chunks(limits::READ_TURN_BYTES) {
-        body.extend_from_slice(piece);
-        client.core.net.sleep(0).await;
-    }
+/// Says a large request on a thread of its own; nothing if there is none.
+async fn large<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>) -> Option<Result<Spoken, Wrong>> {
     let job = Job {
-        body,
+        body: aside::copied(client, request.body).await,
         dialect: request.called.dialect,
         path_model: request.called.model.clone(),
         endpoint: how.endpoint,
@@ -166,48 +157,7 @@ async fn aside<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>)
         stream: how.to.stream,
         quirks: how.to.quirks.clone(),
     };
-    let place = loop {
-        match Place::take() {
-            Some(place) => break place,
-            None => client.core.net.sleep(limits::SAID_LOOK_MS).await,
-        }
-    };
-    let (done, result) = mpsc::sync_channel(1);
-    let begun = thread::Builder::new().name("translate".to_owned()).spawn(move || {
-        let _place = place;
-        // Nobody listens where the client has left.
-        let _left = done.send(job.run()).is_err();
-    });
-    loop {
-        match result.try_recv() {
-            Ok(spoken) => return spoken,
-            Err(TryRecvError::Empty) => client.core.net.sleep(limits::SAID_LOOK_MS).await,
-            // No thread came about, or it did not come to its end.
-            Err(TryRecvError::Disconnected) => {
-                let message = if begun.is_err() { "cannot be read now: no thread is left" } else { "cannot be read" };
-                return Err(Wrong::Bad(BadRequest { member: "".into(), message: message.into() }));
-            }
-        }
-    }
-}
-
-/// One of the places of those that say large requests; free again when it is dropped.
-struct Place(());
-
-/// How many places are taken, by all cores.
-static TAKEN: AtomicUsize = AtomicUsize::new(0);
-
-impl Place {
-    fn take() -> Option<Place> {
-        let more = |taken: usize| (taken < limits::SAID_THREADS_MAX).then_some(taken + 1);
-        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Place(()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        TAKEN.fetch_sub(1, Ordering::Relaxed);
-    }
+    aside::run(client, move || job.run()).await
 }
 
 /// A large request to be said, free of everything that belongs to a core.
@@ -239,27 +189,19 @@ fn unsayable(bad: &BadRequest, dialect: Dialect, id: &str) -> Failure {
 }
 
 /// Whether `body` holds what its vendor would refuse, for another sealed it, or we did. Said anew, it is left out or
-/// becomes text (conversion.md 16, 47). Chat's vendors do not look. Others have their turn between pieces.
-pub(super) async fn is_wrapped<N: Net>(core: &Rc<Core<N>>, endpoint: Endpoint, body: &[u8]) -> bool {
+/// becomes text (conversion.md 16, 47). Chat's vendors do not look.
+pub(super) async fn is_wrapped<N: Net>(client: &Client<N>, endpoint: Endpoint, body: &[u8]) -> bool {
     let holds = |piece: &[u8]| match endpoint {
         Endpoint::Responses => seal::may_be_wrapped(piece) || compact::may_be_held(piece),
         Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream => seal::may_be_wrapped(piece),
         _ => false,
     };
-    if !matches!(endpoint, Endpoint::Responses | Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream)
-    {
-        return false;
-    }
-    let mut at = 0;
-    while body.len() - at > limits::READ_TURN_BYTES {
-        if holds(&body[at..at + limits::READ_TURN_BYTES]) {
-            return true;
+    match endpoint {
+        Endpoint::Responses | Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream => {
+            aside::any_piece(client, body, compact::MARK.len(), holds).await
         }
-        // What begins in one piece may end in the next.
-        at += limits::READ_TURN_BYTES - compact::MARK.len();
-        core.net.sleep(0).await;
+        _ => false,
     }
-    holds(&body[at..])
 }
 
 /// A guess at the prompt's tokens that costs nothing: four bytes are one, and an image is what vendors count for one.
@@ -280,18 +222,4 @@ fn tokens_about(asked: &Request<'_>, bytes: usize) -> u64 {
         }
     }
     bytes.saturating_sub(media_bytes) as u64 / limits::TOKEN_BYTES_ABOUT + media * limits::IMAGE_TOKENS_ABOUT
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_bounded_and_come_back() {
-        let mut places: Vec<Place> = std::iter::from_fn(Place::take).collect();
-        assert_eq!(places.len(), limits::SAID_THREADS_MAX);
-        assert!(Place::take().is_none());
-        places.pop();
-        assert!(Place::take().is_some());
-    }
 }

@@ -12,6 +12,7 @@ on_both_drivers!(
     options_are_left_out_where_nobody_knows_them,
     a_preset_is_overruled,
     a_large_request_is_said_too,
+    a_large_peculiar_request_is_put_right,
 );
 
 /// A relay whose provider of Chat has these quirks.
@@ -157,5 +158,20 @@ fn a_large_request_is_said_too(driver: Driver) {
         bad["messages"][3]["role"] = json!(7);
         asking.post("/v1/messages", bad.to_string());
         assert!(refused(&asking.answer(), Dialect::Anthropic, 400).starts_with("messages.3.role"));
+    }
+}
+
+/// The same of a body between two sides of Chat.
+fn a_large_peculiar_request_is_put_right(driver: Driver) {
+    let (weir, mut provider) = peculiar(driver, json!({ "tool_choice_auto_only": true }));
+    for bytes in [500_000, 3_000_000] {
+        let text = "x".repeat(bytes);
+        for (role, choice) in [("developer", "auto"), ("user", "required"), ("user", "auto")] {
+            let body = format!(
+                r#"{{"model":"m-1","messages":[{{"role":"user","content":"{text}"}},{{"role":"{role}","content":"y"}}],"tool_choice":"{choice}"}}"#
+            );
+            let told = body.replace(r#""developer""#, r#""system""#).replace(r#""required""#, r#""auto""#);
+            assert!(passed(&weir, &mut provider, &body) == told, "{bytes} {role} {choice}");
+        }
     }
 }

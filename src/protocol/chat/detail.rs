@@ -7,7 +7,7 @@
 use crate::json::{Escaped, Raw, Writer, text};
 use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{Seal, Text};
+use crate::protocol::ir::{Part, Request, Seal, Text};
 
 /// What an entry says.
 #[derive(Debug)]
@@ -62,6 +62,36 @@ fn whole(entry: Raw<'_>) -> Text<'static> {
     let mut escaped = Vec::with_capacity(object.len() + object.len() / 4);
     text::escape(&String::from_utf8_lossy(&object), &mut escaped);
     Text::joined(escaped)
+}
+
+/// What a history in Chat holds of Anthropic's seals, as Anthropic knows them: OpenRouter passes them on under the name
+/// of their format (conversion.md 62). Nothing where there is none.
+pub(in crate::protocol) fn homed<'a>(request: &Request<'a>) -> Option<Request<'a>> {
+    let mut homed: Option<Request<'a>> = None;
+    for (at, turn) in request.turns.iter().enumerate() {
+        for (nth, part) in turn.parts.iter().enumerate() {
+            let Part::Reasoning { seal: Some(seal), .. } = part else { continue };
+            let Some(own) = anthropics(seal) else { continue };
+            if let Part::Reasoning { seal, .. } = &mut homed.get_or_insert_with(|| request.clone()).turns[at].parts[nth]
+            {
+                *seal = Some(own);
+            }
+        }
+    }
+    homed
+}
+
+fn anthropics(seal: &Seal<'_>) -> Option<Seal<'static>> {
+    if seal.origin != Dialect::Chat || !seal.data.bytes().starts_with(b"{") {
+        return None;
+    }
+    let entry = seal.data.decode();
+    let entry = Raw::parse(entry.as_bytes()).ok()?;
+    if !entry.find("format")?.as_str()?.eq_str("anthropic-claude-v1") {
+        return None;
+    }
+    let data = entry.find("signature").or_else(|| entry.find("data"))?.as_str()?;
+    Some(Seal { origin: Dialect::Anthropic, kind: seal.kind, data: Text::from(data).into_owned() })
 }
 
 /// Writes a part of reasoning as entries from number `index` on; how many there are. The text is left out where it

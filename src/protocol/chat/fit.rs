@@ -13,40 +13,115 @@ use crate::json::edit::{Edits, Overlap};
 use crate::json::{self, Escaped, Raw};
 use crate::protocol::ir::{OutputTokensName, Quirks};
 
-/// `body`, a valid request for `model`, as a provider with these `quirks` takes it; nothing if as it is.
-pub fn fit(body: &[u8], model: &str, quirks: &Quirks) -> Option<Vec<u8>> {
-    let family = Family::of(model);
-    // OpenAI's own models know the role, whoever offers them.
-    let developer = quirks.developer_role || family != Family::Other;
-    let names = bound(family, quirks);
-    let says = |word: &str| memmem::find(body, word.as_bytes()).is_some();
-    let may_differ = !developer && says("\"developer\"")
-        || names.is_some_and(|(other, _)| says(other))
-        || quirks.tool_choice_auto_only && says("\"tool_choice\"")
-        || quirks.no_stream_options && says("\"stream_options\"")
-        || quirks.replays_reasoning && says("\"tool_calls\"")
-        || quirks.leading_system_only
-        || quirks.no_system_role;
-    if !may_differ {
-        return None;
-    }
-    let merged = (quirks.leading_system_only && !quirks.no_system_role).then(|| merged(body)).flatten();
-    let edited = {
-        let body = merged.as_deref().unwrap_or(body);
-        let mut edits = Edits::new(body);
-        // Spans of one reading never overlap, so that no edit is refused.
-        let placed = edit(body, names, developer, quirks, &mut edits);
-        debug_assert_eq!(placed, Ok(()));
-        (!edits.is_empty()).then(|| {
-            let mut out = Vec::new();
-            edits.write_to(&mut out);
-            out
-        })
-    };
-    edited.or(merged)
+/// Bytes of the longest of those words.
+pub const WORD_BYTES_MAX: usize = 24;
+
+/// What is peculiar about a provider with a model.
+#[derive(Clone, Debug)]
+pub struct Peculiar {
+    quirks: Quirks,
+    /// Whether it knows the role `developer`.
+    developer: bool,
+    /// The name of the bound on output that is not understood, and the one that is.
+    names: Option<(&'static str, &'static str)>,
 }
 
-/// The name of the bound on output that is not understood, and the one that is.
+impl Peculiar {
+    /// With `model`, of a provider with these `quirks`.
+    pub fn new(model: &str, quirks: &Quirks) -> Peculiar {
+        let family = Family::of(model);
+        Peculiar {
+            quirks: quirks.clone(),
+            // OpenAI's own models know the role, whoever offers them.
+            developer: quirks.developer_role || family != Family::Other,
+            names: bound(family, quirks),
+        }
+    }
+
+    /// Whether a body that holds `piece` may have to be changed.
+    pub fn may_differ(&self, piece: &[u8]) -> bool {
+        let quirks = &self.quirks;
+        let says = |word: &str| {
+            debug_assert!(word.len() <= WORD_BYTES_MAX);
+            memmem::find(piece, word.as_bytes()).is_some()
+        };
+        quirks.leading_system_only
+            || quirks.no_system_role
+            || !self.developer && says("\"developer\"")
+            || self.names.is_some_and(|(other, _)| says(other))
+            || quirks.tool_choice_auto_only && says("\"tool_choice\"")
+            || quirks.no_stream_options && says("\"stream_options\"")
+            || quirks.replays_reasoning && says("\"tool_calls\"")
+    }
+
+    /// `body`, a valid request, as the provider takes it; nothing if as it is.
+    pub fn fit(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let quirks = &self.quirks;
+        let merged = (quirks.leading_system_only && !quirks.no_system_role).then(|| merged(body)).flatten();
+        let edited = {
+            let body = merged.as_deref().unwrap_or(body);
+            let mut edits = Edits::new(body);
+            // Spans of one reading never overlap, so that no edit is refused.
+            let placed = self.edit(body, &mut edits);
+            debug_assert_eq!(placed, Ok(()));
+            (!edits.is_empty()).then(|| {
+                let mut out = Vec::new();
+                edits.write_to(&mut out);
+                out
+            })
+        };
+        edited.or(merged)
+    }
+
+    fn edit(&self, body: &[u8], edits: &mut Edits<'_>) -> Result<(), Overlap> {
+        let top = span(body, body.trim_ascii());
+        for (name, value) in json::members(body) {
+            match self.names {
+                Some((other, known)) if name.eq_str(other) => match json::find(body, known) {
+                    Some(_) => _ = edits.remove_member(top, other)?,
+                    None => edits.replace(span(body, name.bytes()), known)?,
+                },
+                _ => {}
+            }
+            if name.eq_str("messages") {
+                value.elements().try_for_each(|one| self.message(body, one, edits))?;
+            } else if name.eq_str("tool_choice") && self.quirks.tool_choice_auto_only {
+                let may_be = |kind: Escaped<'_>| kind.eq_str("auto") || kind.eq_str("none");
+                if !value.is_null() && !value.as_str().is_some_and(may_be) {
+                    edits.replace(span(body, value.bytes()), b"\"auto\"")?;
+                }
+            } else if name.eq_str("stream_options") && self.quirks.no_stream_options {
+                edits.remove_member(top, "stream_options")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&self, body: &[u8], message: Raw<'_>, edits: &mut Edits<'_>) -> Result<(), Overlap> {
+        let (mut role, mut calls, mut thought) = (None, false, false);
+        for (name, value) in message.members() {
+            match name.bytes() {
+                b"role" => role = Some(value),
+                b"tool_calls" => calls = value.elements().next().is_some(),
+                b"reasoning_content" => thought = value.as_str().is_some(),
+                _ => {}
+            }
+        }
+        let Some((raw, said)) = role.and_then(|raw| Some((raw, raw.as_str()?))) else { return Ok(()) };
+        let is_developer = said.eq_str("developer");
+        if self.quirks.no_system_role && (is_developer || said.eq_str("system")) {
+            edits.replace(span(body, raw.bytes()), b"\"user\"")?;
+        } else if is_developer && !self.developer {
+            edits.replace(span(body, raw.bytes()), b"\"system\"")?;
+        } else if self.quirks.replays_reasoning && calls && !thought && said.eq_str("assistant") {
+            let object = span(body, message.bytes());
+            edits.remove_member(object, "reasoning_content")?;
+            edits.insert_member(object, "reasoning_content", b"\"\"")?;
+        }
+        Ok(())
+    }
+}
+
 fn bound(family: Family, quirks: &Quirks) -> Option<(&'static str, &'static str)> {
     match quirks.output_tokens_name {
         OutputTokensName::Auto if family.reasons() => Some(("max_tokens", "max_completion_tokens")),
@@ -54,67 +129,6 @@ fn bound(family: Family, quirks: &Quirks) -> Option<(&'static str, &'static str)
         OutputTokensName::MaxCompletionTokens => Some(("max_tokens", "max_completion_tokens")),
         OutputTokensName::MaxTokens => Some(("max_completion_tokens", "max_tokens")),
     }
-}
-
-fn edit(
-    body: &[u8],
-    names: Option<(&str, &'static str)>,
-    developer: bool,
-    quirks: &Quirks,
-    edits: &mut Edits<'_>,
-) -> Result<(), Overlap> {
-    let top = span(body, body.trim_ascii());
-    let says = |name: &str| json::find(body, name).is_some();
-    for (name, value) in json::members(body) {
-        match names {
-            Some((other, known)) if name.eq_str(other) => match says(known) {
-                true => _ = edits.remove_member(top, other)?,
-                false => edits.replace(span(body, name.bytes()), known)?,
-            },
-            _ => {}
-        }
-        if name.eq_str("messages") {
-            value.elements().try_for_each(|one| message(body, one, developer, quirks, edits))?;
-        } else if name.eq_str("tool_choice") && quirks.tool_choice_auto_only {
-            let may_be = |kind: Escaped<'_>| kind.eq_str("auto") || kind.eq_str("none");
-            if !value.is_null() && !value.as_str().is_some_and(may_be) {
-                edits.replace(span(body, value.bytes()), b"\"auto\"")?;
-            }
-        } else if name.eq_str("stream_options") && quirks.no_stream_options {
-            edits.remove_member(top, "stream_options")?;
-        }
-    }
-    Ok(())
-}
-
-fn message(
-    body: &[u8],
-    message: Raw<'_>,
-    developer: bool,
-    quirks: &Quirks,
-    edits: &mut Edits<'_>,
-) -> Result<(), Overlap> {
-    let (mut role, mut calls, mut thought) = (None, false, false);
-    for (name, value) in message.members() {
-        match name.bytes() {
-            b"role" => role = Some(value),
-            b"tool_calls" => calls = value.elements().next().is_some(),
-            b"reasoning_content" => thought = value.as_str().is_some(),
-            _ => {}
-        }
-    }
-    let Some((raw, said)) = role.and_then(|raw| Some((raw, raw.as_str()?))) else { return Ok(()) };
-    let is_developer = said.eq_str("developer");
-    if quirks.no_system_role && (is_developer || said.eq_str("system")) {
-        edits.replace(span(body, raw.bytes()), b"\"user\"")?;
-    } else if is_developer && !developer {
-        edits.replace(span(body, raw.bytes()), b"\"system\"")?;
-    } else if quirks.replays_reasoning && calls && !thought && said.eq_str("assistant") {
-        let object = span(body, message.bytes());
-        edits.remove_member(object, "reasoning_content")?;
-        edits.insert_member(object, "reasoning_content", b"\"\"")?;
-    }
-    Ok(())
 }
 
 /// `body` with all its instructions in one message in front; nothing if they are already.
@@ -162,10 +176,12 @@ mod tests {
     use super::*;
 
     fn fitted(quirks: &Quirks, model: &str, body: &str) -> String {
-        let fitted = fit(body.as_bytes(), model, quirks).map(|body| String::from_utf8(body).expect("UTF-8"));
+        let peculiar = Peculiar::new(model, quirks);
+        let fitted = peculiar.fit(body.as_bytes()).map(|body| String::from_utf8(body).expect("UTF-8"));
         if let Some(fitted) = &fitted {
+            assert!(peculiar.may_differ(body.as_bytes()));
             json::value(fitted.as_bytes()).expect("JSON");
-            assert_eq!(fit(fitted.as_bytes(), model, quirks), None, "once is enough");
+            assert_eq!(peculiar.fit(fitted.as_bytes()), None, "once is enough");
         }
         fitted.unwrap_or_else(|| "-".to_owned())
     }

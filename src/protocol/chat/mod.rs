@@ -35,6 +35,7 @@ use super::ir::{
     BadRequest, BadUpstream, Decode, Destination, Encode, Event, Failure, Opening, Outgoing, Request, Response,
 };
 
+pub(super) use detail::homed;
 pub use error::failure;
 pub use request_in::{open, refuse_infill};
 pub use stream_in::Stream;

@@ -77,7 +77,7 @@ macro_rules! table {
         }
 
         /// Writes a request for a provider.
-        pub fn encode_request(
+        pub(super) fn encode_request(
             dialect: Dialect,
             request: &Request<'_>,
             to: &Destination<'_>,

@@ -13,12 +13,12 @@ mod stream;
 mod tags;
 mod whole;
 
-pub use any::{decode_request, encode_request, failure};
+pub use any::{decode_request, failure};
 pub use stage::{End, Seen};
 pub use stream::{Stream, may_lack_its_end};
 pub use whole::{Collector, read, write};
 
-use super::ir::{BadRequest, Names, Opening, Request};
+use super::ir::{BadRequest, Destination, Names, Opening, Outgoing, Request};
 use super::path::{Call, Endpoint};
 use super::responses::compact::{self, Form};
 use super::{Dialect, Protocol, chat, responses};
@@ -98,6 +98,20 @@ pub fn refuse(request: &Request<'_>, upstream: Dialect) -> Result<(), BadRequest
     }
 }
 
+/// Writes `request` for a provider that is spoken to in `upstream`.
+pub fn encode_request(
+    upstream: Dialect,
+    request: &Request<'_>,
+    to: &Destination<'_>,
+    out: &mut Outgoing,
+) -> Result<(), BadRequest> {
+    let homed = match (request.origin, upstream) {
+        (Dialect::Chat, Dialect::Anthropic) => chat::homed(request),
+        _ => None,
+    };
+    any::encode_request(upstream, homed.as_ref().unwrap_or(request), to, out)
+}
+
 /// How a summary is told where `request` asks for one in place of an answer, and has no vendor of its own to make it.
 pub fn compacts(request: &Request<'_>, endpoint: Endpoint, upstream: Dialect, streamed: bool) -> Option<Form> {
     match endpoint {
@@ -134,5 +148,42 @@ pub fn framing(dialect: Dialect, query: &[u8]) -> Framing {
         Dialect::Ollama => Framing::Lines,
         Dialect::Gemini if query.split(|&byte| byte == b'&').any(|pair| pair == b"alt=sse") => Framing::Sse,
         Dialect::Gemini => Framing::Array,
+    }
+}
+
+#[cfg(test)]
+mod media_test;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ir::Quirks;
+
+    fn said(upstream: Dialect, body: &str) -> String {
+        let request = decode_request(Dialect::Chat, body.as_bytes(), None, false).expect("a request");
+        let to = Destination { model: "claude-sonnet-4-5", stream: false, quirks: &Quirks::default() };
+        let mut out = Outgoing::default();
+        encode_request(upstream, &request, &to, &mut out).expect("it can be said");
+        String::from_utf8(out.body).expect("UTF-8")
+    }
+
+    #[test]
+    fn conversion_62_anthropics_signature_in_a_chat_is_anthropics() {
+        let body = |format: &str| {
+            format!(
+                r#"{{"model":"m","messages":[{{"role":"user","content":"x"}},{{"role":"assistant","content":null,
+                "reasoning_details":[{{"type":"reasoning.text","text":"hm","signature":"Eo4C","format":"{format}","index":0}}],
+                "tool_calls":[{{"id":"c1","type":"function","function":{{"name":"f","arguments":"{{}}"}}}}]}},
+                {{"role":"tool","tool_call_id":"c1","content":"r"}}]}}"#
+            )
+        };
+        let claude = body("anthropic-claude-v1");
+        let told = said(Dialect::Anthropic, &claude);
+        let thought = told.find(r#""signature":"Eo4C""#).expect("the signature");
+        assert!(told.contains(r#""thinking":"hm""#) && thought < told.find("tool_use").expect("the call"), "{told}");
+        let told = said(Dialect::Chat, &claude);
+        assert!(told.contains(r#""signature":"Eo4C","format":"anthropic-claude-v1""#), "{told}");
+        let told = said(Dialect::Anthropic, &body("google-gemini-v1"));
+        assert!(!told.contains("Eo4C"), "{told}");
     }
 }
