@@ -1,12 +1,10 @@
 //! A decision allocates nothing: from a client's key to targets in order and to the leave to use one of the keys, in a
 //! large configuration.
 
-mod counting;
-
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-use counting::allocations;
+use crate::counting::allocations;
 use weir::config::snapshot::KeyIx;
 use weir::config::{self, Outside, Overrides, Snapshot};
 use weir::plan::board::{Board, Model};

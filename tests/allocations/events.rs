@@ -3,9 +3,7 @@
 //! Each protocol adds a row for what it reads and a row for what it writes. Allocations of the thread are counted
 //! once all buffers have grown.
 
-mod counting;
-
-use counting::allocations;
+use crate::counting::allocations;
 use weir::base::span::Span;
 use weir::json::Escaped;
 use weir::protocol::anthropic::Anthropic;
