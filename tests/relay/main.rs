@@ -25,6 +25,7 @@ mod odd_answers;
 mod pools;
 mod promises;
 mod proxies;
+mod reported;
 mod routing;
 mod sandbox;
 mod streams;
