@@ -82,12 +82,36 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
         let fleet = Arc::clone(&fleet);
         Box::new(move || will.execute(&fleet))
     };
+    let listening_on = {
+        let fleet = Arc::clone(&fleet);
+        Box::new(move || fleet.addresses())
+    };
     let (tallies, rings) = started.into_iter().map(|core| (core.tally, core.told)).unzip();
     let tell = Box::new(move |command| fleet.tell(command));
     let cores = control::Cores { tallies, rings, tell };
     let (driver, predecessor) = (report(found), given.predecessor);
-    let wiring = Wiring { snapshot, addresses, known, cores, driver, admin, load, seen, begin, predecessor, succeed };
-    let code = match control::run(wiring)? {
+    let wiring = Wiring {
+        snapshot,
+        addresses,
+        known,
+        cores,
+        driver,
+        admin,
+        load,
+        seen,
+        begin,
+        predecessor,
+        succeed,
+        listening_on,
+    };
+    let code = said(control::run(wiring)?);
+    // The cores are still there and stay: the process goes from under them.
+    rt::leave(code)
+}
+
+/// Says how it ended, and with which code the process ends.
+fn said(outcome: Outcome) -> i32 {
+    match outcome {
         Outcome::Drained => {
             tracing::info!("everything under way has ended");
             0
@@ -102,9 +126,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
             tracing::warn!("interrupted");
             128 + signal
         }
-    };
-    // The cores are still there and stay: the process goes from under them.
-    rt::leave(code)
+    }
 }
 
 fn named(listen: &Listen, error: &io::Error) -> io::Error {
@@ -152,7 +174,8 @@ impl Fleet {
         let (mut bells, mut started) = (Vec::new(), Vec::new());
         for index in 0..count {
             let tally = Arc::new(Tally::new());
-            let (teller, told) = Teller::new(Arc::clone(&tally));
+            let (mut teller, told) = Teller::new(Arc::clone(&tally));
+            teller.traces_to(Arc::clone(&known.traces));
             let (bell, inbox) = rt::inbox(limits::COMMANDS_MAX)?;
             let parts = Parts {
                 index: index as u16,

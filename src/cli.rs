@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod outward;
 mod unit;
+mod wired;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -57,6 +58,12 @@ enum Command {
     Probe(outward::Probe),
     /// Find out what an address speaks and which models it has.
     Discover(outward::Discover),
+    /// Start a coding agent (claude, codex, gemini, any other) that talks to this relay.
+    Agent(wired::Agent),
+    /// Print a configuration made from another relay's files.
+    Import(wired::Import),
+    /// Make a new token for the admin address, and print it; the one before ends.
+    Token(Config),
     /// Run under systemd.
     #[command(name = "service", subcommand)]
     Unit(Unit),
@@ -170,6 +177,9 @@ pub fn run(cli: Cli, probe: Probe, handed: &Handed, serve: impl FnOnce(Start) ->
         Command::Probe(said) => found(&said.config).and_then(|path| outward::probe(&path, &said, &mut out)),
         Command::Discover(said) => outward::found(said, &mut out),
         Command::Status(said) => found(&said.config).and_then(|path| status(&path, said.json, &mut out)),
+        Command::Agent(said) => found(&said.config).and_then(|path| wired::agent(&path, said)),
+        Command::Import(said) => wired::imported(&said, &mut out),
+        Command::Token(said) => found(&said).and_then(|path| wired::renewed(&path, &mut out)),
         Command::Unit(Unit::Install(said)) => install(said, &mut out),
     };
     match code {
@@ -233,8 +243,11 @@ fn start(said: Serve, handed: &Handed) -> Result<Start, String> {
         driver: said.driver,
     };
     let seen = look(&path);
-    let load: Load = Box::new(move || read(&path, &overrides, env, |path| std::fs::read_to_string(path)));
-    let Reading { snapshot, problems } = load();
+    let load: Load = Box::new(move |text| match text {
+        Some(text) => judge(&path, text.as_bytes(), &overrides, env, |path| std::fs::read_to_string(path)),
+        None => read(&path, &overrides, env, |path| std::fs::read_to_string(path)),
+    });
+    let Reading { snapshot, problems } = load(None);
     match snapshot {
         Some(snapshot) => Ok(Start { snapshot, warnings: problems, load, seen }),
         None => Err(problems.iter().fold(String::new(), |mut text, problem| {
@@ -260,8 +273,19 @@ fn read(
             return Reading { snapshot: None, problems: vec![problem] };
         }
     };
+    judge(path, &text, overrides, env, file)
+}
+
+/// Reads a text as that of a file.
+fn judge(
+    path: &Path,
+    text: &[u8],
+    overrides: &Overrides,
+    env: impl Fn(&str) -> Option<String>,
+    file: impl Fn(&Path) -> io::Result<String>,
+) -> Reading {
     let shared = std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0);
-    config::read(&text, &Outside { env: &env, read: &file, path: Some(path), shared }, overrides)
+    config::read(text, &Outside { env: &env, read: &file, path: Some(path), shared }, overrides)
 }
 
 fn check(path: &Path, out: &mut dyn Write) -> Done {
@@ -384,7 +408,7 @@ fn reload(path: &Path, out: &mut dyn Write) -> Done {
             let _ = writeln!(text, "reloaded, generation {}", answer["generation"]);
         }
         _ => {
-            let _ = writeln!(text, "not reloaded: {}", word(&answer["error"]["message"]));
+            let _ = writeln!(text, "not reloaded: {}", word(&answer["detail"]));
         }
     }
     written(out.write_all(text.as_bytes()))?;
@@ -542,7 +566,7 @@ mod tests {
             ["weir", "-c", file.0.to_str().expect("text"), "--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:2"];
         let said = Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).serve;
         let start = start(said, &Handed::default()).expect("a start");
-        for snapshot in [Some(start.snapshot), (start.load)().snapshot] {
+        for snapshot in [Some(start.snapshot), (start.load)(None).snapshot] {
             let snapshot = snapshot.expect("a valid file");
             assert_eq!(snapshot.listen[0].to_string(), "127.0.0.1:1");
             assert_eq!(snapshot.admin.listen.to_string(), "127.0.0.1:2");

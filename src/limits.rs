@@ -70,6 +70,16 @@ pub const CARRY_KEEP_BYTES: usize = 4_096;
 pub const PATH_SEGMENTS_MAX: usize = 24;
 /// Bytes of the question that a demo answer repeats.
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
+/// Tools that a demo answer calls at most.
+pub const DEMO_CALLS_MAX: usize = 8;
+/// Words of a long demo answer, where no number is named, and the most.
+pub const DEMO_WORDS: usize = 1_000;
+/// See above.
+pub const DEMO_WORDS_MAX: usize = 100_000;
+/// Milliseconds between the events of a slow demo answer, where no number is named, and the most.
+pub const DEMO_PAUSE_MS: u64 = 250;
+/// See above.
+pub const DEMO_PAUSE_MS_MAX: u64 = 60_000;
 /// Bytes of all that a Responses stream has said, which its last event repeats; more ends it by `response.failed`.
 pub const RESPONSES_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of an answer that is put together before it goes on, where the client wants it whole; more is 502.
@@ -164,6 +174,10 @@ pub const NAME_SHOWN_BYTES: usize = 128;
 pub const ENTRY_BYTES_MAX: usize = 256;
 /// Bytes of a model's name in such a row; longer names are cut.
 pub const ENTRY_MODEL_BYTES: usize = 56;
+/// Bytes of what an attempt came to in words.
+pub const ATTEMPT_WHY_BYTES: usize = 96;
+/// Bytes of the names of members that a translation did not say.
+pub const DROPPED_BYTES: usize = 160;
 /// Rows that wait for control, per core: 2 MiB.
 pub const RECORD_SLOTS: usize = 8_192;
 /// Different totals that a core keeps while its ring is full; beyond it models are summed as one.
@@ -182,6 +196,78 @@ pub const RECENT_EXCHANGES: usize = 1_000;
 /// one.
 pub const USAGE_ROWS_MAX: usize = 65_536;
 
+// The store.
+
+/// How long rows wait for others to be written with them, milliseconds: what a killed process forgets.
+pub const STORE_EVERY_MS: u64 = 500;
+/// Rows that are handed to the writer at once before that.
+pub const STORE_BATCH_ROWS: usize = 4_096;
+/// Batches on their way to the writer.
+pub const STORE_BATCHES_WAITING: usize = 2;
+/// Rows that wait for the way to be free; beyond it they are given up and their numbers kept.
+pub const STORE_ROWS_WAITING: usize = 16_384;
+/// Rows that the writer holds while it cannot write.
+pub const STORE_ROWS_HELD: usize = 16_384;
+/// Sums that are held while they cannot be written, before they are made coarser.
+pub const STORE_SUMS_HELD: usize = 8_192;
+/// Names whose numbers the writer remembers.
+pub const STORE_NAMES_KNOWN: usize = 16_384;
+/// Between two tries to write, and two looks at whether the file is still there.
+pub const STORE_RETRY_MS: u64 = 1_000;
+/// How long a question waits for what has ended to be written.
+pub const STORE_FLUSH_MS_MAX: u64 = 5_000;
+/// How long the file is waited for while another process writes.
+pub const STORE_BUSY_MS: u64 = 1_000;
+/// Between two rounds over what is old, seconds.
+pub const STORE_RETAIN_EVERY_S: u64 = 600;
+/// Rows of a table that are deleted at once.
+pub const STORE_RETAIN_ROWS: u64 = 2_000;
+/// Free pages of the file, and more than half of it, that are given back: 64 MB.
+pub const STORE_FREE_PAGES: u64 = 16_384;
+/// Damaged files that are kept beside the new one.
+pub const STORE_ASIDE_MAX: usize = 3;
+/// Days that sums by minute are kept.
+pub const STORE_MINUTES_DAYS: u32 = 3;
+/// Days that sums by hour are kept.
+pub const STORE_HOURS_DAYS: u32 = 92;
+/// Exchanges that one page of `/api/requests` holds at most.
+pub const PAGE_ROWS_MAX: usize = 1_000;
+/// How long rows are looked at for one page, milliseconds. The page says where to go on.
+pub const PAGE_MS_MAX: u64 = 100;
+
+// Traces.
+
+/// Bytes of one message of a trace.
+pub const TRACE_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of one trace.
+pub const TRACE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that the traces under way on one core may hold.
+pub const TRACES_CORE_BYTES: usize = 64 * 1024 * 1024;
+/// Attempts that a trace shows.
+pub const TRACE_TRIES_MAX: usize = 16;
+/// Traces on their way from the cores to their file; beyond it they are given up.
+pub const TRACES_WAITING: usize = 64;
+/// Secrets shorter than this are not looked for: they would be found everywhere.
+pub const SECRET_BYTES_LEAST: usize = 6;
+/// How hard a trace is packed.
+pub const TRACE_PACK_LEVEL: i32 = 1;
+/// Bytes of one file of traces.
+pub const TRACE_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+/// In so many files at least what `traces.bytes_max` allows is divided, for they are deleted as a whole.
+pub const TRACE_SEGMENTS_LEAST: u64 = 8;
+/// Bytes of a trace as JSON: bytes that are no text take six each at worst.
+pub const TRACE_JSON_BYTES: usize = 64 * 1024 * 1024;
+/// Between two looks at whether traces are too many or too old, seconds.
+pub const TRACES_PRUNE_EVERY_S: u64 = 60;
+/// How long a question waits for traces that are on their way to their file, milliseconds.
+pub const TRACES_SETTLE_MS: u64 = 2_000;
+/// How long traces are searched for words at once, milliseconds.
+pub const TRACES_SEARCH_MS: u64 = 1_000;
+/// Bytes of traces that one answer holds, and one trace more.
+pub const TRACES_EXPORT_BYTES: usize = 32 * 1024 * 1024;
+
+const _: () = assert!(TRACE_JSON_BYTES > 6 * TRACE_BYTES_MAX);
+
 // The admin address.
 
 /// Sessions of the web UI that are open at once; the oldest gives way.
@@ -189,13 +275,30 @@ pub const ADMIN_SESSIONS_MAX: usize = 64;
 /// How long such a session lives.
 pub const ADMIN_SESSION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Wrong passwords from one address that cost nothing.
-pub const LOGIN_FAILURES_FREE: u64 = 10;
-/// After those, one try in this time.
+pub const LOGIN_FAILURES_FREE: u32 = 10;
+/// How long the next has to wait after those; twice as long after each more.
 pub const LOGIN_PAUSE_MS: u64 = 1_000;
+/// The longest such wait.
+pub const LOGIN_LOCK_MS: u64 = 15 * 60_000;
 /// Addresses whose wrong passwords are counted one by one.
 pub const LOGIN_ADDRESSES_MAX: usize = 4_096;
 /// Bytes of a request body on the admin address.
 pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Who follows what happens at once.
+pub const EVENT_READERS_MAX: usize = 16;
+/// Events that wait for one of them.
+pub const EVENTS_WAITING_MAX: usize = 256;
+/// Between two looks at what has happened; a part of a second.
+pub const EVENTS_EVERY_MS: u64 = 250;
+/// Exchanges that are told one by one at a look: 200 a second.
+pub const EVENTS_A_LOOK_MAX: u64 = 50;
+const _: () = assert!(1_000 % EVENTS_EVERY_MS == 0 && EVENTS_A_LOOK_MAX * 1_000 / EVENTS_EVERY_MS == 200);
+/// Bytes of a configuration file.
+pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a body that may hold one: escaped, a byte of text takes up to six.
+pub const CONFIG_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Earlier texts of the configuration that are kept.
+pub const CONFIG_BACKUPS_MAX: usize = 10;
 /// One question to the system's resolver.
 pub const RESOLVE_MS_MAX: u64 = 5_000;
 /// Between two resolutions of all hosts.
@@ -318,6 +421,10 @@ pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
 /// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
 pub const READ_TURN_BYTES: usize = 512 * 1024;
+/// Bytes of a request body that is read and said in another protocol at once; a larger one by a thread of its own.
+pub const SAID_AT_ONCE_BYTES_MAX: usize = 512 * 1024;
+/// Milliseconds between two looks whether that thread is done.
+pub const SAID_LOOK_MS: u64 = 1;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;
 /// Bytes of a request's `stream_options`; more is 400.

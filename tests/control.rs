@@ -95,10 +95,11 @@ fn from_start_to_end() {
         begin: Box::new(|| Ok(())),
         predecessor: None,
         succeed: Box::new(|| Err(std::io::Error::other("nobody follows here"))),
+        listening_on: Box::new(Vec::new),
         seen: weir::control::look(&path),
         load: {
             let path = path.clone();
-            Box::new(move || read(&path))
+            Box::new(move |_| read(&path))
         },
     };
     let control = std::thread::spawn(move || weir::control::run(wiring));

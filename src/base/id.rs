@@ -26,6 +26,18 @@ impl RequestId {
         RequestId(text)
     }
 
+    /// The milliseconds, core, salt and sequence that the id `text` is made of; nothing where it is none.
+    pub fn read(text: &str) -> Option<(u64, u16, u32, u32)> {
+        let text: &[u8; REQUEST_ID_BYTES] = text.as_bytes().try_into().ok()?;
+        let value = |places: std::ops::Range<usize>| {
+            text[places].iter().try_fold(0_u64, |value, digit| {
+                let digit = DIGITS.iter().position(|known| known == digit)?;
+                Some(value << 5 | digit as u64)
+            })
+        };
+        Some((value(0..9)?, value(9..11)? as u16, value(11..15)? as u32, value(15..20)? as u32))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -53,6 +65,13 @@ fn digits(text: &mut [u8], mut value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_read_back() {
+        let id = RequestId::new(1_800_000_000_000, 1_023, 0xf_ffff, 77);
+        assert_eq!(RequestId::read(id.as_str()), Some((1_800_000_000_000, 1_023, 0xf_ffff, 77)));
+        assert_eq!(RequestId::read("u0000000000000000000"), None);
+    }
 
     #[test]
     fn ids_sort_by_time_then_sequence() {

@@ -12,13 +12,8 @@ use serde_json::Value;
 
 use super::{Config, Done, env, read, written};
 use crate::config::Overrides;
-use crate::config::snapshot::Snapshot;
-use crate::plan::meet::Look;
-use crate::plan::route::{self, By, Question, Refused};
+use crate::plan::explain::{Ask, Told, explain};
 use crate::protocol::Dialect;
-use crate::protocol::path::Endpoint;
-use crate::protocol::sniff::{self, Outline};
-use crate::protocol::tokens;
 
 #[derive(Args)]
 pub(super) struct Said {
@@ -41,22 +36,6 @@ pub(super) struct Said {
     body: Option<PathBuf>,
 }
 
-/// What is asked.
-pub(super) struct Ask<'a> {
-    /// The client's name.
-    pub(super) client: Option<&'a str>,
-    /// The model asked for; without it the one that the body names.
-    pub(super) model: Option<&'a str>,
-    /// What the client speaks.
-    pub(super) dialect: Dialect,
-    /// Header fields, each `name: value`.
-    pub(super) headers: &'a [String],
-    /// The body.
-    pub(super) body: Option<&'a [u8]>,
-    /// What a running weir tells of itself.
-    pub(super) running: Option<Value>,
-}
-
 /// Reads the file and explains.
 pub(super) fn told(path: &Path, said: &Said, out: &mut dyn Write) -> Done {
     let reading = read(path, &Overrides::default(), env, |path| std::fs::read_to_string(path));
@@ -75,105 +54,33 @@ pub(super) fn told(path: &Path, said: &Said, out: &mut dyn Write) -> Done {
         dialect,
         headers: &said.header,
         body: body.as_deref(),
-        running: super::ask(path, "GET", "/api/status").ok().filter(|(status, _)| *status == 200).map(|(_, told)| told),
     };
-    written(out.write_all(explain(snapshot, &ask)?.as_bytes()))?;
+    let running =
+        super::ask(path, "GET", "/api/status").ok().filter(|(status, _)| *status == 200).map(|(_, told)| told);
+    written(out.write_all(spelled(&explain(snapshot, &ask)?, running.as_ref()).as_bytes()))?;
     Ok(0)
 }
 
-/// The decision, step by step; an error if the question cannot be asked.
-pub(super) fn explain(s: &Snapshot, ask: &Ask<'_>) -> Result<String, String> {
-    let client = match ask.client {
-        None => None,
-        Some(name) => {
-            let place = s.clients.iter().position(|client| *client.name == *name);
-            Some(place.and_then(|place| u16::try_from(place).ok()).ok_or(format!("there is no client {name:?}"))?)
-        }
-    };
-    let read = ask.body.map(|body| sniff::request_outlined(endpoint(ask.dialect), body)).transpose();
-    let read = read.map_err(|error| error.to_string())?;
-    let body = ask.body.zip(read.as_ref().map(|(_, outline)| outline));
-    let named = ask.body.zip(read.as_ref()).map(|(body, (asked, _))| asked.model(body).into_owned());
-    let model = ask.model.map(str::to_owned).or(named).unwrap_or_default();
-    let mut question = Question { client, dialect: ask.dialect, forced: None, model: &model, rule: None, scene: None };
+/// A decision in lines, with what a running weir tells of itself.
+fn spelled(told: &Told, running: Option<&Value>) -> String {
     let mut out = String::new();
-    // Writing to a String does not fail; so below.
-    let route = s.route(client, ask.dialect).map(|route| &*s.routes[usize::from(route)].name);
-    let _ = writeln!(out, "route {}", route.unwrap_or("none: the catalogue alone"));
-    meet_rules(s, ask, &mut question, body, &mut out);
-    match route::targets(s, &question) {
-        Ok(chosen) => {
-            let _ = writeln!(out, "decided by {}", reason(&chosen.by));
-            if let Some(effort) = chosen.effort {
-                let _ = writeln!(out, "the name asks for reasoning: {effort}");
-            }
-            let route = chosen.route.filter(|_| chosen.turn.is_some());
-            if let Some(route) = route.filter(|_| chosen.targets.len() > 1) {
-                let _ = writeln!(out, "tried in the order of spread {:?}", s.routes[usize::from(route)].spread);
-            }
-            targets(s, &chosen, ask.running.as_ref(), &mut out);
-        }
-        Err(refused) => {
-            let _ = writeln!(out, "refused: {}", refusal(refused));
-            let near = route::nearest(s, &question).join(", ");
-            if matches!(refused, Refused::UnknownModel | Refused::Excluded) && !near.is_empty() {
-                let _ = writeln!(out, "nearest names: {near}");
-            }
-        }
+    for (_, text) in &told.steps {
+        // Writing to a String does not fail; so below.
+        let _ = writeln!(out, "{text}");
     }
-    Ok(out)
-}
-
-fn meet_rules(
-    s: &Snapshot,
-    ask: &Ask<'_>,
-    question: &mut Question<'_>,
-    body: Option<(&[u8], &Outline)>,
-    out: &mut String,
-) {
-    let header = |name: &str, is: &dyn Fn(&str) -> bool| {
-        let fields = ask.headers.iter().filter_map(|field| field.split_once(':'));
-        fields.filter(|(known, _)| known.trim().eq_ignore_ascii_case(name)).any(|(_, value)| is(value.trim()))
-    };
-    let mut look = Look::begin(s, question, header, body);
-    let Some(rules) = look.route else { return };
-    if look.counts().is_some() {
-        tokens::load();
-    }
-    while let Some(count) = look.counts() {
-        count.step();
-    }
-    let asks_scene = look.asks_scene();
-    look.end(question, body);
-    let _ = match question.rule {
-        Some(place) => writeln!(out, "it meets rules[{place}]"),
-        None => writeln!(out, "it meets none of {} rules", rules.rules.len()),
-    };
-    let _ = match question.scene {
-        _ if !asks_scene => Ok(()),
-        Some(scene) if rules.scenes.list(scene).is_none() => {
-            writeln!(out, "scene {}, for which the route has no entry", scene.name())
-        }
-        Some(scene) => writeln!(out, "scene {}", scene.name()),
-        None => writeln!(out, "of no scene"),
-    };
-}
-
-fn targets(s: &Snapshot, chosen: &route::Chosen<'_>, running: Option<&Value>, out: &mut String) {
-    for (nth, target) in chosen.targets.iter().enumerate() {
-        let provider = &s.providers[usize::from(target.provider)];
+    for (nth, target) in told.targets.iter().enumerate() {
         let mapped = if target.mapped { ", answers carry the name asked for" } else { "" };
-        let _ = writeln!(out, "{}. {}/{} in {}{mapped}", nth + 1, provider.name, target.model, target.protocol.name());
-        let mut keys: Vec<_> = s.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).collect();
-        keys.sort_by_key(|(_, key)| key.priority);
-        for (_, key) in &keys {
-            let rest = running.and_then(|told| rest(told, &provider.name, &key.name, target.model)).unwrap_or_default();
+        let _ = writeln!(out, "{}. {}/{} in {}{mapped}", nth + 1, target.provider, target.model, target.protocol);
+        for key in &target.keys {
+            let rest = running.and_then(|told| rest(told, &target.provider, &key.name, &target.model));
+            let rest = rest.unwrap_or_default();
             let _ = writeln!(out, "   key {}, priority {}, weight {}{rest}", key.name, key.priority, key.weight);
         }
-        if keys.is_empty() {
+        if target.keys.is_empty() {
             let _ = writeln!(out, "   no key may serve it");
         }
     }
+    out
 }
 
 /// What a running weir tells of a key's rest for a model; nothing if it does not rest.
@@ -189,40 +96,6 @@ fn rest(told: &Value, provider: &str, key: &str, model: &str) -> Option<String> 
         Some(until) => format!(", cooling until {until} ({cause})"),
         None => format!(", one request tries whether it is well again ({cause})"),
     })
-}
-
-fn reason(by: &By<'_>) -> String {
-    match by {
-        By::Path => "the provider in the path".to_owned(),
-        By::Name => "the provider in the name".to_owned(),
-        By::Rule(place) => format!("rules[{place}]"),
-        By::Map(pattern) => format!("models[{pattern:?}]"),
-        By::Scene(scene) => format!("scenes.{}", scene.name()),
-        By::Catalogue => "the catalogue: who publishes the name".to_owned(),
-        By::SceneDefault => "scenes.default".to_owned(),
-        By::To => "to".to_owned(),
-    }
-}
-
-fn refusal(refused: Refused) -> &'static str {
-    match refused {
-        Refused::NoRoute => "it names no model, and no route chooses one (404)",
-        Refused::UnknownModel => "nobody publishes, maps or takes the model (404)",
-        Refused::NotAllowed => "the client may not ask for the model (403)",
-        Refused::Excluded => "its provider excludes the model (404)",
-        Refused::NotDirected => "it names no model (400)",
-        Refused::NoTarget => "the route leads to no provider (404)",
-    }
-}
-
-fn endpoint(dialect: Dialect) -> Endpoint {
-    match dialect {
-        Dialect::Chat => Endpoint::ChatCompletions,
-        Dialect::Responses => Endpoint::Responses,
-        Dialect::Anthropic => Endpoint::Messages,
-        Dialect::Gemini => Endpoint::GeminiGenerate,
-        Dialect::Ollama => Endpoint::OllamaChat,
-    }
 }
 
 #[cfg(test)]
@@ -245,8 +118,9 @@ mod tests {
             {"name": "1", "health": "cooling", "cooling_until": until, "cause": "rate_limited", "models": [resting]},
             {"name": "late", "health": "cooling", "cooling_until": until, "cause": "rejected", "models": []}]}]});
         let running = (client == Some("alice")).then_some(running);
-        let ask = Ask { client, model, dialect: Dialect::Chat, headers, body: body.map(str::as_bytes), running };
-        explain(&snapshot(FILE), &ask).unwrap_or_else(|error| format!("error: {error}"))
+        let ask = Ask { client, model, dialect: Dialect::Chat, headers, body: body.map(str::as_bytes) };
+        let told = explain(&snapshot(FILE), &ask).map(|told| spelled(&told, running.as_ref()));
+        told.unwrap_or_else(|error| format!("error: {error}"))
     }
 
     #[test]

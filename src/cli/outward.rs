@@ -53,7 +53,7 @@ pub(super) fn probe(path: &Path, said: &Probe, out: &mut dyn Write) -> Done {
     }
     let (status, answer) = ask(path, "POST", &String::from_utf8_lossy(&target))?;
     if status != 200 {
-        return Err(format!("not probed: {}", word(&answer["error"]["message"])));
+        return Err(format!("not probed: {}", word(&answer["detail"])));
     }
     let mut probes: Vec<&Value> = list(&answer["probes"]).iter().collect();
     probes.sort_by_key(|probe| (probe["ok"] != true, probe["first_token_ms"].as_u64()));

@@ -13,6 +13,7 @@ mod error_rule;
 mod form;
 mod payload;
 mod provider;
+mod quirks;
 mod route;
 
 pub use error_rule::{Cool, ErrorRule, Then};
@@ -22,6 +23,7 @@ pub use provider::{
     Affinity, Balance, ClientTls, Key, KeyEntry, Model, ModelEntry, PromptMode, Protocol, Provider, Replacement,
     SystemPrompt, UpstreamTimeouts,
 };
+pub use quirks::{OutputTokensName, Quirks};
 pub use route::{Conditions, Route, RouteRule, Scenes, Spread, UnknownModels};
 
 /// Configuration of weir. JSON with comments and trailing commas; `${NAME}` inside any string is that environment variable, `$${` a literal `${`.

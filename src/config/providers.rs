@@ -14,6 +14,7 @@ use crate::base::ascii;
 use crate::base::secret::Secret;
 use crate::limits;
 use crate::protocol::Protocol;
+use crate::protocol::ir::{OutputTokensName, Quirks};
 
 /// `api-version` of Azure where nothing else is said.
 const AZURE_API_VERSION: &str = "2024-10-21";
@@ -140,7 +141,7 @@ impl Check<'_, '_, '_> {
                 stream_idle_ms: own.stream_idle_ms.unwrap_or(common.stream_idle_ms),
             },
             tls,
-            quirks: preset.map(|preset| preset.quirks.clone()).unwrap_or_default(),
+            quirks: quirks(preset, &given.quirks),
             think_tag: given.think_tag.as_deref().map(Box::from),
             shaping: self.shaping(at, given.system_prompt.as_ref(), &given.payload),
             published,
@@ -473,4 +474,23 @@ fn is_loopback(host: &str) -> bool {
 /// An index; counts beyond `limits::CONFIG_ENTRIES_MAX` are an error of the file, which then has no snapshot.
 pub(super) fn index(place: usize) -> u16 {
     u16::try_from(place).unwrap_or(u16::MAX)
+}
+/// What a preset knows of a vendor, and what the file says otherwise.
+fn quirks(preset: Option<&Preset>, given: &file::Quirks) -> Quirks {
+    let known = preset.map(|preset| preset.quirks.clone()).unwrap_or_default();
+    Quirks {
+        output_tokens_name: match given.output_tokens_name {
+            None => known.output_tokens_name,
+            Some(file::OutputTokensName::Auto) => OutputTokensName::Auto,
+            Some(file::OutputTokensName::MaxTokens) => OutputTokensName::MaxTokens,
+            Some(file::OutputTokensName::MaxCompletionTokens) => OutputTokensName::MaxCompletionTokens,
+        },
+        replays_reasoning: given.replays_reasoning.unwrap_or(known.replays_reasoning),
+        developer_role: given.developer_role.unwrap_or(known.developer_role),
+        leading_system_only: given.leading_system_only.unwrap_or(known.leading_system_only),
+        no_system_role: given.no_system_role.unwrap_or(known.no_system_role),
+        tool_choice_auto_only: given.tool_choice_auto_only.unwrap_or(known.tool_choice_auto_only),
+        json_schema_tools: given.json_schema_tools.unwrap_or(known.json_schema_tools),
+        no_stream_options: given.no_stream_options.unwrap_or(known.no_stream_options),
+    }
 }

@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::jsonc::{Document, Kind, Member, Node};
-use super::not_yet;
 use super::problem::{At, Place, Problems, hint};
 
 /// What is left of a file after the walk.
@@ -80,7 +79,6 @@ impl<'s> Walk<'s, '_, '_> {
                 self.named(&at_member, member, format!("unknown member{}", hint(&member.name, names)));
                 continue;
             };
-            self.not_yet(&at_member, &member.value, below);
             if let Some(value) = self.value(&at_member, &member.value, below) {
                 sound.insert(member.name.clone(), value);
             } else if self.choices(below).iter().any(|choice| types(choice).contains(&"object")) {
@@ -111,23 +109,6 @@ impl<'s> Walk<'s, '_, '_> {
             }
         }
         Some(value.clone())
-    }
-
-    fn not_yet(&mut self, at: &At<'_>, node: &Node, schema: &Value) {
-        let Some(what) = not_yet::of_member(at) else { return };
-        let value = node.to_value();
-        let usual = schema.get("default").unwrap_or(&Value::Null);
-        let empty = match &value {
-            Value::Null => true,
-            Value::Array(list) => list.is_empty(),
-            Value::Object(members) => members.is_empty(),
-            // No proxy is what there is without proxies.
-            Value::String(text) => text == "direct",
-            Value::Bool(_) | Value::Number(_) => false,
-        };
-        if !empty && value != *usual {
-            self.problems.warning(at, not_yet::say(what));
-        }
     }
 
     /// The forms a value may have, references followed.

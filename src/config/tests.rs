@@ -136,8 +136,7 @@ fn a_key_may_be_known_by_its_digest_alone() {
 fn the_example_is_valid() {
     let reading = read(EXAMPLE);
     assert_eq!(errors(&reading), [""; 0]);
-    let other = |warning: &&String| !warning.contains("not yet in effect");
-    assert_eq!(warnings(&reading).iter().filter(other).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(warnings(&reading), [""; 0]);
 }
 
 #[test]
@@ -350,47 +349,6 @@ fn what_is_said_of_keys_without_effect_is_told() {
         let told = errors(&read(text));
         assert!(told.iter().any(|told| told.contains(error)), "{text}: {told:#?}");
     }
-}
-
-#[test]
-fn members_without_effect_are_told_unless_they_say_the_default() {
-    let default = r#"{"cooldown": {"max_ms": 1800000}, "retry": {"rounds_max": 1}, "proxy": null, "timeouts": {"ping_ms": 15000}, "usage": {"keep_days": 365},
-        "routes": {"r": {"spread": "ordered", "scenes": {}, "long_context_tokens": 60000}}, "providers": {"p": {"protocol": "ollama",
-        "base_url": "http://localhost:1", "models": ["m"], "balance": "round_robin", "affinity": "ids", "keys": [{"key": "k", "weight": 1, "queue": 0}]}}}"#;
-    assert_eq!(warnings(&read(default)), [""; 0]);
-    let other = default.replace("365", "1").replace("1800000", "1");
-    let warned = warnings(&read(&other));
-    assert_eq!(warned.len(), 1, "{warned:#?}");
-    assert!(warned.iter().all(|warning| warning.ends_with("are not yet in effect")));
-}
-
-/// Every entry of the table is a member that exists, so that it cannot rot.
-#[test]
-fn the_table_of_members_without_effect_names_members() {
-    let schema = super::schema::value();
-    for entry in super::not_yet::NOT_YET {
-        let path = entry.at.0;
-        let mut at = vec![schema];
-        for name in path.split('.') {
-            at = at.iter().flat_map(|node| below(schema, node, name)).collect();
-            assert!(!at.is_empty(), "{path}: no {name}");
-        }
-    }
-}
-
-fn below<'s>(root: &'s serde_json::Value, node: &'s serde_json::Value, name: &str) -> Vec<&'s serde_json::Value> {
-    let reference = node.get("$ref").and_then(|at| at.as_str()).and_then(|at| root.pointer(at.strip_prefix('#')?));
-    let node = reference.unwrap_or(node);
-    let forms = node.get("anyOf").and_then(|forms| forms.as_array()).into_iter().flatten().chain(node.get("items"));
-    let mut found: Vec<_> = forms.flat_map(|form| below(root, form, name)).collect();
-    if name == "*" {
-        found.extend(node.get("additionalProperties").filter(|others| others.is_object()));
-        found.extend(
-            node.get("properties").and_then(|known| known.as_object()).into_iter().flat_map(|known| known.values()),
-        );
-    }
-    found.extend(node.get("properties").and_then(|known| known.get(name)));
-    found
 }
 
 /// Cores share it.

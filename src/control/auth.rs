@@ -4,14 +4,17 @@
 //! doors of a browser are shut beside: a name that an attacker points at this machine (DNS rebinding) is not
 //! in `Host`'s list, and a page of another origin that sends the cookie along is told by `Origin`
 //! (`SameSite=Strict` alone does not: two ports of one host are the same site). Failures are slowed for each
-//! address. Time and randomness come in from outside.
+//! address, each more than the one before, until it is locked for a while. Time and randomness come in from outside,
+//! and so does the slow comparison with the hash of a token, which the door only asks for.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use ahash::AHashMap;
 use axum::http::{HeaderMap, Method, header};
 
+use super::token::Token;
 use crate::base::secret::Secret;
+use crate::config::snapshot::digest;
 use crate::limits;
 
 /// The session cookie.
@@ -36,27 +39,53 @@ pub(crate) enum Denied {
     /// No credential, or a wrong one.
     Credential,
     /// Too many wrong ones came from there.
-    Slow,
+    Slow {
+        /// Until the next is looked at.
+        wait_ms: u64,
+    },
 }
+
+/// What a credential has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// It is the right one.
+    Right,
+    /// It is to be compared with this hash, off this thread; `settle` is told. It counts as a failure until then.
+    Unsure {
+        /// As `token::verify` takes it.
+        hash: Box<str>,
+        /// What was presented.
+        presented: Secret,
+    },
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.matches(other.expose())
+    }
+}
+
+impl Eq for Secret {}
 
 /// The secrets in force and the failures so far.
 pub(crate) struct Door {
-    token: Secret,
+    /// What opens it where no password is configured; nothing where none has been made.
+    pub(crate) token: Option<Token>,
     sessions: Vec<Session>,
     failures: Failures,
 }
 
 struct Session {
     id: Secret,
-    /// What it was opened with: a changed password ends it.
-    credential: Secret,
+    /// What it was opened with: a changed password or token ends it.
+    mark: [u8; 32],
     until_ms: u64,
 }
 
 impl Door {
     /// A door that opens to `token` where no password is configured.
-    pub(crate) fn new(token: &str) -> Door {
-        Door { token: Secret::new(token), sessions: Vec::new(), failures: Failures::default() }
+    pub(crate) fn new(token: Option<Token>) -> Door {
+        Door { token, sessions: Vec::new(), failures: Failures::default() }
     }
 
     /// Whether a request may be served.
@@ -67,59 +96,98 @@ impl Door {
         headers: &HeaderMap,
         password: Option<&Secret>,
         now_ms: u64,
-    ) -> Result<(), Denied> {
-        let Caller::Ip(ip) = caller else { return Ok(()) };
+    ) -> Result<Checked, Denied> {
+        let Caller::Ip(ip) = caller else { return Ok(Checked::Right) };
         if let Some(presented) = bearer(headers) {
             return self.check(ip, presented, password, now_ms);
         }
-        let credential = password.unwrap_or(&self.token);
-        let opened = cookie(headers).is_some_and(|id| {
-            let found = self.sessions.iter().filter(|session| now_ms < session.until_ms);
-            // No early end: each comparison is made, whichever matches.
-            found.fold(false, |found, session| {
-                found | (session.id.matches(id) & session.credential.matches(credential.expose()))
-            })
-        });
-        match (opened, same_origin(method, headers)) {
-            (true, true) => Ok(()),
-            (true, false) => Err(Denied::Origin),
-            (false, _) => Err(Denied::Credential),
+        match (self.session(headers, password, now_ms), same_origin(method, headers)) {
+            (Some(_), true) => Ok(Checked::Right),
+            (Some(_), false) => Err(Denied::Origin),
+            (None, _) => Err(Denied::Credential),
+        }
+    }
+
+    /// When the session that the cookie names ends, if it is open.
+    pub(crate) fn session(&self, headers: &HeaderMap, password: Option<&Secret>, now_ms: u64) -> Option<u64> {
+        let (id, mark) = (cookie(headers)?, self.mark(password)?);
+        let open = self.sessions.iter().filter(|session| now_ms < session.until_ms && session.mark == mark);
+        // No early end: each comparison is made, whichever matches.
+        open.fold(None, |found, session| if session.id.matches(id) { Some(session.until_ms) } else { found })
+    }
+
+    /// What tells the credential in force from another.
+    fn mark(&self, password: Option<&Secret>) -> Option<[u8; 32]> {
+        match (password, &self.token) {
+            (Some(password), _) => Some(digest(password.expose())),
+            (None, token) => token.as_ref().map(Token::mark),
         }
     }
 
     /// Compares what was presented, unless too many failures came from there before.
-    fn check(&mut self, ip: IpAddr, presented: &[u8], password: Option<&Secret>, now_ms: u64) -> Result<(), Denied> {
-        if !self.failures.may_try(ip, now_ms) {
-            return Err(Denied::Slow);
-        }
-        if !presented.is_empty() && password.unwrap_or(&self.token).matches(presented) {
-            return Ok(());
-        }
+    fn check(
+        &mut self,
+        ip: IpAddr,
+        presented: &[u8],
+        password: Option<&Secret>,
+        now_ms: u64,
+    ) -> Result<Checked, Denied> {
+        self.failures.may_try(ip, now_ms).map_err(|wait_ms| Denied::Slow { wait_ms })?;
+        // A failure until it is known to be none: of those that come at once not one is free.
         self.failures.count(ip, now_ms);
-        Err(Denied::Credential)
+        let right = match (password, &self.token) {
+            _ if presented.is_empty() => false,
+            (Some(password), _) => password.matches(presented),
+            (None, None) => false,
+            (None, Some(token)) => match token.knows(presented) {
+                Some(right) => right,
+                None => {
+                    let (hash, presented) = (token.hash.clone(), Secret::of(presented));
+                    return Ok(Checked::Unsure { hash, presented });
+                }
+            },
+        };
+        if !right {
+            return Err(Denied::Credential);
+        }
+        self.failures.forgive(ip);
+        Ok(Checked::Right)
     }
 
-    /// Opens a session for the right password. The answer is the value of `Set-Cookie`; `random` names it.
-    pub(crate) fn login(
+    /// What the comparison with the hash of the token has come to. The right one is known from now on.
+    pub(crate) fn settle(&mut self, caller: Caller, presented: &Secret, hash: &str, right: bool) -> Result<(), Denied> {
+        // The token may have been replaced meanwhile.
+        let token = self.token.as_mut().filter(|token| right && *token.hash == *hash);
+        let Some(token) = token else { return Err(Denied::Credential) };
+        token.learn(presented.expose());
+        if let Caller::Ip(ip) = caller {
+            self.failures.forgive(ip);
+        }
+        Ok(())
+    }
+
+    /// Whether the right password is presented.
+    pub(crate) fn present(
         &mut self,
         caller: Caller,
         presented: &str,
         password: Option<&Secret>,
-        random: &str,
         now_ms: u64,
-    ) -> Result<String, Denied> {
-        if let Caller::Ip(ip) = caller {
-            self.check(ip, presented.as_bytes(), password, now_ms)?;
+    ) -> Result<Checked, Denied> {
+        match caller {
+            Caller::Ip(ip) => self.check(ip, presented.as_bytes(), password, now_ms),
+            Caller::Owner => Ok(Checked::Right),
         }
+    }
+
+    /// Opens a session. The answer is the value of `Set-Cookie`; `random` names it.
+    pub(crate) fn open(&mut self, password: Option<&Secret>, random: &str, now_ms: u64) -> Result<String, Denied> {
+        let mark = self.mark(password).ok_or(Denied::Credential)?;
         self.sessions.retain(|session| now_ms < session.until_ms);
         if self.sessions.len() >= limits::ADMIN_SESSIONS_MAX {
             self.sessions.remove(0);
         }
-        self.sessions.push(Session {
-            id: Secret::new(random),
-            credential: password.unwrap_or(&self.token).clone(),
-            until_ms: now_ms + limits::ADMIN_SESSION_MS,
-        });
+        self.sessions.push(Session { id: Secret::new(random), mark, until_ms: now_ms + limits::ADMIN_SESSION_MS });
         let seconds = limits::ADMIN_SESSION_MS / 1_000;
         Ok(format!("{COOKIE}={random}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"))
     }
@@ -181,6 +249,10 @@ fn same_origin(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    // What CLIProxyAPI's scripts send instead.
+    if let Some(key) = headers.get("x-management-key") {
+        return Some(key.as_bytes());
+    }
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, rest) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
@@ -192,30 +264,42 @@ fn cookie(headers: &HeaderMap) -> Option<&[u8]> {
     pairs.find_map(|pair| pair.trim_ascii().strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))
 }
 
-/// Wrong credentials by address: some in a row are free, then one in `LOGIN_PAUSE_MS`. While an address
-/// rests, what it presents is not even compared.
+/// Wrong credentials by address: some are free, then each has to wait twice as long as the one before, to a bound that
+/// is a lock. While an address waits, what it presents is not even compared. A right one makes all good.
 #[derive(Default)]
 struct Failures {
-    /// The moment at which an address has paid for all its failures.
-    paid_ms: AHashMap<IpAddr, u64>,
+    of: AHashMap<IpAddr, Failed>,
+}
+
+#[derive(Clone, Copy)]
+struct Failed {
+    times: u32,
+    /// When the next may come.
+    next_ms: u64,
 }
 
 impl Failures {
-    const FREE_MS: u64 = limits::LOGIN_PAUSE_MS * limits::LOGIN_FAILURES_FREE;
-
-    fn may_try(&self, ip: IpAddr, now_ms: u64) -> bool {
-        self.paid_ms
-            .get(&self.place(ip))
-            .is_none_or(|&paid_ms| paid_ms + limits::LOGIN_PAUSE_MS <= now_ms + Failures::FREE_MS)
+    /// Whether an address may try now; else how long it has to wait.
+    fn may_try(&self, ip: IpAddr, now_ms: u64) -> Result<(), u64> {
+        let next_ms = self.of.get(&self.place(ip)).map_or(0, |failed| failed.next_ms);
+        next_ms.checked_sub(now_ms).filter(|wait_ms| *wait_ms > 0).map_or(Ok(()), Err)
     }
 
     fn count(&mut self, ip: IpAddr, now_ms: u64) {
-        if self.paid_ms.len() >= limits::LOGIN_ADDRESSES_MAX {
-            self.paid_ms.retain(|_, paid_ms| *paid_ms > now_ms);
+        if self.of.len() >= limits::LOGIN_ADDRESSES_MAX {
+            self.of.retain(|_, failed| !failed.is_forgotten(now_ms));
         }
         let place = self.place(ip);
-        let paid_ms = self.paid_ms.entry(place).or_insert(now_ms);
-        *paid_ms = (*paid_ms).max(now_ms) + limits::LOGIN_PAUSE_MS;
+        let failed = self.of.entry(place).or_insert(Failed { times: 0, next_ms: now_ms });
+        if failed.is_forgotten(now_ms) {
+            failed.times = 0;
+        }
+        failed.times = failed.times.saturating_add(1);
+        failed.next_ms = now_ms + pause_ms(failed.times);
+    }
+
+    fn forgive(&mut self, ip: IpAddr) {
+        self.of.remove(&self.place(ip));
     }
 
     /// The address itself, its network for IPv6 (a host has a whole /64), and one place for all that is new
@@ -225,8 +309,23 @@ impl Failures {
             IpAddr::V4(ip) => IpAddr::V4(ip),
             IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
         };
-        let full = self.paid_ms.len() >= limits::LOGIN_ADDRESSES_MAX;
-        if full && !self.paid_ms.contains_key(&place) { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { place }
+        let full = self.of.len() >= limits::LOGIN_ADDRESSES_MAX;
+        if full && !self.of.contains_key(&place) { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { place }
+    }
+}
+
+impl Failed {
+    /// An address that has been quiet for as long as the longest lock begins anew.
+    fn is_forgotten(&self, now_ms: u64) -> bool {
+        self.next_ms + limits::LOGIN_LOCK_MS < now_ms
+    }
+}
+
+/// How long an address waits after so many failures.
+fn pause_ms(times: u32) -> u64 {
+    match times.checked_sub(limits::LOGIN_FAILURES_FREE) {
+        None => 0,
+        Some(more) => limits::LOGIN_PAUSE_MS.saturating_mul(1 << more.min(32)).min(limits::LOGIN_LOCK_MS),
     }
 }
 

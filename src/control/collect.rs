@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::log::Log;
 use super::names::{Generations, Names};
+use super::store::{Feed, Store};
 use super::usage::Usage;
 use crate::limits;
 use crate::record::{Entry, Numbers, SumKey, Tally, Told};
@@ -25,7 +26,13 @@ pub(crate) struct Collector {
     pub(crate) usage: Usage,
     /// Exchanges of late, oldest first.
     pub(crate) recent: VecDeque<Entry>,
+    /// How many exchanges have come.
+    pub(crate) taken: u64,
+    /// All of them in sum, those that came without their record included.
+    pub(crate) totals: Numbers,
     log: Log,
+    /// The way to the store.
+    feed: Feed,
 }
 
 impl Collector {
@@ -37,8 +44,16 @@ impl Collector {
             generations: Generations::default(),
             usage: Usage::default(),
             recent: VecDeque::with_capacity(limits::RECENT_EXCHANGES),
+            taken: 0,
+            totals: Numbers::default(),
             log,
+            feed: Feed::nowhere(),
         }
+    }
+
+    /// Tells a store from now on too.
+    pub(crate) fn tell(&mut self, feed: Feed) {
+        self.feed = feed;
     }
 
     /// Takes in the names of a new snapshot. Must come before the snapshot is published, so that no entry
@@ -49,7 +64,7 @@ impl Collector {
 
     /// Takes all that is in the rings now and writes its log. Says how full the fullest ring was.
     pub(crate) fn drain(&mut self) -> usize {
-        let Collector { rings, generations, usage, recent, log, .. } = self;
+        let Collector { rings, generations, usage, recent, taken, totals, log, feed, .. } = self;
         let mut fullest = 0;
         for ring in rings {
             let waiting = ring.slots();
@@ -59,21 +74,37 @@ impl Collector {
             for told in first.iter().chain(second) {
                 match told {
                     Told::Exchange(entry) => {
-                        let names = generations.of(entry.generation);
+                        let names = generations.of(u64::from(entry.generation));
                         usage.add(&SumKey::of(entry), &Numbers::of(entry), names);
+                        totals.add(&Numbers::of(entry));
+                        *taken += 1;
                         log.exchange(entry, names);
+                        feed.exchange(entry, names);
                         if recent.len() == limits::RECENT_EXCHANGES {
                             recent.pop_front();
                         }
                         recent.push_back(*entry);
                     }
-                    Told::Sum(sum) => usage.add(&sum.key, &sum.numbers, generations.of(sum.key.generation)),
+                    Told::Sum(sum) => {
+                        let names = generations.of(sum.key.generation);
+                        usage.add(&sum.key, &sum.numbers, names);
+                        totals.add(&sum.numbers);
+                        feed.sum(sum.key, &sum.numbers, names);
+                    }
+                    Told::Attempt(attempt) => feed.attempt(attempt, generations.of(u64::from(attempt.generation))),
+                    Told::Dropped(dropped) => feed.dropped(dropped),
                 }
             }
             chunk.commit_all();
         }
         log.flush();
         fullest
+    }
+
+    /// Hands what is due, or all of it, over to the store. False where it has no room now.
+    pub(crate) fn hand_over(&mut self, store: &Store, all: bool) -> bool {
+        let Collector { feed, usage, .. } = self;
+        feed.hand_over(all, || store.wants_seed().then(|| usage.rows()))
     }
 
     /// Whether every core has obeyed `Settle` of this number.

@@ -32,7 +32,7 @@ pub(crate) fn list_path(provider: &Provider) -> String {
 }
 
 /// What is known of a provider before it is asked.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[derive(Clone, Debug, Default, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Given {
     /// Its address, as it was pasted.

@@ -98,6 +98,28 @@ fn trouble(word: u64, now_ms: u64, policy: &Cooldown) -> Option<Trouble> {
     (until_ms.is_some() || is_probed).then(|| Trouble { until_ms, cause: Some(health.cause.name()) })
 }
 
+/// A key that rests.
+pub(crate) struct Rest {
+    /// Its place in the snapshot.
+    pub(crate) key: usize,
+    /// For which model; nothing for all.
+    pub(crate) model: Option<String>,
+    pub(crate) until_ms: u64,
+    pub(crate) why: &'static str,
+}
+
+/// What rests now, of a snapshot.
+pub(crate) fn rests(board: &Board, snapshot: &Snapshot, now_ms: u64) -> Vec<Rest> {
+    let rows = board.rows(snapshot);
+    let key = |fingerprint: u64| rows.iter().position(|row| row.fingerprint() == fingerprint);
+    let rest = |said: Said| {
+        let trouble = trouble(said.word, now_ms, &snapshot.cooldown)?;
+        let model = said.marks.is_none().then(|| said.model.to_string());
+        Some(Rest { key: key(said.key)?, model, until_ms: trouble.until_ms?, why: trouble.cause.unwrap_or_default() })
+    };
+    board.said().into_iter().filter_map(rest).collect()
+}
+
 /// The rows that are worth keeping: those at rest.
 pub(super) fn rows(board: &Board) -> Vec<Said> {
     let mut rows = board.said();

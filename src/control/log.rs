@@ -29,6 +29,12 @@ pub fn set_level(level: Level) {
     LEVEL.store(level as u8, Relaxed);
 }
 
+/// What is worth a line now.
+pub fn level() -> Level {
+    let all = [Level::Off, Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
+    all.into_iter().find(|level| *level as u8 == LEVEL.load(Relaxed)).unwrap_or_default()
+}
+
 fn shown(level: Level) -> bool {
     level as u8 <= LEVEL.load(Relaxed)
 }
@@ -87,7 +93,7 @@ impl Log {
 
     /// Adds the line of `entry`, if it is worth one.
     pub fn exchange(&mut self, entry: &Entry, names: &Names) {
-        let level = level(entry.outcome);
+        let level = level_of(entry.outcome);
         if shown(level) {
             line(self.format, &mut self.stamp, level, entry, names, &mut self.lines);
         }
@@ -104,7 +110,7 @@ impl Log {
     }
 }
 
-fn level(outcome: Outcome) -> Level {
+fn level_of(outcome: Outcome) -> Level {
     match outcome {
         Outcome::Ok | Outcome::ClientGone => Level::Info,
         Outcome::ClientError => Level::Warn,

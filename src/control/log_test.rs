@@ -53,7 +53,7 @@ fn entry(model: &str) -> Entry {
 
 fn written(format: Format, entry: &Entry) -> String {
     let mut out = Vec::new();
-    line(format, &mut Stamp::new(), level(entry.outcome), entry, &names(), &mut out);
+    line(format, &mut Stamp::new(), level_of(entry.outcome), entry, &names(), &mut out);
     String::from_utf8(out).expect("lines are UTF-8")
 }
 
@@ -83,7 +83,7 @@ fn a_line_of_json() {
 
 #[test]
 fn graver_levels_hide_what_went_well() {
-    let worth = |outcome| level(outcome);
+    let worth = |outcome| level_of(outcome);
     assert_eq!(worth(Outcome::Ok), Level::Info);
     assert_eq!(worth(Outcome::ClientGone), Level::Info);
     assert_eq!(worth(Outcome::ClientError), Level::Warn);

@@ -8,9 +8,12 @@
 mod api;
 mod auth;
 mod call;
+mod change;
 mod collect;
 pub mod discover;
+mod disk;
 mod dns;
+mod events;
 mod health;
 mod kept;
 pub mod log;
@@ -24,10 +27,16 @@ mod signals;
 pub mod socket;
 mod stall;
 mod stamp;
+mod store;
 mod succession;
+pub mod token;
+mod traces;
 mod usage;
 mod web;
 
+#[cfg(test)]
+#[path = "edit_test.rs"]
+mod edit_tests;
 #[cfg(test)]
 mod tests;
 
@@ -43,18 +52,24 @@ use tokio::task::JoinSet;
 
 use self::auth::{Caller, Door};
 use self::collect::Collector;
+use self::events::Events;
 use self::kept::Kept;
 use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
 pub use self::serve::Listening;
+use self::store::{Flushed, Store};
 pub use self::succession::{Heir, Succeed};
+use self::token::Token;
+use self::traces::Traces;
 use crate::config::Snapshot;
+use crate::config::mask::Salt;
 use crate::limits;
 use crate::plan::addresses::AddressBook;
 use crate::plan::board::{Board, Said};
 use crate::plan::pace::Paces;
 use crate::plan::quota::{self, Meters};
+use crate::record::tap::Desk;
 use crate::record::{Tally, Told};
 
 /// Version of the program.
@@ -111,6 +126,8 @@ pub struct Known {
     pub meters: Arc<Meters>,
     /// How fast targets are.
     pub paces: Arc<Paces>,
+    /// Where the cores leave traces.
+    pub traces: Arc<Desk>,
 }
 
 /// All that control is made of.
@@ -137,7 +154,12 @@ pub struct Wiring {
     pub predecessor: Option<UnixStream>,
     /// Starts a process that follows this one.
     pub succeed: Succeed,
+    /// Where the relay listens now, with the ports that were given.
+    pub listening_on: ListeningOn,
 }
+
+/// Tells the addresses of the relay.
+pub type ListeningOn = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Why control came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,14 +197,17 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     wiring.known.meters.recall(&kept::recall(&wiring.snapshot.load().data_dir, METERS));
     std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
-    let token = random()?;
     let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
-    let (shared, admin) = Shared::new(wiring, log, &token);
+    let begun = Store::begin(&wiring.snapshot.load().data_dir, wiring.snapshot.clone());
+    let store = begun.inspect_err(|error| tracing::error!(%error, "nothing will be written down")).ok();
+    let (shared, admin) = Shared::new(wiring, log, None, store)?;
+    // Seen by the watch below, not yet by a reload.
+    shared.saw(seen);
     // A core whose ring cannot be built ends the process: nobody hears of a service before all of them turn.
     if !shared.settle_within(limits::CORE_START_MS_MAX).await {
         return Err(io::Error::other("the cores do not begin"));
     }
-    let mut doors = open_doors(&shared, admin, &token, predecessor.is_some())?;
+    let mut doors = open_doors(&shared, admin, predecessor.is_some())?;
     doors.spawn(reload::watch(shared.clone(), seen));
     let mut tasks = JoinSet::new();
     tasks.spawn(collect(shared.clone()));
@@ -190,6 +215,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     doors.spawn(stall::watch(shared.clone()));
     doors.spawn(kept::keep(shared.clone()));
     doors.spawn(probe::keep(shared.clone()));
+    doors.spawn(events::keep(shared.clone()));
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
@@ -205,14 +231,22 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     }
     doors.shutdown().await;
     tasks.shutdown().await;
+    if let Some(traces) = &shared.traces {
+        traces.settle().await;
+    }
+    if let Some(store) = &shared.store {
+        shared.stored(store).await;
+        store.end().await;
+    }
     Ok(outcome)
 }
 
 /// Answers on the admin address and the control socket. With a predecessor their files are its own until now.
-fn open_doors(shared: &Arc<Shared>, admin: Listening, token: &str, succeeds: bool) -> io::Result<JoinSet<()>> {
+fn open_doors(shared: &Arc<Shared>, admin: Listening, succeeds: bool) -> io::Result<JoinSet<()>> {
     let router = api::router(shared.clone());
     let mut doors = JoinSet::new();
-    announce(shared, &admin, token);
+    tracing::info!(address = %admin, "admin address");
+    shared.need_token();
     match admin {
         Listening::Tcp(listener) => {
             doors.spawn(serve::tcp(tokio::net::TcpListener::from_std(listener)?, router.clone()))
@@ -235,21 +269,18 @@ fn open_doors(shared: &Arc<Shared>, admin: Listening, token: &str, succeeds: boo
     Ok(doors)
 }
 
-/// Says where the admin address is, and the token where there is no password. This one line is the only place
-/// where a credential is ever shown.
-fn announce(shared: &Shared, admin: &Listening, token: &str) {
-    match shared.snapshot.load().admin.password {
-        Some(_) => tracing::info!(address = %admin, "admin address"),
-        None => {
-            tracing::info!(address = %admin, token, "admin address; no password is configured, this token opens it")
-        }
-    }
-}
-
 /// Drains the rings by the clock.
 async fn collect(shared: Arc<Shared>) {
     loop {
-        let fullest = shared.collector().drain();
+        let fullest = {
+            let mut collector = shared.collector();
+            let fullest = collector.drain();
+            if let Some(store) = &shared.store {
+                // What does not fit now is handed over with the next.
+                let _ = collector.hand_over(store, false);
+            }
+            fullest
+        };
         tokio::time::sleep(collect::pause(fullest)).await;
     }
 }
@@ -263,6 +294,13 @@ pub(crate) struct Shared {
     pub(crate) load: Load,
     /// One reload at a time.
     pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// One change of the file at a time.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// One comparison with a hash at a time.
+    pub(crate) comparing: tokio::sync::Mutex<()>,
+    pub(crate) listening_on: ListeningOn,
+    /// What secrets are masked with.
+    pub(crate) salt: Salt,
     pub(crate) hosts_changed: tokio::sync::Notify,
     /// The address that the admin address listens on; nothing for a Unix socket.
     pub(crate) listening: Option<IpAddr>,
@@ -278,14 +316,35 @@ pub(crate) struct Shared {
     meters: Arc<Meters>,
     pub(crate) paces: Arc<Paces>,
     kept_meters: Mutex<Kept<quota::Said>>,
+    /// Where exchanges are written down; nothing where its thread could not be begun.
+    pub(crate) store: Option<Store>,
+    /// The traces of some of them.
+    pub(crate) traces: Option<Traces>,
     settles: AtomicU64,
+    /// What the file was when it was last read.
+    seen: Mutex<Option<Seen>>,
+    events: Events,
 }
 
 impl Shared {
-    fn new(wiring: Wiring, log: Log, token: &str) -> (Arc<Shared>, Listening) {
+    fn new(
+        wiring: Wiring,
+        log: Log,
+        token: Option<Token>,
+        store: Option<(Store, store::Feed)>,
+    ) -> io::Result<(Arc<Shared>, Listening)> {
         let mut collector = Collector::new(wiring.cores.tallies, wiring.cores.rings, log);
         let snapshot = wiring.snapshot.load();
         collector.learn(snapshot.generation, Names::of(&snapshot));
+        let store = store.map(|(store, feed)| {
+            collector.tell(feed);
+            store
+        });
+        let traces = store.as_ref().and_then(|store| {
+            let (desk, source) = (wiring.known.traces.clone(), wiring.snapshot.clone());
+            let begun = Traces::begin(&snapshot.data_dir, desk, store.way(), source);
+            begun.inspect_err(|error| tracing::error!(%error, "no trace will be written")).ok()
+        });
         let health = Kept::new(&snapshot.data_dir, health::FILE);
         let kept_meters = Kept::new(&snapshot.data_dir, METERS);
         drop(snapshot);
@@ -296,6 +355,10 @@ impl Shared {
             driver: wiring.driver,
             load: wiring.load,
             reloading: tokio::sync::Mutex::new(()),
+            changing: tokio::sync::Mutex::new(()),
+            comparing: tokio::sync::Mutex::new(()),
+            listening_on: wiring.listening_on,
+            salt: Salt::new(&random()?),
             hosts_changed: tokio::sync::Notify::new(),
             listening: wiring.admin.ip(),
             draining: AtomicBool::new(false),
@@ -309,9 +372,66 @@ impl Shared {
             meters: wiring.known.meters,
             paces: wiring.known.paces,
             kept_meters: Mutex::new(kept_meters),
+            store,
+            traces,
             settles: AtomicU64::new(0),
+            seen: Mutex::new(None),
+            events: Events::default(),
         };
-        (Arc::new(shared), wiring.admin)
+        Ok((Arc::new(shared), wiring.admin))
+    }
+
+    /// The token that opens the admin address, where no password is configured and none is known yet: that of an
+    /// earlier process, or a new one, which is said. This one line is the only place where a credential is ever shown.
+    pub(crate) fn need_token(&self) {
+        let snapshot = self.snapshot.load();
+        if snapshot.admin.password.is_some() || self.door().token.is_some() {
+            return;
+        }
+        match token::recall(&snapshot.data_dir) {
+            Ok(Some(token)) => {
+                tracing::info!("the token that was made earlier opens the admin address; `weir token` makes a new one");
+                self.door().token = Some(token);
+                return;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the token that was made earlier cannot be read"),
+        }
+        let made = token::make(&snapshot.data_dir);
+        let made = made.and_then(|text| Ok((token::recall(&snapshot.data_dir)?, text)));
+        match made.or_else(|error| {
+            tracing::warn!(%error, "the token cannot be kept: another one is made at the next start");
+            random().map(|text| (Some(Token::of(&text)), text))
+        }) {
+            Ok((token, text)) => {
+                self.door().token = token;
+                tracing::info!(
+                    token = text,
+                    "no password is configured: this token opens the admin address; it is not shown again"
+                );
+            }
+            Err(error) => tracing::error!(%error, "no token can be made: nobody can log in"),
+        }
+    }
+
+    /// What the file was when it was last read.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file has been read, or put back, as it is now.
+    pub(crate) fn saw(&self, seen: Option<Seen>) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    /// Who listens to what happens.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// What clients have used.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub(crate) fn collector(&self) -> MutexGuard<'_, Collector> {
@@ -361,6 +481,26 @@ impl Shared {
         settled
     }
 
+    /// Has all that has ended written down. Gives what could not be; nothing where the store does not answer.
+    pub(crate) async fn stored(&self, store: &Store) -> Option<Flushed> {
+        self.settle().await;
+        let deadline = Instant::now() + Duration::from_millis(limits::STORE_FLUSH_MS_MAX);
+        // A file that begins anew needs a second batch: what was counted before it began.
+        for _ in 0..3 {
+            while !self.collector().hand_over(store, true) {
+                if Instant::now() >= deadline {
+                    return None;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let flushed = store.flush().await?;
+            if !store.wants_seed() {
+                return Some(flushed);
+            }
+        }
+        None
+    }
+
     /// Whether no connection is left and none can come any more.
     pub(crate) fn is_empty(&self) -> bool {
         let collector = self.collector();
@@ -375,15 +515,16 @@ impl Shared {
     }
 }
 
-/// 32 random bytes of the kernel, in hexadecimal.
-fn random() -> io::Result<String> {
+/// 32 random bytes of the kernel.
+fn random_bytes() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
-        .collect())
+    Ok(bytes)
+}
+
+/// The same in hexadecimal.
+fn random() -> io::Result<String> {
+    Ok(disk::hex(&random_bytes()?))
 }
 
 /// Milliseconds since 1970.

@@ -70,7 +70,7 @@ impl Names {
 #[derive(Default)]
 pub(crate) struct Generations {
     recent: VecDeque<(u64, Arc<Names>)>,
-    unknown: Names,
+    unknown: Arc<Names>,
 }
 
 impl Generations {
@@ -82,7 +82,7 @@ impl Generations {
     }
 
     /// The names of `generation`; every index of a forgotten one reads "?".
-    pub(crate) fn of(&self, generation: u64) -> &Names {
+    pub(crate) fn of(&self, generation: u64) -> &Arc<Names> {
         let found = self.recent.iter().find(|(known, _)| *known == generation);
         found.map_or(&self.unknown, |(_, names)| names)
     }

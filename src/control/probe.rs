@@ -26,7 +26,8 @@ use crate::protocol::path::{Call, Endpoint};
 use crate::protocol::{Dialect, Protocol};
 
 /// Which keys are to be probed; what is not said is any.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[derive(Clone, Debug, Default, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Which {
     pub(super) provider: Option<String>,

@@ -15,8 +15,8 @@ use crate::config::diff::{Changes, changes};
 use crate::config::{Problem, Reading, Severity};
 use crate::limits;
 
-/// Reads and checks the file again, with what the command line said over it.
-pub type Load = Box<dyn Fn() -> Reading + Send + Sync>;
+/// Reads and checks the file again, with what the command line said over it; or a text that may become the file's.
+pub type Load = Box<dyn Fn(Option<&str>) -> Reading + Send + Sync>;
 
 /// What a reload did.
 #[derive(Debug)]
@@ -56,7 +56,9 @@ pub(crate) async fn reload(shared: &Shared, why: &'static str) -> Result<Reloade
 }
 
 async fn apply(shared: &Shared) -> Result<Reloaded, Vec<Problem>> {
-    let Reading { snapshot, problems } = (shared.load)();
+    // Looked at before it is read: what is written after that is seen to have changed.
+    shared.saw(shared.snapshot.load().file.as_deref().and_then(look));
+    let Reading { snapshot, problems } = (shared.load)(None);
     let Some(mut snapshot) = snapshot else { return Err(problems) };
     let old = shared.snapshot.load_full();
     snapshot.generation = old.generation + 1;
@@ -78,6 +80,7 @@ async fn apply(shared: &Shared) -> Result<Reloaded, Vec<Problem>> {
     shared.board.sweep(unix_ms(), &snapshot.cooldown);
     log::set_level(snapshot.log.level);
     shared.hosts_changed.notify_one();
+    shared.need_token();
     let mut changes = changes(&old, &snapshot);
     if old.log.format != snapshot.log.format {
         changes.restart.push("log.format");
@@ -143,7 +146,12 @@ pub(crate) async fn watch(shared: Arc<Shared>, loaded: Option<Seen>) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let turn = watch.turn(look(&path));
+        let seen = look(&path);
+        // Somebody else has had it read meanwhile.
+        if seen.is_some() && seen == shared.seen() {
+            watch.applied = seen;
+        }
+        let turn = watch.turn(seen);
         if turn == Turn::Reload && shared.snapshot.load().watch {
             // Both outcomes have been logged.
             let _ = reload(&shared, "the file changed").await;

@@ -52,6 +52,11 @@ pub(crate) fn day(day: u32) -> String {
     moment(u64::from(day).saturating_mul(DAY_MS))[..10].to_owned()
 }
 
+/// A minute (minutes since 1970) as `2026-11-21T09:53:00Z`.
+pub(crate) fn minute(minute: u32) -> String {
+    moment(u64::from(minute) * 60_000)[..19].to_owned() + "Z"
+}
+
 /// Year, month and day of a day since 1970, by the 400-year cycle of the Gregorian calendar counted from
 /// 1 March, so that the leap day is the last of its year.
 fn civil(days: u64) -> (u64, u64, u64) {

@@ -29,11 +29,15 @@ pub(super) const FILE: &str = r#"{
 }"#;
 
 fn read(text: &str) -> Reading {
+    read_as(text, None)
+}
+
+fn read_as(text: &str, path: Option<&std::path::Path>) -> Reading {
     let env = |_: &str| None;
     let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
     crate::config::read(
         text.as_bytes(),
-        &Outside { env: &env, read: &read, path: None, shared: false },
+        &Outside { env: &env, read: &read, path, shared: false },
         &Overrides::default(),
     )
 }
@@ -59,12 +63,28 @@ pub(super) struct World {
     file: Arc<Mutex<String>>,
     lines: Lines,
     listened: Arc<AtomicUsize>,
-    refuse_listen: Arc<AtomicBool>,
+    pub(super) refuse_listen: Arc<AtomicBool>,
 }
 
 impl World {
     pub(super) fn new(text: &str) -> World {
-        let reading = read(text);
+        World::with(text, None, |_| None)
+    }
+
+    pub(super) fn with_store(
+        text: &str,
+        store: impl FnOnce(&Arc<ArcSwap<Snapshot>>) -> Option<(Store, store::Feed)>,
+    ) -> World {
+        World::with(text, None, store)
+    }
+
+    /// One whose file is a real one, if it has a path.
+    pub(super) fn with(
+        text: &str,
+        path: Option<&std::path::Path>,
+        store: impl FnOnce(&Arc<ArcSwap<Snapshot>>) -> Option<(Store, store::Feed)>,
+    ) -> World {
+        let reading = read_as(text, path);
         let snapshot = reading.snapshot.unwrap_or_else(|| panic!("{:?}", reading.problems));
         let (teller, ring) = Teller::new(Arc::new(Tally::new()));
         let tally = teller.tally().clone();
@@ -85,8 +105,12 @@ impl World {
             })
         };
         let load: Load = {
-            let file = file.clone();
-            Box::new(move || read(&file.lock().expect("no panic while held")))
+            let (file, path) = (file.clone(), path.map(std::path::Path::to_owned));
+            Box::new(move |text| match (text, &path) {
+                (Some(text), path) => read_as(text, path.as_deref()),
+                (None, Some(path)) => read_as(&std::fs::read_to_string(path).expect("a file"), Some(path)),
+                (None, None) => read(&file.lock().expect("no panic while held")),
+            })
         };
         let wiring = Wiring {
             addresses: Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot))),
@@ -97,19 +121,21 @@ impl World {
             admin: Listening::Tcp(std::net::TcpListener::bind("127.0.0.1:0").expect("a port")),
             load,
             seen: None,
+            listening_on: Box::new(Vec::new),
             begin: Box::new(|| Ok(())),
             predecessor: None,
             succeed: Box::new(|| Err(io::Error::other("nobody follows here"))),
         };
         let lines = Lines::default();
+        let store = store(&wiring.snapshot);
         let log = Log::new(wiring.snapshot.load().log.format, Box::new(lines.clone()));
-        let (shared, _listening) = Shared::new(wiring, log, "the-token");
+        let (shared, _listening) = Shared::new(wiring, log, Some(Token::of("the-token")), store).expect("random bytes");
         World { shared, core, file, lines, listened, refuse_listen }
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Entry)) -> RequestId {
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Entry)) -> RequestId {
         static SEQUENCE: AtomicUsize = AtomicUsize::new(0);
-        let id = RequestId::new(1, 0, 0, SEQUENCE.fetch_add(1, Ordering::Relaxed) as u32);
+        let id = RequestId::new(1_795_254_816_123, 0, 0, SEQUENCE.fetch_add(1, Ordering::Relaxed) as u32);
         let generation = self.shared.snapshot.load().generation;
         let mut entry = Entry {
             client: 0,
@@ -128,7 +154,7 @@ impl World {
         id
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         caller: &str,
         method: &str,
@@ -157,7 +183,7 @@ impl World {
         (status, head + &String::from_utf8_lossy(&body))
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(super) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask("owner", "GET", path, &[], "").await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
@@ -174,7 +200,7 @@ async fn everything_is_authenticated_but_the_page_login_and_local_probes() {
     for path in paths {
         let (status, body) = world.ask("127.0.0.1", "GET", path, &[], "").await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
-        assert!(serde_json::from_str::<Value>(&body).expect("JSON")["error"]["message"].is_string());
+        assert!(serde_json::from_str::<Value>(&body).expect("JSON")["detail"].is_string());
         assert_ne!(world.ask("127.0.0.1", "GET", path, &[PASSWORD], "").await.0, StatusCode::UNAUTHORIZED, "{path}");
     }
     assert_eq!(world.ask("127.0.0.1", "POST", "/api/reload", &[], "").await.0, StatusCode::UNAUTHORIZED);
@@ -222,11 +248,13 @@ async fn wrong_methods_and_queries_are_told_in_json() {
         ("GET", "/api/usage?group_by=colour", StatusCode::BAD_REQUEST),
         ("GET", "/api/usage?from=yesterday", StatusCode::BAD_REQUEST),
         ("GET", "/api/usage?form=2026-01-01", StatusCode::BAD_REQUEST),
+        ("GET", "/api/usage?format=xml", StatusCode::BAD_REQUEST),
+        ("GET", "/api/requests?status=red", StatusCode::BAD_REQUEST),
         ("GET", "/api/requests?limit=many", StatusCode::BAD_REQUEST),
     ] {
         let (status, body) = world.ask("owner", method, path, &[], "").await;
         assert_eq!(status, expected, "{path}");
-        assert!(serde_json::from_str::<Value>(&body).expect(path)["error"]["message"].is_string(), "{path}");
+        assert!(serde_json::from_str::<Value>(&body).expect(path)["detail"].is_string(), "{path}");
     }
 }
 

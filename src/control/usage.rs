@@ -11,6 +11,7 @@ use ahash::AHashMap;
 
 use super::names::Names;
 use crate::limits;
+use crate::protocol::Dialect;
 use crate::record::{Numbers, SumKey};
 
 /// Whose numbers a row holds.
@@ -23,6 +24,8 @@ pub(crate) struct Whose {
     pub(crate) provider: Arc<str>,
     pub(crate) key: Arc<str>,
     pub(crate) model: Arc<str>,
+    /// What the client speaks.
+    pub(crate) dialect: Dialect,
 }
 
 /// What totals may be grouped by.
@@ -32,12 +35,24 @@ pub(crate) enum Group {
     Provider,
     Key,
     Model,
+    Dialect,
     Day,
+    Hour,
+    Minute,
 }
 
 impl Group {
     /// All of them, in the order they are offered.
-    pub(crate) const ALL: [Group; 5] = [Group::Client, Group::Provider, Group::Key, Group::Model, Group::Day];
+    pub(crate) const ALL: [Group; 8] = [
+        Group::Client,
+        Group::Provider,
+        Group::Key,
+        Group::Model,
+        Group::Dialect,
+        Group::Day,
+        Group::Hour,
+        Group::Minute,
+    ];
 
     /// The word for it in `group_by` and in answers.
     pub(crate) fn name(self) -> &'static str {
@@ -46,7 +61,10 @@ impl Group {
             Group::Provider => "provider",
             Group::Key => "key",
             Group::Model => "model",
+            Group::Dialect => "dialect",
             Group::Day => "day",
+            Group::Hour => "hour",
+            Group::Minute => "minute",
         }
     }
 
@@ -56,7 +74,9 @@ impl Group {
             Group::Provider => whose.provider.clone(),
             Group::Key => whose.key.clone(),
             Group::Model => whose.model.clone(),
-            Group::Day => super::stamp::day(whose.day).into(),
+            Group::Dialect => whose.dialect.name().into(),
+            // Here nothing is finer than a day.
+            Group::Day | Group::Hour | Group::Minute => super::stamp::day(whose.day).into(),
         }
     }
 }
@@ -72,6 +92,7 @@ pub(crate) struct Usage {
 impl Usage {
     /// Adds numbers that a core has told; `names` are those of its generation.
     pub(crate) fn add(&mut self, key: &SumKey, numbers: &Numbers, names: &Names) {
+        let key = &key.by_day();
         let row = match self.by_index.get(key) {
             Some(&row) => row,
             None => self.find(key, names),
@@ -81,9 +102,25 @@ impl Usage {
 
     /// The groups that exist between two days, both included, in the order of their names.
     pub(crate) fn groups(&self, days: (u32, u32), by: &[Group]) -> BTreeMap<Vec<Arc<str>>, Numbers> {
+        self.groups_of(days, by, &[])
+    }
+
+    /// All rows.
+    pub(crate) fn rows(&self) -> Vec<(Whose, Numbers)> {
+        self.rows.clone()
+    }
+
+    /// The groups of what `only` names, between two days.
+    pub(crate) fn groups_of(
+        &self,
+        days: (u32, u32),
+        by: &[Group],
+        only: &[(Group, String)],
+    ) -> BTreeMap<Vec<Arc<str>>, Numbers> {
         let mut groups: BTreeMap<Vec<Arc<str>>, Numbers> = BTreeMap::new();
         for (whose, numbers) in &self.rows {
-            if (days.0..=days.1).contains(&whose.day) {
+            let is_asked = only.iter().all(|(group, name)| *group.of(whose) == **name);
+            if is_asked && (days.0..=days.1).contains(&whose.day) {
                 groups.entry(by.iter().map(|group| group.of(whose)).collect()).or_default().add(numbers);
             }
         }
@@ -93,11 +130,12 @@ impl Usage {
     /// The row of a key that has none yet in `by_index`.
     fn find(&mut self, key: &SumKey, names: &Names) -> usize {
         let mut whose = Whose {
-            day: key.day,
+            day: key.day(),
             client: names.client(key.client).into(),
             provider: names.provider(key.provider).into(),
             key: names.key(key.key).into(),
             model: key.model.as_str().into(),
+            dialect: key.dialect,
         };
         if self.rows.len() >= limits::USAGE_ROWS_MAX && !self.by_name.contains_key(&whose) {
             whose.model = limits::OTHER_MODELS.into();
@@ -118,6 +156,7 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Dialect;
     use crate::record::{Model, NONE};
 
     fn names(client: &str) -> Names {
@@ -125,7 +164,8 @@ mod tests {
     }
 
     fn key(generation: u64, day: u32, provider: u16, model: &str) -> SumKey {
-        SumKey { generation, day, client: 0, provider, key: NONE, model: Model::new(model) }
+        let model = Model::new(model);
+        SumKey { generation, minute: day * 24 * 60 + 7, dialect: Dialect::Chat, client: 0, provider, key: NONE, model }
     }
 
     const ONE: Numbers = Numbers {

@@ -205,6 +205,14 @@ impl Board {
         }
     }
 
+    /// Nothing of `key` rests any longer, whatever it rested for.
+    pub fn reset(&self, key: &KeyRow) {
+        key.word.set(0);
+        for pair in self.pairs.iter().filter(|pair| pair.key.load(Ordering::Acquire) == key.fingerprint) {
+            pair.word.set(0);
+        }
+    }
+
     /// Why and for how long `key` rests for `model`, if it does. Changes nothing.
     pub fn rest(&self, key: &KeyRow, model: Model<'_>, now_ms: u64, policy: &Cooldown) -> Option<Rest> {
         let pair = self.find(tag(key, model)).map(|pair| pair.word.get());

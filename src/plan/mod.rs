@@ -7,6 +7,7 @@ pub mod board;
 pub mod breaker;
 pub mod budget;
 pub mod conversation;
+pub mod explain;
 pub mod hints;
 pub mod line;
 pub mod meet;

@@ -173,6 +173,25 @@ impl Meter {
         Ok(())
     }
 
+    /// What is left of each bound that there is.
+    pub fn left(&self, limits: &ClientLimits, unix_ms: u64) -> Vec<Met> {
+        let now = unix_ms.saturating_mul(1_000_000);
+        let rates = limits.rates.iter().enumerate().filter(|(_, bound)| **bound > 0).map(|(rate, &bound)| {
+            let left = left(self.words[rate].load(Relaxed), now, bound, rate);
+            Met { on: On::Rate(rate), bound: u64::from(bound), left, wait_s: 0 }
+        });
+        let running = (limits.concurrent > 0).then(|| {
+            let (bound, running) = (u64::from(limits.concurrent), u64::from(self.running.load(Relaxed)));
+            Met { on: On::Running, bound, left: bound.saturating_sub(running), wait_s: 0 }
+        });
+        let budgets = limits.budgets.iter().zip(&self.spent).zip(Span::ALL).filter(|((bound, _), _)| **bound > 0);
+        let budgets = budgets.map(|((&bound, word), span)| {
+            let spent = budget::spent(word.load(Relaxed), span, unix_ms);
+            Met { on: On::Budget(span), bound, left: bound.saturating_sub(spent), wait_s: 0 }
+        });
+        rates.chain(running).chain(budgets).collect()
+    }
+
     /// Adds what a request cost, in millionths of a dollar.
     pub fn spend(&self, micros: u64, unix_ms: u64) {
         for (word, span) in self.spent.iter().zip(Span::ALL).filter(|_| micros > 0) {

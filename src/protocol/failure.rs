@@ -5,6 +5,7 @@
 //! was cut must not look complete.
 
 use super::Dialect;
+use super::ir::BadRequest;
 use crate::json::{self, Raw, Writer};
 use crate::sse;
 
@@ -21,6 +22,8 @@ pub enum Fault {
     NotFound,
     /// No such model.
     UnknownModel,
+    /// The earlier answer that a request goes on from is with nobody here.
+    UnknownPrevious,
     /// Not with this method.
     MethodNotAllowed,
     /// The client took too long to send its request.
@@ -107,6 +110,10 @@ impl Fault {
             Fault::Permission => (403, "permission_error", "", "permission_error", "PERMISSION_DENIED"),
             Fault::NotFound => (404, "invalid_request_error", "not_found", "not_found_error", "NOT_FOUND"),
             Fault::UnknownModel => (404, "invalid_request_error", "model_not_found", "not_found_error", "NOT_FOUND"),
+            Fault::UnknownPrevious => {
+                let code = "previous_response_not_found";
+                (400, "invalid_request_error", code, "invalid_request_error", "INVALID_ARGUMENT")
+            }
             Fault::MethodNotAllowed => {
                 (405, "invalid_request_error", "method_not_allowed", "invalid_request_error", "INVALID_ARGUMENT")
             }
@@ -135,13 +142,47 @@ impl Fault {
 
 /// Appends the JSON body of an error answer with `status`.
 pub fn write(dialect: Dialect, fault: Fault, status: u16, message: &str, request_id: &str, out: &mut Vec<u8>) {
+    write_about(dialect, fault, status, "", message, request_id, out);
+}
+
+/// Appends the JSON body of an error answer that says what is wrong with a request.
+pub fn write_bad(dialect: Dialect, bad: &BadRequest, request_id: &str, out: &mut Vec<u8>) {
+    let fault = fault_of(bad);
+    let about = bad.to_string();
+    // OpenAI's own words, which name the member beside them.
+    let message = if fault == Fault::UnknownPrevious { &bad.message } else { &*about };
+    write_about(dialect, fault, fault.status(dialect), &bad.member, message, request_id, out);
+}
+
+fn fault_of(bad: &BadRequest) -> Fault {
+    match &*bad.member {
+        "previous_response_id" => Fault::UnknownPrevious,
+        _ => Fault::InvalidRequest,
+    }
+}
+
+/// `member` is the one that the error is about; empty for none.
+fn write_about(
+    dialect: Dialect,
+    fault: Fault,
+    status: u16,
+    member: &str,
+    message: &str,
+    request_id: &str,
+    out: &mut Vec<u8>,
+) {
     let words = fault.words();
     let mut json = Writer::new(out);
     json.begin_object();
     match dialect {
         Dialect::Chat | Dialect::Responses => {
             json.key("error").begin_object().key("message").string(message);
-            json.key("type").string(words.openai).key("param").null().key("code");
+            json.key("type").string(words.openai).key("param");
+            match member {
+                "" => json.null(),
+                member => json.string(member),
+            };
+            json.key("code");
             match words.code {
                 "" => json.null(),
                 code => json.string(code),

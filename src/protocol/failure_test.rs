@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const FAULTS: [Fault; 16] = [
+const FAULTS: [Fault; 17] = [
     Fault::InvalidRequest,
     Fault::Authentication,
     Fault::Permission,
@@ -12,6 +12,7 @@ const FAULTS: [Fault; 16] = [
     Fault::RequestTimeout,
     Fault::TooLarge,
     Fault::UnsupportedMedia,
+    Fault::UnknownPrevious,
     Fault::RateLimited,
     Fault::Overloaded,
     Fault::Internal,

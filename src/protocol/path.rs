@@ -88,6 +88,39 @@ pub enum Endpoint {
     Options,
 }
 
+impl Endpoint {
+    /// The word that records use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Endpoint::ChatCompletions => "chat_completions",
+            Endpoint::Completions => "completions",
+            Endpoint::Embeddings => "embeddings",
+            Endpoint::Images => "images",
+            Endpoint::Audio => "audio",
+            Endpoint::Moderations => "moderations",
+            Endpoint::Rerank => "rerank",
+            Endpoint::Responses => "responses",
+            Endpoint::ResponsesCompact => "responses_compact",
+            Endpoint::ResponsesInputTokens => "responses_input_tokens",
+            Endpoint::Messages => "messages",
+            Endpoint::CountTokens => "count_tokens",
+            Endpoint::GeminiGenerate => "generate_content",
+            Endpoint::GeminiStream => "stream_generate_content",
+            Endpoint::GeminiCountTokens => "gemini_count_tokens",
+            Endpoint::GeminiEmbed => "embed_content",
+            Endpoint::GeminiOther => "gemini_other",
+            Endpoint::GeminiModels | Endpoint::Models | Endpoint::OllamaTags => "models",
+            Endpoint::GeminiModel | Endpoint::Model | Endpoint::OllamaShow => "model",
+            Endpoint::OllamaChat => "ollama_chat",
+            Endpoint::OllamaGenerate => "ollama_generate",
+            Endpoint::OllamaEmbed => "ollama_embed",
+            Endpoint::OllamaVersion | Endpoint::OllamaPs => "ollama_state",
+            Endpoint::Telemetry => "telemetry",
+            Endpoint::Health | Endpoint::Root | Endpoint::Hello | Endpoint::Options => "none",
+        }
+    }
+}
+
 /// A request that is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call<'a> {

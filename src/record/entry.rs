@@ -7,8 +7,11 @@
 use std::fmt;
 
 use crate::base::id::RequestId;
+use crate::config::snapshot::Scene;
 use crate::limits;
+use crate::protocol::Dialect;
 use crate::protocol::known::Price;
+use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::Usage;
 
 /// No index: no client was recognised, no provider was reached.
@@ -34,6 +37,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Outcome; 5] =
+        [Outcome::Ok, Outcome::ClientError, Outcome::UpstreamError, Outcome::ClientGone, Outcome::Cut];
+
     /// The word that logs and answers use.
     pub fn name(self) -> &'static str {
         match self {
@@ -173,8 +180,10 @@ pub struct Entry {
     pub first_byte_us: u32,
     /// To the first semantic event of a stream, or `NEVER_US`.
     pub first_token_us: u32,
+    /// From the request's head to the beginning of the last attempt, or `NEVER_US`.
+    pub begun_us: u32,
     /// The snapshot that the indexes belong to.
-    pub generation: u64,
+    pub generation: u32,
     /// Its id, which the client was told in `x-request-id`.
     pub id: RequestId,
     /// Who called, or `NONE`.
@@ -199,6 +208,14 @@ pub struct Entry {
     pub reused: bool,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the client speaks.
+    pub dialect: Dialect,
+    /// What it called.
+    pub endpoint: Endpoint,
+    /// The scene of the route that it met.
+    pub scene: Option<Scene>,
+    /// Whether a trace of it was taken.
+    pub traced: bool,
 }
 
 impl Entry {
@@ -213,7 +230,9 @@ impl Entry {
             cost_nanos: 0,
             first_byte_us: NEVER_US,
             first_token_us: NEVER_US,
-            generation,
+            begun_us: NEVER_US,
+            // Reloads do not come by the thousand million.
+            generation: generation as u32,
             id,
             client: NONE,
             route: NONE,
@@ -226,6 +245,10 @@ impl Entry {
             streamed: false,
             reused: false,
             outcome: Outcome::Ok,
+            dialect: Dialect::Chat,
+            endpoint: Endpoint::Root,
+            scene: None,
+            traced: false,
         }
     }
 }

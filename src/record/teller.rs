@@ -9,9 +9,13 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
+use super::attempt::{Attempt, Dropped};
 use super::entry::{Entry, Model, Outcome, Tokens};
+
 use super::tally::Tally;
+use super::tap::{Desk, Trace};
 use crate::limits;
+use crate::protocol::Dialect;
 
 /// What comes through the ring.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,10 @@ pub enum Told {
     Exchange(Entry),
     /// The numbers of exchanges whose rows were given up.
     Sum(Sum),
+    /// One attempt of an exchange that has not ended, or ends with it.
+    Attempt(Attempt),
+    /// What was not said of an exchange that has not ended.
+    Dropped(Dropped),
 }
 
 const _: () = assert!(size_of::<Told>() <= limits::ENTRY_BYTES_MAX);
@@ -29,8 +37,10 @@ const _: () = assert!(size_of::<Told>() <= limits::ENTRY_BYTES_MAX);
 pub struct SumKey {
     /// The snapshot that the indexes belong to.
     pub generation: u64,
-    /// Days since 1970 (UTC) at the exchange's start.
-    pub day: u32,
+    /// Minutes since 1970 (UTC) at the exchange's start.
+    pub minute: u32,
+    /// What the client speaks.
+    pub dialect: Dialect,
     /// Who called, or `NONE`.
     pub client: u16,
     /// Who answered, or `NONE`.
@@ -42,19 +52,31 @@ pub struct SumKey {
     pub model: Model,
 }
 
-const DAY_MS: u64 = 86_400_000;
+const MINUTE_MS: u64 = 60_000;
+const DAY_MINUTES: u32 = 24 * 60;
 
 impl SumKey {
     /// The key under which `entry` is summed.
     pub fn of(entry: &Entry) -> SumKey {
         SumKey {
-            generation: entry.generation,
-            day: u32::try_from(entry.unix_ms / DAY_MS).unwrap_or(u32::MAX),
+            generation: u64::from(entry.generation),
+            minute: u32::try_from(entry.unix_ms / MINUTE_MS).unwrap_or(u32::MAX),
+            dialect: entry.dialect,
             client: entry.client,
             provider: entry.provider,
             key: entry.key,
             model: entry.model_sent,
         }
+    }
+
+    /// The day of it (days since 1970, UTC).
+    pub fn day(&self) -> u32 {
+        self.minute / DAY_MINUTES
+    }
+
+    /// The same with nothing finer than the day.
+    pub fn by_day(self) -> SumKey {
+        SumKey { minute: self.day() * DAY_MINUTES, ..self }
     }
 }
 
@@ -121,6 +143,7 @@ pub struct Teller {
     /// The last number that control asked to settle.
     asked: u64,
     tally: Arc<Tally>,
+    traces: Option<Arc<Desk>>,
 }
 
 impl Teller {
@@ -131,7 +154,17 @@ impl Teller {
 
     fn with_slots(tally: Arc<Tally>, slots: usize) -> (Teller, rtrb::Consumer<Told>) {
         let (producer, consumer) = rtrb::RingBuffer::new(slots);
-        (Teller { ring: producer, overflow: AHashMap::new(), asked: 0, tally }, consumer)
+        (Teller { ring: producer, overflow: AHashMap::new(), asked: 0, tally, traces: None }, consumer)
+    }
+
+    /// Leaves traces here from now on.
+    pub fn traces_to(&mut self, desk: Arc<Desk>) {
+        self.traces = Some(desk);
+    }
+
+    /// Leaves a trace. False where nobody takes any, or too many wait.
+    pub fn trace(&self, trace: Trace) -> bool {
+        self.traces.as_ref().is_some_and(|desk| desk.leave(trace))
     }
 
     /// The core's counters.
@@ -145,6 +178,22 @@ impl Teller {
         if self.ring.push(Told::Exchange(*entry)).is_err() {
             self.tally.records_dropped.add(1);
             self.keep(entry);
+        }
+    }
+
+    /// Tells an attempt. Never waits; without room it is given up and counted.
+    pub fn attempt(&mut self, attempt: &Attempt) {
+        self.beside(Told::Attempt(*attempt));
+    }
+
+    /// Tells what was not said.
+    pub fn dropped(&mut self, dropped: &Dropped) {
+        self.beside(Told::Dropped(*dropped));
+    }
+
+    fn beside(&mut self, told: Told) {
+        if self.ring.push(told).is_err() {
+            self.tally.records_dropped.add(1);
         }
     }
 
@@ -192,7 +241,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(sequence: u32, provider: u16, model: &str, input: u64) -> Entry {
-        let mut entry = Entry::begun(RequestId::new(1, 0, 0, sequence), DAY_MS * 3 + 5, 1);
+        let mut entry = Entry::begun(RequestId::new(1, 0, 0, sequence), u64::from(DAY_MINUTES) * MINUTE_MS * 3 + 5, 1);
         entry.provider = provider;
         entry.model_sent = Model::new(model);
         entry.tokens = Tokens { input, said: true, ..Tokens::default() };
@@ -210,6 +259,7 @@ mod tests {
                     (SumKey::of(&entry), Numbers::of(&entry))
                 }
                 Told::Sum(sum) => (sum.key, sum.numbers),
+                Told::Attempt(_) | Told::Dropped(_) => continue,
             };
             into.entry(key).or_default().add(&numbers);
         }

@@ -4,16 +4,20 @@ use smallvec::SmallVec;
 
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::core::Scratch;
+use super::exchange::Called;
 use super::failure::Failure;
 use super::reach::Prepared;
 use super::rejected;
-use super::translate::{self, Pivot, Said, Turned};
+use super::say::Said;
+use super::translate::{self, Turned};
 use super::wait::Client;
-use crate::config::snapshot::KeyIx;
+use crate::config::snapshot::{KeyIx, Provider};
+use crate::http::field::Fields;
 use crate::json::edit::Edits;
 use crate::limits;
 use crate::plan::route::{Chosen, Target};
-use crate::protocol::sniff;
+use crate::protocol::path::Endpoint;
+use crate::protocol::{chat, sniff};
 use crate::record::Entry;
 use crate::rt::Net;
 
@@ -27,11 +31,22 @@ pub(super) enum Tried<S> {
 /// What a target is asked.
 pub(super) struct Ask<'t, 'a, 'c, N: Net> {
     pub(super) request: &'t Prepared<'a>,
-    pub(super) pivot: &'t Pivot<'a>,
     /// The request in the target's protocol, where that is another than the client's.
     pub(super) said: Option<&'t Said<N>>,
     pub(super) chosen: &'t Chosen<'c>,
     pub(super) target: &'t Target<'c>,
+}
+
+/// The body for a target that speaks the client's protocol, as the route, the provider and what is peculiar about it
+/// change it; nothing if they do not.
+fn changed<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider, fields: &Fields) -> Option<Vec<u8>> {
+    let Ask { request, chosen, target, .. } = *ask;
+    let Called { endpoint, dialect, .. } = *request.called;
+    let shaped = request.shaped(target, chosen, fields, dialect, endpoint.is_chat(), request.body);
+    if endpoint != Endpoint::ChatCompletions {
+        return shaped;
+    }
+    chat::fit::fit(shaped.as_deref().unwrap_or(request.body), target.model, &provider.quirks).or(shaped)
 }
 
 pub(super) async fn attempt<N: Net>(
@@ -41,21 +56,18 @@ pub(super) async fn attempt<N: Net>(
     scratch: &mut Scratch,
     entry: &Entry,
 ) -> Tried<N::Stream> {
-    let Ask { request, said, chosen, target, .. } = *ask;
+    let Ask { request, said, target, .. } = *ask;
     let snapshot = &request.view.snapshot;
     let (way, book) = (&request.view.ways[key as usize], client.core.addresses());
     let (provider, key) = (&snapshot.providers[target.provider as usize], &snapshot.keys[key as usize]);
     let Scratch { fields, answer, out, .. } = scratch;
     // The body first, for the head names its length.
-    let shaped = match said {
-        None => request.shaped(target, chosen, fields, request.called.dialect, request.body),
-        Some(_) => None,
-    };
+    let shaped = if said.is_none() { changed(ask, provider, fields) } else { None };
     let again = shaped.as_deref().and_then(|body| sniff::request(request.called.endpoint, body).ok());
     let spliced = match (said, &shaped, &again) {
         (Some(said), ..) => Edits::new(&said.body),
-        (None, Some(body), Some(asked)) => request.spliced(target, body, asked),
-        (None, ..) => request.spliced(target, request.body, &request.asked),
+        (None, Some(body), Some(asked)) => request.spliced(target, provider, body, asked),
+        (None, ..) => request.spliced(target, provider, request.body, &request.asked),
     };
     out.clear();
     match said {

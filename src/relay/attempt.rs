@@ -190,6 +190,9 @@ async fn send<N: Net>(
     to: &Destination<'_>,
     outgoing: &Outgoing<'_>,
 ) -> Result<Sent, Trouble> {
+    if client.tap.is_some() {
+        client.tap_sent(&outgoing.pieces);
+    }
     let mut slices: SmallVec<[IoSlice<'_>; 8]> = outgoing.pieces.iter().map(|piece| IoSlice::new(piece)).collect();
     let mut slices = &mut slices[..];
     let mut first = true;
@@ -226,7 +229,7 @@ async fn more<N: Net>(
             Wake::Gone => return Err(NoAnswer::Gone),
             Wake::Due => return Err(Failure::late("the upstream did not answer in time").into()),
         }
-        match lane.stream.try_read(buffer) {
+        match client.read_lane(&lane.stream, buffer) {
             Err(error) if sys::would_block(&error) => {}
             outcome => return Ok(outcome),
         }

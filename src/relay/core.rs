@@ -3,7 +3,7 @@
 //! Everything here belongs to one thread: `Cell` and `RefCell`, no borrow across an await. What cores share
 //! comes in from outside: the snapshot and the address book behind `arc_swap`, and one count of connections.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -25,7 +25,9 @@ use crate::plan::pool::Pool;
 use crate::plan::quota::{Meter, Meters};
 use crate::plan::spread::Turns;
 use crate::protocol::sniff::Reading;
-use crate::record::{Entry, Tally, Teller};
+use crate::record::mask::Mask;
+use crate::record::tap::{Held, Trace};
+use crate::record::{Attempt, Dropped, Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 
 /// What control asks of a core.
@@ -83,6 +85,8 @@ pub(super) struct View {
     pub(super) board: Arc<Board>,
     /// What the cores share of each key.
     pub(super) rows: Box<[Arc<KeyRow>]>,
+    /// What is masked in traces; made when the first is taken.
+    pub(super) mask: OnceCell<Mask>,
 }
 
 /// A listener that this core accepts on.
@@ -134,6 +138,8 @@ pub struct Core<N: Net> {
     listeners: RefCell<Vec<Listening>>,
     sessions: Cell<usize>,
     body_bytes: Cell<usize>,
+    /// Bytes of traces that are being taken.
+    pub(super) tapped: Held,
     draining: Cell<bool>,
     index: u16,
     salt: u32,
@@ -167,6 +173,7 @@ impl<N: Net> Core<N> {
             listeners: RefCell::default(),
             sessions: Cell::new(0),
             body_bytes: Cell::new(0),
+            tapped: Held::default(),
             draining: Cell::new(false),
             index: parts.index,
             salt: parts.salt,
@@ -326,6 +333,18 @@ impl<N: Net> Core<N> {
         self.teller.borrow_mut().tell(entry);
     }
 
+    pub(super) fn tell_attempt(&self, attempt: &Attempt) {
+        self.teller.borrow_mut().attempt(attempt);
+    }
+
+    pub(super) fn tell_dropped(&self, dropped: &Dropped) {
+        self.teller.borrow_mut().dropped(dropped);
+    }
+
+    pub(super) fn tell_trace(&self, trace: Trace) -> bool {
+        self.teller.borrow().trace(trace)
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.draining.get()
     }
@@ -376,6 +395,7 @@ fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters:
         ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)], key)).collect(),
         board: Arc::clone(board),
         rows,
+        mask: OnceCell::new(),
     }
 }
 

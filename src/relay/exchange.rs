@@ -7,10 +7,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use smallvec::SmallVec;
-
 use super::attempt::Answered;
-use super::core::{Scratch, View};
+use super::core::{Core, Scratch, View};
 use super::failure::told_status;
 use super::intake::{self, Body, NoBody};
 use super::outgoing;
@@ -18,10 +16,10 @@ use super::pipe::{self, Course, End, Frame};
 use super::reach::{self, Prepared, Reached};
 use super::reply::{self, Note};
 use super::session::After;
+use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, local, quota};
+use super::{choose, demo, local, quota, say, unpack};
 use crate::base::span::Span;
-use crate::codec::inflate::{Coding, InflateError, Inflater};
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
@@ -30,7 +28,7 @@ use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
 use crate::protocol::sniff::{Answer, Reading};
-use crate::record::{Entry, Outcome};
+use crate::record::{Dropped, Entry, Outcome};
 use crate::rt::{Net, Peer};
 
 /// What a request calls for, free of the buffer it was read from.
@@ -102,8 +100,15 @@ pub(super) async fn run<N: Net>(
     };
     let entry = Entry::begun(id, unix_ms, view.snapshot.generation);
     let mut exchange = Exchange { view, entry, note, start_us: core.net.now_us(), is_told: true, held: None };
+    if exchange.is_tapped() {
+        client.tap_begins(input, &head, &scratch.fields);
+    }
     let after = exchange.serve(client, input, &head, scratch).await;
+    let tap = client.tap.take();
     if exchange.is_told {
+        if let Some(tap) = tap {
+            exchange.tap_ends(client, *tap);
+        }
         quota::told(&exchange.view, &mut exchange.held, &mut exchange.entry);
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;
         core.tell(&exchange.entry);
@@ -125,12 +130,14 @@ impl Exchange {
             Err(early) => {
                 client.core.take_back(scratch);
                 self.note.dialect = early.dialect;
+                self.entry.dialect = early.dialect;
                 self.note.close |= !intake::discard(client, input, head, timeouts.body_ms).await;
                 let allow = early.allow.map(|methods| format!("allow: {methods}\r\n")).unwrap_or_default();
                 return self.refuse_as(client, early.fault, early.status, early.message, allow.as_bytes()).await;
             }
         };
         self.note.dialect = called.dialect;
+        (self.entry.dialect, self.entry.endpoint) = (called.dialect, called.endpoint);
         self.entry.client = called.client.unwrap_or(crate::record::NONE);
         self.is_told = !called.endpoint.is_public();
         // A preflight asks about the answer to come: it is told what that would be told.
@@ -181,11 +188,14 @@ impl Exchange {
     ) -> After {
         match reached {
             Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
-            // Boxed for the same reason: what a translated answer needs is no part of the others.
-            Reached::Turned(answer, turned) => Box::pin(self.turn(client, *answer, turned, version, scratch)).await,
+            Reached::Turned(answer, turned) => {
+                self.tell_dropped(&client.core, &turned);
+                // Boxed for the same reason: what a translated answer needs is no part of the others.
+                Box::pin(self.turn(client, *answer, turned, version, scratch)).await
+            }
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
-                self.demo(client, demo, version).await
+                Box::pin(self.demo(client, *demo, version)).await
             }
             Reached::Counted(body) => {
                 client.core.take_back(scratch);
@@ -204,6 +214,14 @@ impl Exchange {
                 self.settle(499, Outcome::ClientGone);
                 After::Cut
             }
+        }
+    }
+
+    /// Records what the target's protocol could not say.
+    fn tell_dropped<N: Net>(&self, core: &Core<N>, turned: &Turned) {
+        if let Some(members) = turned.dropped() {
+            let members = crate::record::Text::from_bytes(members);
+            core.tell_dropped(&Dropped { unix_ms: self.entry.unix_ms, id: self.entry.id, members });
         }
     }
 
@@ -293,7 +311,9 @@ impl Exchange {
     ) -> Reached<N::Stream> {
         let view = Rc::clone(&self.view);
         let decoded =
-            match decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes).await {
+            match unpack::decode(client, &scratch.fields, input, body.bytes(input), view.snapshot.limits.body_bytes)
+                .await
+            {
                 Ok(None) => false,
                 Ok(Some(decoded)) => {
                     if !body.replace(client, decoded) {
@@ -303,6 +323,9 @@ impl Exchange {
                 }
                 Err((fault, message)) => return Reached::refused(fault, message),
             };
+        if client.tap.is_some() {
+            client.tap_body(body.bytes(input));
+        }
         let mut reading = match scratch.reading.take() {
             Some(reading) => reading,
             None => self.reading(called, input, &scratch.fields),
@@ -310,10 +333,11 @@ impl Exchange {
         if let Err(unfit) = intake::look(client, &mut reading, body.bytes(input), true).await {
             return Reached::Refused { fault: Fault::InvalidRequest, message: unfit.to_string().into() };
         }
-        let prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
+        let mut prepared = Prepared::new(&view, called, head, input, body.bytes(input), decoded, reading);
+        prepared.wrapped = say::is_wrapped(&client.core, called.endpoint, prepared.body).await;
         self.entry.streamed = prepared.streamed;
         self.entry.model_asked = crate::record::Text::new(&prepared.model);
-        reach::reach(client, &prepared, scratch, &mut self.entry).await
+        reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await
     }
 
     /// What the body is shown to while it arrives; nothing where nobody reads it, or not before it is decoded.
@@ -438,10 +462,14 @@ impl Exchange {
     }
 
     async fn demo<N: Net>(&mut self, client: &mut Client<N>, ask: reach::Demo, version: Version) -> After {
-        self.entry.attempts = 1;
-        let sent = demo::answer(client, &mut self.note, ask, version, &mut self.entry, self.start_us).await;
-        self.settle(200, if sent.is_ok() { Outcome::Ok } else { Outcome::ClientGone });
-        self.after(sent)
+        if let Some(turned) = &ask.turned {
+            self.tell_dropped(&client.core, turned);
+        }
+        let provider = self.entry.provider;
+        match demo::answer(client, &mut self.note, ask, version, &mut self.entry, self.start_us).await {
+            Ok(end) => self.ended(200, end),
+            Err(failure) => self.fail(client, failure, provider).await,
+        }
     }
 
     /// Every target failed: the last failure, as the caller's dialect says it (config.md §5).
@@ -531,41 +559,6 @@ fn admit(snapshot: &Snapshot, presented: Option<&[u8]>, unix_ms: u64) -> Result<
         (None, Access::Open) => Ok(None),
         (None, Access::Keys) if presented.is_none() => Err("no API key was sent"),
         (None, Access::Keys) => Err("this API key is not known"),
-    }
-}
-
-/// The request body without its content codings; nothing where it has none. Other sessions get their turn
-/// between pieces: a large body takes longer to decode than a core may stand still.
-async fn decode<N: Net>(
-    client: &Client<N>,
-    fields: &Fields,
-    input: &[u8],
-    body: &[u8],
-    bytes_max: usize,
-) -> Result<Option<Vec<u8>>, (Fault, &'static str)> {
-    if fields.get(Name::ContentEncoding).is_none() {
-        return Ok(None);
-    }
-    let mut codings = SmallVec::new();
-    for field in fields.all(Name::ContentEncoding) {
-        Coding::parse_into(field.value.of(input), &mut codings)
-            .map_err(|_| (Fault::UnsupportedMedia, "content-encoding: gzip, deflate, br and zstd are understood"))?;
-    }
-    if codings.iter().all(|coding| *coding == Coding::Identity) {
-        return Ok(None);
-    }
-    let mut inflater = Inflater::new(&codings, body, bytes_max);
-    loop {
-        match inflater.step() {
-            Ok(Some(decoded)) => return Ok(Some(decoded.into_owned())),
-            Ok(None) => client.core.net.sleep(0).await,
-            Err(InflateError::TooLarge) => {
-                return Err((Fault::TooLarge, "the decoded request body is larger than limits.body_bytes"));
-            }
-            Err(InflateError::Corrupt) => {
-                return Err((Fault::InvalidRequest, "the request body does not match its content-encoding"));
-            }
-        }
     }
 }
 

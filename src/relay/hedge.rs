@@ -12,9 +12,10 @@ use std::task::Poll;
 
 use super::ask::{Tried, attempt};
 use super::core::{Core, Scratch};
+use super::exchange::micros;
 use super::reach::Trip;
 use super::ready::Ready;
-use super::translate::Said;
+use super::say::Said;
 use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::KeyIx;
@@ -50,6 +51,7 @@ impl Trip<'_, '_, '_> {
         let other = if bound { None } else { self.another(&core, *place, trial.key) };
         let Some((other_place, mut other)) = other else { return first.await };
         entry.attempts += 1;
+        let begun_us = micros(core.net.now_us() - self.start_us);
         self.beside.set(Some(other.key));
         let target = &chosen.targets[other_place];
         // Another target is one that is asked in the client's own words.
@@ -62,6 +64,12 @@ impl Trip<'_, '_, '_> {
             Some(Tried::Failed(failure)) if failure.next() != Next::Stop => Some(failure),
             Some(tried) => {
                 if let Some(Tried::Failed(failure)) = &of_second {
+                    self.tell_failed(
+                        &core,
+                        &Entry { provider: target.provider, begun_us, ..*entry },
+                        other.key,
+                        failure,
+                    );
                     other.failed(&core, target.model, failure.verdict.outcome);
                 }
                 return tried;
@@ -69,6 +77,8 @@ impl Trip<'_, '_, '_> {
             None => None,
         };
         if let Some(failure) = &failed {
+            let first = Entry { attempts: entry.attempts - 1, ..*entry };
+            self.tell_failed(&core, &first, trial.key, failure);
             trial.failed(&core, chosen.targets[*place].model, failure.verdict.outcome);
             if of_second.is_none() {
                 client.due_in(u32::MAX);
@@ -82,7 +92,7 @@ impl Trip<'_, '_, '_> {
         std::mem::swap(&mut scratch.answer, &mut spare.answer);
         core.take_back(spare);
         (*place, entry.provider, entry.model_sent) = (other_place, target.provider, Text::new(target.model));
-        entry.key = other.key;
+        (entry.key, entry.begun_us) = (other.key, begun_us);
         std::mem::swap(trial, &mut other);
         of_second.unwrap_or(Tried::Gone)
     }

@@ -13,7 +13,7 @@ use crate::http::body::State;
 use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::sniff::{self, Answer, Progress};
-use crate::rt::{Net, Stream as _, sys};
+use crate::rt::{Net, sys};
 use crate::sse::{self, Splitter};
 
 /// What is said of an answer that holds nothing.
@@ -153,7 +153,7 @@ async fn read<N: Net>(
             Wake::Gone => return Err(NoAnswer::Gone),
             Wake::Due => return Err(Failure::late("the upstream did not answer in time").into()),
         }
-        match answered.lane.stream.try_read(&mut answered.buffer) {
+        match client.read_lane(&answered.lane.stream, &mut answered.buffer) {
             Err(error) if sys::would_block(&error) => {}
             outcome => return Ok(outcome),
         }

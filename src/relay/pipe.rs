@@ -12,12 +12,13 @@ use super::attempt::Answered;
 use super::wait::{Client, Gone, Interest, Wake};
 use crate::base::id::RequestId;
 use crate::http::body::State;
-use crate::http::write::chunk_head;
+use crate::http::write::{self, chunk_head};
 use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::failure::{self, Fault, Place};
 use crate::protocol::sniff::{self, Answer, Progress};
-use crate::rt::{Net, Stream, Wire, sys};
+use crate::protocol::translate;
+use crate::rt::{Net, Wire, sys};
 use crate::sse::{self, Splitter};
 
 /// How the answer is framed towards the client.
@@ -155,6 +156,10 @@ impl<N: Net> Pipe<'_, N> {
                     ended = true;
                     buffer.len()
                 }
+                Read::End | Read::Broken if self.has_said_all() => {
+                    reusable = false;
+                    break self.close().await;
+                }
                 Read::End | Read::Broken => {
                     break self.cut(Fault::BadGateway, "the provider's stream was cut short").await;
                 }
@@ -215,7 +220,7 @@ impl<N: Net> Pipe<'_, N> {
                 buffer.reserve(buffer.len());
             }
             let from = buffer.len();
-            match lane.try_read(buffer) {
+            match self.client.read_lane(lane, buffer) {
                 Ok(0) => return Read::End,
                 Ok(_) => return Read::More(from),
                 Err(error) if sys::would_block(&error) => {}
@@ -374,6 +379,23 @@ impl<N: Net> Pipe<'_, N> {
         };
         let is_said = matches!(self.answer.progress(), Progress::Finished | Progress::Failed);
         self.course.says_end && is_stream && !is_said
+    }
+
+    /// Whether a stream that is cut here lacks nothing but an ornament.
+    fn has_said_all(&self) -> bool {
+        let ended = self.course.stream.is_some() && self.answer.progress() == Progress::Finished;
+        ended && !self.inside && translate::may_lack_its_end(self.course.dialect)
+    }
+
+    /// Ends the framing of a stream that has said all.
+    async fn close(&mut self) -> End {
+        if self.course.frame == Frame::Chunked {
+            self.bytes += write::LAST_CHUNK.len() as u64;
+            if let Err(Gone) = self.client.write(&mut [IoSlice::new(write::LAST_CHUNK)], self.course.stall_ms).await {
+                return End::Gone;
+            }
+        }
+        End::Whole
     }
 
     /// The upstream broke off. In a stream the client gets an error event and a whole message; elsewhere the

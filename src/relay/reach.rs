@@ -10,16 +10,19 @@ use smallvec::SmallVec;
 use super::ask::{Ask, Tried, attempt};
 use super::attempt::Answered;
 use super::choose;
-use super::core::{Core, Scratch, View};
+use super::core::{Scratch, View};
 use super::counting;
-use super::exchange::Called;
+use super::demo;
+use super::exchange::{Called, micros};
 use super::failure::Failure;
 use super::line::{self, Waited};
 use super::outgoing;
 use super::ready::Ready;
 use super::rejected;
-use super::translate::{self, Pivot, Said, Turned, Unsaid};
+use super::say::{self, Pivot, Said, Unsaid};
+use super::translate::{self, Turned};
 use super::trial::Trial;
+use super::tried::Measured;
 use super::wait::Client;
 use crate::config::snapshot::{Balance, Key, KeyIx, Provider, ProviderIx, Shaping, Spread};
 use crate::http::field::Fields;
@@ -30,12 +33,13 @@ use crate::plan::breaker::Cause;
 use crate::plan::conversation;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
-use crate::plan::route::{Chosen, Target};
+use crate::plan::route::{By, Chosen, Target};
 use crate::plan::shape::{self, Going};
+use crate::protocol::demo::Reply;
 use crate::protocol::failure::Fault;
 use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Dialect, Protocol};
-use crate::record::{Entry, Text};
+use crate::record::{Attempt, Entry, Text};
 use crate::rt::Net;
 
 /// A request whose body has been read, with the targets it goes to.
@@ -53,6 +57,8 @@ pub(super) struct Prepared<'a> {
     pub(super) model: Cow<'a, str>,
     /// Whether the answer is asked for as a stream.
     pub(super) streamed: bool,
+    /// Whether it holds what its vendor would refuse, so that it is said anew even to its own protocol.
+    pub(super) wrapped: bool,
 }
 
 /// Where trying led.
@@ -61,8 +67,8 @@ pub(super) enum Reached<S> {
     Answer(Box<Found<S>>),
     /// The same of a request that was translated.
     Turned(Box<Found<S>>, Box<Turned>),
-    /// The target is the demo provider.
-    Demo(Demo),
+    /// The target is the demo provider: its answer.
+    Demo(Box<Demo>),
     /// Tokens were to be counted: the answer.
     Counted(Vec<u8>),
     /// The request cannot be served, whatever upstream.
@@ -96,33 +102,9 @@ pub(super) struct Found<S> {
     pub(super) name: Option<Box<[u8]>>,
 }
 
-/// An answer whose time to the first token is taken.
-pub(super) struct Measured {
-    /// Under which name its target is measured, where the route goes by speed.
-    target: Option<u64>,
-    /// Whether its key is, where the provider does.
-    key: bool,
-    streamed: bool,
-    began_us: u64,
-}
-
-impl Measured {
-    /// The first token came at `at_us`.
-    pub(super) fn tell<N: Net>(&self, core: &Core<N>, trial: &Trial, at_us: u64) {
-        let (us, now_s) = (at_us.saturating_sub(self.began_us), core.net.unix_ms() / 1_000);
-        if let Some(target) = self.target {
-            core.paces.tell(target, us, now_s);
-        }
-        if self.key {
-            trial.measured(self.streamed, us, now_s);
-        }
-    }
-}
-
-/// A request for the demo provider.
+/// An answer of the demo provider.
 pub(super) struct Demo {
-    /// In Chat, which it speaks.
-    pub(super) body: Vec<u8>,
+    pub(super) reply: Reply,
     /// The way back, where the client speaks something else.
     pub(super) turned: Option<Box<Turned>>,
 }
@@ -143,13 +125,20 @@ impl<'a> Prepared<'a> {
             None => asked.model(body),
         };
         let streamed = asked.streams();
-        Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed }
+        Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed, wrapped: false }
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
-    pub(super) fn spliced<'t>(&self, target: &'t Target<'_>, body: &'t [u8], asked: &Asked) -> Edits<'t> {
+    pub(super) fn spliced<'t>(
+        &self,
+        target: &'t Target<'_>,
+        provider: &Provider,
+        body: &'t [u8],
+        asked: &Asked,
+    ) -> Edits<'t> {
         let stands = self.called.model.is_none() && asked.models.len() == 1 && *target.model == *asked.model(body);
-        sniff::splice(asked, body, (!stands).then_some(target.model), self.asked.lacks_usage())
+        let wants_usage = self.asked.lacks_usage() && !provider.quirks.no_stream_options;
+        sniff::splice(asked, body, (!stands).then_some(target.model), wants_usage)
     }
 
     /// `body`, written in `dialect`, as the route and the provider change it; nothing if they do not.
@@ -159,6 +148,7 @@ impl<'a> Prepared<'a> {
         chosen: &Chosen<'_>,
         fields: &Fields,
         dialect: Dialect,
+        is_chat: bool,
         body: &[u8],
     ) -> Option<Vec<u8>> {
         let s = &self.view.snapshot;
@@ -173,7 +163,7 @@ impl<'a> Prepared<'a> {
             from: self.called.dialect,
             asked: &self.model,
             model: target.model,
-            is_chat: self.called.endpoint.is_chat(),
+            is_chat,
             effort: chosen.effort,
             header: &|name, is| choose::header_holds(fields, self.input, name, is),
         };
@@ -221,12 +211,14 @@ pub(super) async fn reach<N: Net>(
     request: &Prepared<'_>,
     scratch: &mut Scratch,
     entry: &mut Entry,
+    start_us: u64,
 ) -> Reached<N::Stream> {
     let chosen = match choose::choose(client, request, &scratch.fields).await {
         Ok(chosen) => chosen,
         Err((fault, message)) => return Reached::Refused { fault, message },
     };
     entry.route = chosen.route.unwrap_or(crate::record::NONE);
+    entry.scene = if let By::Scene(scene) = chosen.by { Some(scene) } else { None };
     if counting::is_ours(request, &chosen.targets) {
         // Boxed, for hardly any request needs it.
         return match Box::pin(counting::answer(client, request)).await {
@@ -234,7 +226,8 @@ pub(super) async fn reach<N: Net>(
             Err((fault, message)) => Reached::Refused { fault, message },
         };
     }
-    let mut trip = Trip { request, chosen: &chosen, failed: None, full: None, beside: Cell::new(None), pivot: None };
+    let mut trip =
+        Trip { request, chosen: &chosen, start_us, failed: None, full: None, beside: Cell::new(None), pivot: None };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
     loop {
@@ -267,6 +260,8 @@ pub(super) async fn reach<N: Net>(
 pub(super) struct Trip<'t, 'a, 'c> {
     pub(super) request: &'t Prepared<'a>,
     pub(super) chosen: &'t Chosen<'c>,
+    /// When the exchange began.
+    pub(super) start_us: u64,
     /// The last failure, and whose it was.
     failed: Option<(Failure, ProviderIx)>,
     /// The first key of the last round that was well and full, and the place of its target.
@@ -304,20 +299,26 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             }
             entry.provider = target.provider;
             entry.model_sent = Text::new(target.model);
-            let said = match upstream.map(|upstream| self.say(client, target, upstream, &scratch.fields)).transpose() {
+            let said = match self.say(client, target, upstream, &scratch.fields, entry).await {
                 Ok(said) => said,
-                Err(Unsaid::Refused(fault, message)) => return Round::Over(Reached::Refused { fault, message }),
+                Err(Unsaid::Bad(failure)) => {
+                    return Round::Over(Reached::Failed { failure, provider: target.provider });
+                }
+                Err(Unsaid::Crowded) => {
+                    let message = "too many bytes of request bodies are under way";
+                    return Round::Over(Reached::refused(Fault::Unavailable, message));
+                }
                 Err(Unsaid::Unsayable(failure)) => {
                     self.failed.get_or_insert((failure, target.provider));
                     continue;
                 }
             };
             if target.protocol == Protocol::Demo {
-                let turned = said.map(|said| translate::told_by_demo(request, &self.pivot, target, said, entry));
-                return Round::Over(Reached::Demo(match turned {
-                    None => Demo { body: request.body.to_vec(), turned: None },
-                    Some((body, turned)) => Demo { body, turned: Some(Box::new(turned)) },
-                }));
+                match self.demo(target, said, entry) {
+                    Step::Over(reached) => return Round::Over(reached),
+                    Step::OtherKey | Step::OtherTarget => continue 'targets,
+                    Step::Stop => return Round::Stop,
+                }
             }
             let pool = &view.pools[usize::from(target.provider)];
             let fields =
@@ -348,6 +349,22 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         Round::Exhausted
     }
 
+    /// What the demo provider says.
+    fn demo<N: Net>(&mut self, target: &Target<'_>, said: Option<Said<N>>, entry: &mut Entry) -> Step<N::Stream> {
+        entry.attempts += 1;
+        match demo::ask(self.request, target, said, entry) {
+            Ok(demo) => Step::Over(Reached::Demo(Box::new(demo))),
+            Err(failure) => {
+                let next = failure.next();
+                self.failed = Some((failure, target.provider));
+                match next {
+                    Next::OtherKey | Next::OtherTarget => Step::OtherTarget,
+                    Next::Stop => Step::Stop,
+                }
+            }
+        }
+    }
+
     /// One attempt at the target of this place.
     async fn use_key<N: Net>(
         &mut self,
@@ -363,7 +380,8 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         entry.key = trial.key;
         self.beside.set(None);
         let measures = self.measures(target);
-        let began_us = if measures == (None, false) { 0 } else { client.core.net.now_us() };
+        let began_us = client.core.net.now_us();
+        entry.begun_us = micros(began_us - self.start_us);
         let tried = match self.request.view.snapshot.retry.hedge_ms {
             0 => attempt(client, &self.ask(place, said), trial.key, scratch, entry).await,
             // Boxed, so that nobody else's exchange has room for two attempts.
@@ -375,6 +393,10 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 rejected::hollow(client, answered)
             }
             Tried::Answer(answered, turned) => {
+                if entry.attempts > 1 {
+                    let status = answered.head.status;
+                    client.core.tell_attempt(&Attempt { status, ..self.tried(entry, trial.key) });
+                }
                 // When the second of two began nobody has noted.
                 let measures = if self.beside.get().is_some() { (None, false) } else { measures };
                 let found = Box::new(self.found(answered, trial, target, measures, began_us));
@@ -386,6 +408,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             Tried::Gone => return Step::Over(Reached::Gone),
             Tried::Failed(failure) => failure,
         };
+        self.tell_failed(&client.core, entry, trial.key, &failure);
         trial.failed(&client.core, target.model, failure.verdict.outcome);
         let next = failure.next();
         self.failed = Some((failure, target.provider));
@@ -421,7 +444,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 let target = &self.chosen.targets[place];
                 let upstream = translate::bridge(self.request, target);
                 // It was said before, and can be said again.
-                let said = upstream.and_then(|upstream| self.say(client, target, upstream, &scratch.fields).ok());
+                let said = self.say(client, target, upstream, &scratch.fields, entry).await.ok().flatten();
                 Some(self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await)
             }
             Waited::Gone => Some(Step::Over(Reached::Gone)),
@@ -429,24 +452,26 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         }
     }
 
-    /// The request as `target` is asked in the protocol of `upstream`.
-    fn say<N: Net>(
+    /// The request as `target` is asked in the protocol of `upstream`; nothing where it is asked in the client's.
+    async fn say<N: Net>(
         &mut self,
         client: &Client<N>,
         target: &Target<'_>,
-        upstream: Dialect,
+        upstream: Option<Dialect>,
         fields: &Fields,
-    ) -> Result<Said<N>, Unsaid> {
+        entry: &Entry,
+    ) -> Result<Option<Said<N>>, Unsaid> {
+        let Some(upstream) = upstream else { return Ok(None) };
         let (request, chosen) = (self.request, self.chosen);
-        translate::say(&client.core, request, &mut self.pivot, target, upstream, |body| {
-            request.shaped(target, chosen, fields, upstream, body)
-        })
+        let shape = |body: &[u8], is_chat| request.shaped(target, chosen, fields, upstream, is_chat, body);
+        // Boxed, for what is said of one request is no part of the others.
+        Box::pin(say::say(client, request, &mut self.pivot, target, upstream, entry.id.as_str(), shape)).await.map(Some)
     }
 
     /// What the target of this place is asked.
     pub(super) fn ask<'s, N: Net>(&'s self, place: usize, said: Option<&'s Said<N>>) -> Ask<'s, 'a, 'c, N> {
         let target = &self.chosen.targets[place];
-        Ask { request: self.request, pivot: &self.pivot, said, chosen: self.chosen, target }
+        Ask { request: self.request, said, chosen: self.chosen, target }
     }
 
     /// What is measured of an answer of this target: its own name, where the route goes by speed, and whether its key

@@ -26,9 +26,11 @@ use crate::http::write::{self, chunk_head};
 use crate::limits;
 use crate::protocol::failure::Fault;
 use crate::protocol::ir::Response;
+use crate::protocol::responses::compact::{self, Form};
 use crate::protocol::translate::{self, Answering, Collector, Seen, Stream};
 use crate::record::Outcome;
-use crate::rt::{Net, Stream as _, sys};
+use crate::rt::{Net, sys};
+use crate::sse::Framing;
 
 /// Room in front of what is written, for the head of its chunk.
 const ROOM: usize = 18;
@@ -76,7 +78,7 @@ impl Exchange {
         }
         core.take_back(scratch);
         trial.began(&core, self.entry.model_sent.as_str());
-        let (end, after) = match self.entry.streamed {
+        let (end, after) = match self.entry.streamed && turned.compaction.is_none() {
             true => self.turn_stream(client, answered, turned, version, provider).await,
             false => self.turn_whole(client, answered, turned, provider).await,
         };
@@ -99,10 +101,10 @@ impl Exchange {
         provider: ProviderIx,
     ) -> (End, After) {
         let core = Rc::clone(&client.core);
-        let Turned { answering, whole, fields } = *turned;
+        let Turned { answering, whole, fields, .. } = *turned;
         let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
         let head = self.stream_head(&answering, &fields, frame);
-        let framing = answered.stream.unwrap_or(crate::sse::Framing::Sse);
+        let framing = answered.stream.unwrap_or(Framing::Sse);
         let mut turn = Turn {
             client,
             stream: Stream::new(answering, framing),
@@ -145,19 +147,27 @@ impl Exchange {
                 collect(client, answered, &mut turned.answering, idle_ms).await
             }
         };
-        match read {
-            Ok((response, seen)) => {
-                let answering = &turned.answering;
-                let mut body = Vec::new();
-                translate::write(answering.client, &response, &answering.opening, &mut body);
-                self.saw(&seen, &client.core.tally);
+        let told = read.and_then(|(response, seen)| {
+            self.saw(&seen, &client.core.tally);
+            Ok(write_whole(&turned, &response, &seen)?)
+        });
+        match (told, turned.compaction.as_ref().filter(|compaction| compaction.form == Form::Events)) {
+            (Ok(body), events) => {
                 self.settle(200, Outcome::Ok);
-                let kind = translate::content_type(None);
+                let kind = translate::content_type(events.map(|_| Framing::Sse));
                 let sent = reply::send(client, &self.note, 200, kind, &body, &turned.fields).await;
                 (End::Whole, self.after(sent))
             }
-            Err(NoAnswer::Failed(failure)) => (End::Told, self.fail(client, failure, provider).await),
-            Err(NoAnswer::Gone) => {
+            (Err(NoAnswer::Failed(failure)), Some(events)) => {
+                let mut body = Vec::new();
+                events.failed(&failure.message, &turned.answering.opening, &mut body);
+                self.settle(200, Outcome::Cut);
+                let kind = translate::content_type(Some(Framing::Sse));
+                let sent = reply::send(client, &self.note, 200, kind, &body, &turned.fields).await;
+                (End::Told, self.after(sent))
+            }
+            (Err(NoAnswer::Failed(failure)), None) => (End::Told, self.fail(client, failure, provider).await),
+            (Err(NoAnswer::Gone), _) => {
                 self.settle(499, Outcome::ClientGone);
                 (End::Gone, After::Cut)
             }
@@ -312,6 +322,20 @@ impl<N: Net> Turn<'_, N> {
     }
 }
 
+/// A whole answer as its client reads it.
+pub(super) fn write_whole(turned: &Turned, response: &Response, seen: &Seen) -> Result<Vec<u8>, Failure> {
+    let Answering { client, opening, .. } = &turned.answering;
+    let mut body = Vec::new();
+    match &turned.compaction {
+        None => translate::write(*client, response, opening, &mut body),
+        Some(compaction) => {
+            let summary = compact::told(response).map_err(|why| Failure::broken(why.0))?;
+            compaction.write(&summary, &seen.usage, opening, &mut body);
+        }
+    }
+    Ok(body)
+}
+
 /// What waiting for an upstream brought.
 enum More {
     /// Payload in this part of the buffer; may be empty.
@@ -334,7 +358,7 @@ impl<N: Net> Client<N> {
             Wake::Due => return Ok(More::Quiet),
         }
         let mut buffer = self.core.slabs.take();
-        let more = match source.lane.stream.try_read(&mut buffer) {
+        let more = match self.read_lane(&source.lane.stream, &mut buffer) {
             Ok(0) if source.decoder.eof().is_ok() => {
                 source.ended = true;
                 source.reusable = false;

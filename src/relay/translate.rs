@@ -1,19 +1,15 @@
-//! The request of a translated exchange: read once, said anew for each target in the target's protocol.
+//! A translated exchange: which requests are, the head of one, and the way back for its answer.
 //!
-//! What a route and a provider change, and the effort that the name asks for, is changed in the body as it goes out, so
-//! that rules mean the same whether a body was translated or not. The head is our own: of the client's fields only
-//! those go along that mean the same to every vendor.
-
-use std::borrow::Cow;
-use std::rc::Rc;
+//! The request is read once, and said anew for each target in the target's protocol ([`say`](super::say)). The head is
+//! our own: of the client's fields only those go along that mean the same to every vendor.
 
 use super::ask::Ask;
 use super::attempt::Answered;
-use super::core::{Core, Reserved};
 use super::failure::{Failure, told_status};
 use super::hold;
 use super::outgoing;
 use super::reach::Prepared;
+use super::say::Said;
 use crate::base::secret::Secret;
 use crate::codec::inflate::{self, Coding};
 use crate::config::snapshot::{Key, Provider};
@@ -21,101 +17,47 @@ use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::http::write;
 use crate::limits;
-use crate::plan::retry::Verdict;
 use crate::plan::route::Target;
 use crate::protocol::address::{self, Upstream};
-use crate::protocol::failure::{self, Fault};
-use crate::protocol::ir::seal;
-use crate::protocol::ir::{BadRequest, Destination, Names, Opening, Outgoing, Part, Request, Response, Source};
-use crate::protocol::path::Endpoint;
+use crate::protocol::failure;
+use crate::protocol::ir::{Names, Opening, Response};
+use crate::protocol::responses::compact::{self, Compaction, Form};
 use crate::protocol::translate::{self, Answering, Seen};
 use crate::protocol::{Dialect, Protocol};
 use crate::record::Entry;
 use crate::rt::Net;
-
-/// A request as one target is asked.
-pub(super) struct Said<N: Net> {
-    pub(super) upstream: Dialect,
-    pub(super) body: Vec<u8>,
-    names: Names,
-    fields: Vec<u8>,
-    _share: Reserved<N>,
-}
+use crate::sse::Framing;
 
 /// The way back of a translated exchange.
 pub(super) struct Turned {
     pub(super) answering: Answering,
     /// The answer, where the provider's was no stream.
     pub(super) whole: Option<(Response, Seen)>,
+    /// How it is told, where it is a summary of the conversation.
+    pub(super) compaction: Option<Compaction>,
     /// Field lines of the client's answer: what was not said.
     pub(super) fields: Vec<u8>,
 }
 
-/// A request as it is meant, read when it is first needed.
-pub(super) type Pivot<'a> = Option<Result<Request<'a>, BadRequest>>;
-
-/// Why a target cannot be asked.
-pub(super) enum Unsaid {
-    /// No target can: the request is none, or there is no room for another body.
-    Refused(Fault, Cow<'static, str>),
-    /// This target's protocol cannot say it.
-    Unsayable(Failure),
+impl Turned {
+    /// What was not said, as the client is told it.
+    pub(super) fn dropped(&self) -> Option<&[u8]> {
+        let value = self.fields.strip_prefix(DROPPED.as_bytes())?.strip_prefix(b": ")?;
+        Some(&value[..memchr::memchr(b'\r', value)?])
+    }
 }
+
+/// The field that tells the client what was not said.
+pub(super) const DROPPED: &str = "x-weir-dropped";
 
 /// What the target is spoken to in, where the request is to be translated for it: it speaks another protocol than the
 /// client, or marks thoughts in a way that the client's protocol does not know; or thoughts of others are sent back.
 pub(super) fn bridge(request: &Prepared<'_>, target: &Target<'_>) -> Option<Dialect> {
     let endpoint = request.called.endpoint;
     let serves = crate::protocol::serves(target.protocol, endpoint);
-    let marks = request.view.snapshot.providers[usize::from(target.provider)].think_tag.is_some();
-    // What another vendor sealed Anthropic refuses; said anew, it is left out (conversion.md 16, 47).
-    let sealed = serves && !marks && endpoint == Endpoint::Messages && seal::may_be_wrapped(request.body);
-    (!serves || marks || sealed).then(|| translate::bridge(endpoint, target.protocol)).flatten()
-}
-
-/// The request as `target` is asked.
-pub(super) fn say<'a, N: Net>(
-    core: &Rc<Core<N>>,
-    request: &Prepared<'a>,
-    pivot: &mut Pivot<'a>,
-    target: &Target<'_>,
-    upstream: Dialect,
-    shape: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
-) -> Result<Said<N>, Unsaid> {
-    let called = request.called;
-    let pivot = pivot.get_or_insert_with(|| {
-        translate::decode_request(called.dialect, request.body, called.model.as_deref(), request.streamed)
-    });
-    let asked = pivot.as_ref().map_err(|bad| Unsaid::Refused(Fault::InvalidRequest, told(bad).into()))?;
-    let provider = &request.view.snapshot.providers[usize::from(target.provider)];
-    let to = Destination { model: target.model, stream: request.streamed, quirks: &provider.quirks };
-    let mut out = Outgoing::default();
-    translate::refuse(asked, upstream)
-        .and_then(|()| translate::encode_request(upstream, asked, &to, &mut out))
-        .map_err(|bad| Unsaid::Unsayable(unsayable(&bad)))?;
-    let body = shape(&out.body).unwrap_or(out.body);
-    let mut fields = Vec::new();
-    if !out.dropped.is_empty() {
-        let mut dropped = Vec::new();
-        out.dropped.write(&mut dropped);
-        write::field("x-weir-dropped", &dropped, &mut fields);
-    }
-    let crowded = "too many bytes of request bodies are under way";
-    let share = core.reserve(body.len()).ok_or(Unsaid::Refused(Fault::Unavailable, crowded.into()))?;
-    Ok(Said { upstream, body, names: out.names, fields, _share: share })
-}
-
-fn told(bad: &BadRequest) -> String {
-    match bad.member.is_empty() {
-        true => bad.message.to_string(),
-        false => format!("{}: {}", bad.member, bad.message),
-    }
-}
-
-fn unsayable(bad: &BadRequest) -> Failure {
-    let verdict = Verdict::UNUSABLE;
-    let (fault, message) = (Fault::InvalidRequest, Cow::Owned(told(bad)));
-    Failure { verdict, fault, status: 400, message, body: None, retry_after: None }
+    let tag = request.view.snapshot.providers[usize::from(target.provider)].think_tag.is_some();
+    let marks = tag && endpoint.is_chat() || request.asked.is_misdirected();
+    (!serves || marks || request.wrapped).then(|| translate::bridge(endpoint, target.protocol)).flatten()
 }
 
 /// The client's fields that mean the same to every vendor.
@@ -192,11 +134,12 @@ pub(super) fn turned<N: Net, S>(
     fields: &Fields,
     entry: &Entry,
 ) -> Result<Turned, Failure> {
-    let Ask { request, pivot, target, .. } = *ask;
-    let mut answering = answering(request, pivot, target, said, key.secret.clone(), entry);
+    let Ask { request, target, .. } = *ask;
+    let mut answering = answering(request, target, said, key.secret.clone(), entry);
     let fields_back = said.fields.clone();
+    let compaction = said.compaction.clone();
     if answered.stream.is_some() {
-        return Ok(Turned { answering, whole: None, fields: fields_back });
+        return Ok(Turned { answering, whole: None, compaction, fields: fields_back });
     }
     if !answered.ended {
         return Err(Failure::broken("its answer is larger than the limit"));
@@ -222,14 +165,21 @@ pub(super) fn turned<N: Net, S>(
         _ => translate::read(&mut answering, body),
     };
     match read {
-        Ok(whole) => Ok(Turned { answering, whole: Some(whole), fields: fields_back }),
+        Ok((response, _)) if compaction.is_some() && compact::told(&response).is_err() => {
+            Err(Failure::broken("its answer holds no summary"))
+        }
+        Ok(whole) => Ok(Turned { answering, whole: Some(whole), compaction, fields: fields_back }),
         Err(failure) => Err(Failure::broken(format!("its answer cannot be read: {}", failure.message))),
     }
 }
 
+/// How the answer with a summary is framed, where it is a stream.
+pub(super) fn framing(compaction: &Compaction) -> Option<Framing> {
+    (compaction.form == Form::Events).then_some(Framing::Sse)
+}
+
 fn answering<N: Net>(
     request: &Prepared<'_>,
-    pivot: &Pivot<'_>,
     target: &Target<'_>,
     said: &Said<N>,
     secret: Secret,
@@ -243,20 +193,19 @@ fn answering<N: Net>(
         think_tag: provider.think_tag.clone(),
         model: target.model.to_owned(),
         secret,
-        opening: opening(request, pivot, target, entry),
+        opening: opening(request, target, said, entry),
     }
 }
 
-/// The request for the demo provider, and the way back for its answer.
+/// The way back for the answer of the demo provider.
 pub(super) fn told_by_demo<N: Net>(
     request: &Prepared<'_>,
-    pivot: &Pivot<'_>,
     target: &Target<'_>,
-    said: Said<N>,
+    said: &Said<N>,
     entry: &Entry,
-) -> (Vec<u8>, Turned) {
-    let answering = answering(request, pivot, target, &said, Secret::new(""), entry);
-    (said.body, Turned { answering, whole: None, fields: said.fields })
+) -> Turned {
+    let answering = answering(request, target, said, Secret::new(""), entry);
+    Turned { answering, whole: None, compaction: said.compaction.clone(), fields: said.fields.clone() }
 }
 
 fn codings<S>(answered: &Answered<S>, fields: &Fields) -> Result<smallvec::SmallVec<[Coding; 2]>, Failure> {
@@ -268,41 +217,13 @@ fn codings<S>(answered: &Answered<S>, fields: &Fields) -> Result<smallvec::Small
     Ok(codings)
 }
 
-fn opening(request: &Prepared<'_>, pivot: &Pivot<'_>, target: &Target<'_>, entry: &Entry) -> Opening {
-    let called = request.called;
-    let asked = pivot.as_ref().and_then(|pivot| pivot.as_ref().ok());
+fn opening<N: Net>(request: &Prepared<'_>, target: &Target<'_>, said: &Said<N>, entry: &Entry) -> Opening {
     let query = request.head.query.map_or(&b""[..], |span| span.of(request.input));
-    let mut opening = Opening {
+    Opening {
         id: entry.id.as_str().to_owned(),
         model: if target.mapped { request.model.to_string() } else { String::new() },
         created_unix_s: entry.unix_ms / 1_000,
-        include_usage: asked.is_some_and(|asked| asked.include_usage == Some(true)),
-        input_tokens: asked.map_or(0, |asked| tokens_about(asked, request.body.len())),
-        framing: Some(translate::framing(called.dialect, query)),
-        plain_completion: called.endpoint == Endpoint::OllamaGenerate,
-        old_functions: asked.is_some_and(|asked| asked.old_functions),
-        ..Opening::default()
-    };
-    translate::open(called.dialect, request.body, &mut opening);
-    opening
-}
-
-/// A guess at the prompt's tokens that costs nothing: four bytes are one, and an image is what vendors count for one.
-fn tokens_about(asked: &Request<'_>, bytes: usize) -> u64 {
-    let (mut media_bytes, mut media) = (0, 0);
-    for part in asked.turns.iter().flat_map(|turn| &turn.parts) {
-        let parts = match part {
-            Part::ToolResult(result) => &result.content[..],
-            part => std::slice::from_ref(part),
-        };
-        for part in parts {
-            if let Part::Media(medium) = part
-                && let Source::Base64(data) = &medium.source
-            {
-                media_bytes += data.bytes().len();
-                media += 1;
-            }
-        }
+        framing: Some(translate::framing(request.called.dialect, query)),
+        ..said.opening.clone()
     }
-    bytes.saturating_sub(media_bytes) as u64 / limits::TOKEN_BYTES_ABOUT + media * limits::IMAGE_TOKENS_ABOUT
 }

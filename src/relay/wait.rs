@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use super::core::Core;
 use crate::limits;
+use crate::record::tap::Tap;
 use crate::rt::{Alarm, Net, Peer, Stream, Wire, sys};
 
 /// The client has left, or stalled for longer than it may.
@@ -53,6 +54,8 @@ pub(super) struct Client<N: Net> {
     /// Whether the last request's body was larger than a wide read: then the next one's is likely to be, and what a
     /// wide read would take of it had to be moved.
     pub(super) is_bulky: bool,
+    /// Where the exchange under way is recorded, if it is.
+    pub(super) tap: Option<Box<Tap>>,
     /// Bytes that came while an exchange was under way.
     ahead: Vec<u8>,
 }
@@ -60,7 +63,7 @@ pub(super) struct Client<N: Net> {
 impl<N: Net> Client<N> {
     pub(super) fn new(core: &Rc<Core<N>>, stream: Wire<N::Stream>, peer: Peer) -> Client<N> {
         let alarm = core.alarms.alarm();
-        Client { core: Rc::clone(core), stream, peer, alarm, is_bulky: false, ahead: Vec::new() }
+        Client { core: Rc::clone(core), stream, peer, alarm, is_bulky: false, tap: None, ahead: Vec::new() }
     }
 
     /// A second one who waits beside this client, with a deadline of its own; that the client stays is this one's to
@@ -119,6 +122,11 @@ impl<N: Net> Client<N> {
         .await
     }
 
+    /// The same; not at all for none.
+    pub(super) async fn pause_if(&mut self, ms: u64) -> Result<(), Gone> {
+        if ms > 0 { self.pause(ms).await } else { Ok(()) }
+    }
+
     /// Waits until bytes can be read from the client. False when the deadline comes first.
     pub(super) async fn readable(&mut self) -> bool {
         poll_fn(|cx| match self.stream.poll_readable(cx) {
@@ -148,6 +156,9 @@ impl<N: Net> Client<N> {
 
     /// Writes all of `slices`. A write that stands still for `stall_ms` counts as the client's leaving.
     pub(super) async fn write(&mut self, mut slices: &mut [IoSlice<'_>], stall_ms: u32) -> Result<(), Gone> {
+        if self.tap.is_some() {
+            self.tap_written(slices);
+        }
         while !slices.is_empty() {
             match self.stream.try_write(slices) {
                 Ok(written) => IoSlice::advance_slices(&mut slices, written),

@@ -33,12 +33,23 @@ pub(super) struct Asked {
 /// What all clients got.
 pub(super) type Diary = Rc<RefCell<Vec<Asked>>>;
 
+/// Who a client is.
+pub(super) struct Client {
+    pub(super) number: usize,
+    /// How many requests it makes.
+    pub(super) requests: usize,
+    /// The conversation that all of them belong to.
+    pub(super) conversation: Option<String>,
+}
+
 /// One client, from its connection to its leaving.
-pub(super) async fn run(world: Rc<World>, door: Door, number: usize, diary: Diary) {
+pub(super) async fn run(world: Rc<World>, door: Door, client: Client, diary: Diary) {
+    let Client { number, requests, conversation } = client;
     world.sleep(world.below(20_000) as u64).await;
     let socket = door.connect(&world);
     let mut buffer = Vec::new();
-    for nth in 0..1 + world.below(3) {
+    let session = conversation.map_or(String::new(), |name| format!("x-session-id: {name}\r\n"));
+    for nth in 0..requests {
         let token = format!("c{number}r{nth}");
         let streamed = world.once_in(2);
         let valid = !world.once_in(12);
@@ -46,7 +57,7 @@ pub(super) async fn run(world: Rc<World>, door: Door, number: usize, diary: Diar
         let body = body(&world, &token, streamed, valid);
         let note = |got: Got| diary.borrow_mut().push(Asked { token: token.clone(), streamed, valid, got });
         let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: weir\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n",
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: weir\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n{session}",
             super::CLIENT_KEY
         );
         let request = match world.once_in(3) {

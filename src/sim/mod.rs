@@ -7,6 +7,7 @@
 mod client;
 mod net;
 mod oracle;
+mod storm;
 mod talk;
 mod upstream;
 mod world;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicUsize;
 
 use arc_swap::ArcSwap;
 
+use self::client::Client;
 use self::net::{Door, Sim};
 use self::upstream::{Ledger, Upstream};
 use self::world::World;
@@ -27,7 +29,7 @@ use crate::plan::addresses::AddressBook;
 use crate::plan::board::Board;
 use crate::plan::pace::Paces;
 use crate::plan::quota::Meters;
-use crate::record::{Tally, Teller};
+use crate::record::{Tally, Teller, Told};
 use crate::relay::{AtRest, Command, Core, Parts};
 
 /// What clients call with.
@@ -36,24 +38,57 @@ const CLIENT_KEY: &str = "sk-canary-of-the-client";
 const UPSTREAM_KEY: &str = "sk-canary-upstream";
 /// The model of each upstream's target.
 const MODELS: [&str; 3] = ["model-a", "model-b", "model-c"];
+/// Attempts that a request may take; more than there are keys.
+const ATTEMPTS_MAX: usize = 12;
 /// Seeds that a run of the tests takes; the gate sets WEIR_SIM_SEEDS to more.
 const SEEDS: u64 = 300;
 
+/// Names of the providers.
+const NAMES: [&str; 3] = ["a", "b", "c"];
+/// How a provider's keys take turns.
+const BALANCES: [&str; 5] = ["round_robin", "weighted", "fill_first", "least_busy", "fastest"];
+
+/// What kind of trouble a history has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weather {
+    /// Faults by lot, one request at a time.
+    Showers,
+    /// Spells of them by the clock, over providers with more keys.
+    Storm {
+        /// The balance of all providers.
+        balance: &'static str,
+    },
+}
+
+impl Weather {
+    /// How many keys a provider has.
+    fn keys(self, number: usize) -> usize {
+        match self {
+            Weather::Showers => 3 - number,
+            Weather::Storm { .. } => 4 - number,
+        }
+    }
+}
+
 /// The configuration; `turn` makes one that differs from the last.
-fn snapshot(turn: u64) -> Arc<Snapshot> {
+fn snapshot(weather: Weather, turn: u64) -> Arc<Snapshot> {
+    let balance = match weather {
+        Weather::Showers => BALANCES[0],
+        Weather::Storm { balance } => balance,
+    };
     let provider = |number: usize| {
-        let name = ["a", "b", "c"][number];
-        let keys = (0..3 - number).map(|key| format!(r#""{UPSTREAM_KEY}-{name}{key}""#));
+        let name = NAMES[number];
+        let key = |key| format!(r#"{{"key": "{UPSTREAM_KEY}-{name}{key}", "weight": {}}}"#, key % 3 + 1);
         format!(
-            r#""{name}": {{"protocol": "chat", "base_url": "http://10.0.0.{}:80", "keys": [{}]}}"#,
+            r#""{name}": {{"protocol": "chat", "base_url": "http://10.0.0.{}:80", "balance": "{balance}", "keys": [{}]}}"#,
             number + 1,
-            keys.collect::<Vec<_>>().join(",")
+            (0..weather.keys(number)).map(key).collect::<Vec<_>>().join(",")
         )
     };
     let text = format!(
         r#"{{"listen": "127.0.0.1:0", "clients": {{"client": {{"key": "{CLIENT_KEY}"}}}}, "providers": {{{}, {}, {}}},
         "routes": {{"r": {{"to": ["a/model-a", "b/model-b", "c/model-c"]}}}}, "default_route": "r",
-        "retry": {{"attempts_max": 12, "rounds_max": {}}}, "timeouts": {{"connect_ms": 3000, "answer_ms": 20000,
+        "retry": {{"attempts_max": {ATTEMPTS_MAX}, "rounds_max": {}}}, "timeouts": {{"connect_ms": 3000, "answer_ms": 20000,
         "first_token_ms": 15000, "stream_idle_ms": 20000, "keep_alive_ms": {}}}}}"#,
         provider(0),
         provider(1),
@@ -73,7 +108,8 @@ struct History {
     ledger: Rc<Ledger>,
     /// Whether the last target never did wrong.
     guarded: bool,
-    told: rtrb::Consumer<crate::record::Told>,
+    /// Exchanges that were told.
+    told: usize,
     tally: Arc<Tally>,
     connections: Arc<AtomicUsize>,
     at_rest: AtRest,
@@ -82,10 +118,14 @@ struct History {
 
 fn run(seed: u64) -> History {
     let world = World::new(seed);
+    let weather = match world.once_in(3) {
+        true => Weather::Storm { balance: BALANCES[world.below(BALANCES.len())] },
+        false => Weather::Showers,
+    };
     let sim = Sim::new(&world);
-    let source = Arc::new(ArcSwap::new(snapshot(0)));
+    let source = Arc::new(ArcSwap::new(snapshot(weather, 0)));
     let tally = Arc::new(Tally::new());
-    let (teller, told) = Teller::new(Arc::clone(&tally));
+    let (teller, mut ring) = Teller::new(Arc::clone(&tally));
     let connections = Arc::new(AtomicUsize::new(0));
     let core = Core::new(
         sim.clone(),
@@ -107,27 +147,10 @@ fn run(seed: u64) -> History {
     core.command(Command::Listen("front".to_owned(), front.clone()));
     let guarded = world.once_in(2);
     let ledger = Rc::new(Ledger::default());
-    let ill = [2, 3, 5, 20][world.below(4)];
-    for number in 0..MODELS.len() {
-        let wrong_once_in = Cell::new(if guarded && number == MODELS.len() - 1 { 0 } else { ill });
-        let upstream = Upstream { world: Rc::clone(&world), number, wrong_once_in, ledger: Rc::clone(&ledger) };
-        let upstream = Rc::new(upstream);
-        let at: SocketAddr = ([10, 0, 0, number as u8 + 1], 80).into();
-        let reached = Rc::clone(&upstream);
-        world.spawn(upstream.run(sim.listen(at, move || reached.reach())));
-    }
-    disturb(&world, &source);
+    raise(&world, &sim, weather, guarded, &ledger);
+    disturb(&world, weather, &source);
     let diary: client::Diary = Rc::default();
-    let count = 1 + world.below(6);
-    let left = Rc::new(Cell::new(count));
-    for number in 0..count {
-        let task = client::run(Rc::clone(&world), front.clone(), number, Rc::clone(&diary));
-        let left = Rc::clone(&left);
-        world.spawn(async move {
-            task.await;
-            left.set(left.get() - 1);
-        });
-    }
+    let left = visit(&world, &front, weather, &diary);
     let in_time = world.run(world.now_us() + HOURS_US, || left.get() == 0);
     assert!(in_time, "a client still waits after hours: {:?}", diary.borrow());
     // What is still under way notices that its client has left, and idle lanes and connections time out.
@@ -136,7 +159,49 @@ fn run(seed: u64) -> History {
     let at_rest = core.at_rest();
     world.end();
     let clock_jumped = world.clock_jumped();
+    let told = std::iter::from_fn(|| ring.pop().ok()).filter(|told| matches!(told, Told::Exchange(_))).count();
     History { asked, ledger, guarded, told, tally, connections, at_rest, clock_jumped }
+}
+
+/// Puts the providers in their places. With `guarded` the last one never does wrong.
+fn raise(world: &Rc<World>, sim: &Sim, weather: Weather, guarded: bool, ledger: &Rc<Ledger>) {
+    let ill = [2, 3, 5, 20][world.below(4)];
+    for (number, name) in NAMES.into_iter().enumerate() {
+        let is_well = guarded && number == NAMES.len() - 1;
+        let (wrong_once_in, spells) = match weather {
+            _ if is_well => (0, Vec::new()),
+            Weather::Showers => (ill, Vec::new()),
+            Weather::Storm { .. } => (0, storm::weather(world, name, weather.keys(number))),
+        };
+        let wrong_once_in = Cell::new(wrong_once_in);
+        let upstream = Upstream { world: Rc::clone(world), number, wrong_once_in, spells, ledger: Rc::clone(ledger) };
+        let upstream = Rc::new(upstream);
+        let at: SocketAddr = ([10, 0, 0, number as u8 + 1], 80).into();
+        let reached = Rc::clone(&upstream);
+        world.spawn(upstream.run(sim.listen(at, move || reached.reach())));
+    }
+}
+
+/// Sends the clients, and says how many are still there.
+fn visit(world: &Rc<World>, front: &Door, weather: Weather, diary: &client::Diary) -> Rc<Cell<usize>> {
+    let count = 1 + world.below(6);
+    let left = Rc::new(Cell::new(count));
+    for number in 0..count {
+        let client = match weather {
+            Weather::Showers => Client { number, requests: 1 + world.below(3), conversation: None },
+            // Two clients may share a conversation.
+            Weather::Storm { .. } => {
+                Client { number, requests: 1 + world.below(12), conversation: Some(format!("talk-{}", number / 2)) }
+            }
+        };
+        let task = client::run(Rc::clone(world), front.clone(), client, Rc::clone(diary));
+        let left = Rc::clone(&left);
+        world.spawn(async move {
+            task.await;
+            left.set(left.get() - 1);
+        });
+    }
+    left
 }
 
 /// No client waits for longer, whatever its upstreams do.
@@ -145,14 +210,15 @@ const HOURS_US: u64 = 3 * 3_600 * 1_000_000;
 const AFTERWARDS_US: u64 = 180 * 1_000_000;
 
 /// Replaces the configuration and moves the wall clock, now and then.
-fn disturb(world: &Rc<World>, source: &Arc<ArcSwap<Snapshot>>) {
+fn disturb(world: &Rc<World>, weather: Weather, source: &Arc<ArcSwap<Snapshot>>) {
     let (world, source) = (Rc::clone(world), Arc::clone(source));
-    let snapshots: Vec<Arc<Snapshot>> = (1..1 + world.below(4) as u64).map(snapshot).collect();
+    let snapshots: Vec<Arc<Snapshot>> = (1..1 + world.below(4) as u64).map(|turn| snapshot(weather, turn)).collect();
     Rc::clone(&world).spawn(async move {
         for snapshot in snapshots {
             world.sleep(world.below(15_000) as u64).await;
             source.store(snapshot);
-            if world.once_in(2) {
+            // What a storm has taught must hold by the clock that taught it.
+            if weather == Weather::Showers && world.once_in(2) {
                 world.jump();
             }
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::client::{Asked, Got};
 use super::upstream::{Attempt, Deed};
-use super::{History, UPSTREAM_KEY};
+use super::{ATTEMPTS_MAX, History, UPSTREAM_KEY};
 use crate::relay::AtRest;
 
 /// What is wrong with a history; nothing if it is lawful.
@@ -14,7 +14,9 @@ pub(super) fn judge(history: &History) -> Result<(), String> {
         let attempts = attempts.get(&asked.token).map_or(&[][..], |attempts| attempts);
         answered(history, asked, attempts).map_err(|why| format!("{why}\n{asked:?}\n{attempts:#?}"))?;
     }
+    bounded(history)?;
     cooled(history)?;
+    kept(history)?;
     returned(history)?;
     told(history)
 }
@@ -90,6 +92,43 @@ fn pieces(history: &History, asked: &Asked) -> String {
     (0..pieces).map(|piece| format!("{}-{piece} ", asked.token)).collect()
 }
 
+/// No request takes more attempts than it may.
+fn bounded(history: &History) -> Result<(), String> {
+    let ledger = history.ledger.attempts.borrow();
+    match ledger.iter().find(|(_, attempts)| attempts.len() > ATTEMPTS_MAX) {
+        Some((token, attempts)) => Err(format!("{token} took {} attempts", attempts.len())),
+        None => Ok(()),
+    }
+}
+
+/// A conversation keeps its key at a provider until that key fails.
+fn kept(history: &History) -> Result<(), String> {
+    // After a rest one request probes the key, and until its outcome is known the others are served elsewhere.
+    const REST_US: u64 = 60_000_000;
+    let ledger = history.ledger.attempts.borrow();
+    let mut all: Vec<&Attempt> = ledger.values().flatten().collect();
+    all.sort_by_key(|attempt| attempt.began_us);
+    let unreached = history.ledger.unreached.borrow();
+    let failed = |before: &Attempt, until_us: u64| {
+        let is_late = |at_us: u64| at_us + REST_US >= before.began_us;
+        let key_failed = all.iter().any(|other| {
+            let same = other.upstream == before.upstream && other.key == before.key;
+            same && other.deed != Deed::Serve && other.began_us <= until_us && is_late(other.ended_us)
+        });
+        let is_cause =
+            |&(upstream, at_us): &(usize, u64)| upstream == before.upstream && at_us <= until_us && is_late(at_us);
+        key_failed || unreached.iter().any(is_cause)
+    };
+    for (nth, later) in all.iter().enumerate().filter(|(_, later)| later.conversation.is_some()) {
+        let same = |other: &&&Attempt| other.upstream == later.upstream && other.conversation == later.conversation;
+        let Some(before) = all[..nth].iter().rfind(same) else { continue };
+        if before.key != later.key && !failed(before, later.began_us) {
+            return Err(format!("a conversation changed its key, which had not failed: {before:?} {later:?}"));
+        }
+    }
+    Ok(())
+}
+
 /// No key is asked again while it rests for a rate limit that its upstream has named.
 fn cooled(history: &History) -> Result<(), String> {
     // Requests that were under way when it was told, and the time in which weir learns of it.
@@ -126,7 +165,7 @@ fn returned(history: &History) -> Result<(), String> {
 
 /// Each exchange is told once.
 fn told(history: &History) -> Result<(), String> {
-    let told = history.told.slots();
+    let told = history.told;
     let answered = history.asked.iter().filter(|asked| asked.got != Got::Left).count();
     match (answered..=history.asked.len()).contains(&told) {
         true => Ok(()),

@@ -6,6 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::net::{Door, Reach, Socket};
+use super::storm::{Ill, Spell};
 use super::talk::{self, Message};
 use super::world::World;
 
@@ -49,6 +50,8 @@ impl Deed {
 pub(super) struct Attempt {
     pub(super) upstream: usize,
     pub(super) key: String,
+    /// The conversation that its header names.
+    pub(super) conversation: Option<String>,
     pub(super) deed: Deed,
     /// When its head and body were there.
     pub(super) began_us: u64,
@@ -62,6 +65,8 @@ pub(super) struct Ledger {
     pub(super) attempts: RefCell<HashMap<String, Vec<Attempt>>>,
     /// Pieces of text that an answer to a token has when it is whole.
     pub(super) pieces: RefCell<HashMap<String, usize>>,
+    /// When an upstream was not to be reached: its number and the time.
+    pub(super) unreached: RefCell<Vec<(usize, u64)>>,
 }
 
 /// One provider.
@@ -70,6 +75,8 @@ pub(super) struct Upstream {
     pub(super) number: usize,
     /// Once in so many requests it does wrong; 0 for never.
     pub(super) wrong_once_in: Cell<usize>,
+    /// What it does wrong by the clock.
+    pub(super) spells: Vec<Spell>,
     pub(super) ledger: Rc<Ledger>,
 }
 
@@ -77,6 +84,11 @@ impl Upstream {
     /// How a connection to it goes.
     pub(super) fn reach(&self) -> Reach {
         let world = &self.world;
+        let now_us = world.now_us();
+        if self.spells.iter().any(|spell| spell.is_on(now_us) && spell.ill == Ill::Unreachable) {
+            self.ledger.unreached.borrow_mut().push((self.number, now_us));
+            return Reach::Refused(world.below(30) as u64);
+        }
         match self.wrong_once_in.get() {
             0 => Reach::After(world.below(30) as u64),
             once if !world.once_in(2 * once) => Reach::After(world.below(30) as u64),
@@ -106,8 +118,12 @@ impl Upstream {
         Ok(())
     }
 
-    fn deed(&self) -> Deed {
+    fn deed(&self, key: &str) -> Deed {
         let world = &self.world;
+        let mut spells = self.spells.iter().filter(|spell| spell.is_on(world.now_us()) && spell.befalls(key));
+        if let Some(deed) = spells.find_map(|spell| spell.deed()) {
+            return deed;
+        }
         match self.wrong_once_in.get() {
             0 => return Deed::Serve,
             once if !world.once_in(once) => return Deed::Serve,
@@ -140,11 +156,13 @@ impl Upstream {
         assert!(!request.head.contains(super::CLIENT_KEY), "a client's key went upstream");
         assert_eq!(json["model"], super::MODELS[self.number], "the model is the target's");
         let streamed = json["stream"] == serde_json::json!(true);
-        let deed = self.deed();
+        let conversation = request.field("x-session-id").map(str::to_owned);
+        let deed = self.deed(&key);
         let began_us = self.world.now_us();
         self.world.sleep(self.world.below(200) as u64).await;
         let kept = self.act(socket, &token, streamed, deed).await;
-        let attempt = Attempt { upstream: self.number, key, deed, began_us, ended_us: self.world.now_us() };
+        let ended_us = self.world.now_us();
+        let attempt = Attempt { upstream: self.number, key, conversation, deed, began_us, ended_us };
         self.ledger.attempts.borrow_mut().entry(token).or_default().push(attempt);
         kept
     }

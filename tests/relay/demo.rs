@@ -1,8 +1,22 @@
 //! The demo provider: an answer with no account and no network.
 
 use crate::support::*;
+use crate::translation::speech::{self, SPOKEN, hear, hear_stream};
 
-on_both_drivers!(a_whole_answer, a_stream, a_route_without_file, other_endpoints_say_no, every_dialect_is_answered);
+on_both_drivers!(
+    a_whole_answer,
+    a_stream,
+    a_route_without_file,
+    other_endpoints_say_no,
+    every_dialect_is_answered,
+    tools_are_called_in_every_dialect,
+    thoughts_and_images_are_told_in_every_dialect,
+    trouble_is_made_in_every_dialect,
+    statuses_are_answered_in_every_dialect,
+    the_next_target_is_asked,
+    a_slow_stream_takes_its_time,
+    completions_and_compactions_are_answered,
+);
 
 fn demo(driver: Driver) -> Weir {
     let config = json!({
@@ -97,4 +111,149 @@ fn every_dialect_is_answered(driver: Driver) {
         let answer = client.answer();
         assert!(answer.status() == 200 && answer.text().contains(end), "{path}: {}", answer.text());
     }
+}
+
+/// The answer to `words` in a dialect.
+fn ask(weir: &Weir, client: &str, stream: bool, words: &str) -> Message {
+    let mut asking = weir.client();
+    let mut body = speech::request(client, stream);
+    match client {
+        "responses" => body["input"] = json!(words),
+        "gemini" => body["contents"][0]["parts"][0]["text"] = json!(words),
+        _ => {
+            let messages = body["messages"].as_array_mut().expect("messages");
+            messages.last_mut().expect("a message")["content"] = json!(words);
+        }
+    }
+    if client != "gemini" {
+        body["model"] = json!("demo");
+    }
+    asking.post(&speech::path(client, stream).replace("m-1", "demo"), body.to_string());
+    asking.answer()
+}
+
+fn tools_are_called_in_every_dialect(driver: Driver) {
+    let weir = demo(driver);
+    for client in SPOKEN {
+        for (words, count, city) in
+            [("demo:tool", 1, "demo"), ("demo:tools=3", 3, "demo"), ("demo:tool {\"city\":\"Bern\"}", 1, "Bern")]
+        {
+            for stream in [true, false] {
+                let answer = ask(&weir, client, stream, words);
+                let heard = if stream { hear_stream(client, &answer.body) } else { hear(client, &answer.json()) };
+                assert_eq!((heard.calls.len(), heard.ends), (count, 1), "{client} {words}: {}", answer.text());
+                for (name, input) in &heard.calls {
+                    let input: Value = serde_json::from_str(input).expect("JSON");
+                    assert_eq!((&**name, input), ("get_weather", json!({ "city": city })), "{client}");
+                }
+                assert_eq!(heard.stop, speech::stop(client, speech::Say::Call), "{client}");
+            }
+        }
+    }
+}
+
+fn thoughts_and_images_are_told_in_every_dialect(driver: Driver) {
+    let weir = demo(driver);
+    for client in SPOKEN {
+        for stream in [true, false] {
+            let answer = ask(&weir, client, stream, "demo:think demo:long=40");
+            let heard = if stream { hear_stream(client, &answer.body) } else { hear(client, &answer.json()) };
+            assert!(heard.text.starts_with("word1 ") && heard.text.ends_with(" word40"), "{client}: {}", answer.text());
+            let thought: String = match stream {
+                true => answer.text().split("thought").skip(1).take(1).collect(),
+                false => answer.text().to_owned(),
+            };
+            assert!(!thought.is_empty() && !heard.text.contains("thought"), "{client}: {}", answer.text());
+            let image = ask(&weir, client, stream, "demo:image");
+            assert!(
+                image.text().contains("iVBORw0KGgo") || image.head.field("x-weir-dropped").is_some(),
+                "{client}: {}",
+                image.text()
+            );
+        }
+    }
+}
+
+fn trouble_is_made_in_every_dialect(driver: Driver) {
+    let weir = demo(driver);
+    for client in SPOKEN {
+        for words in ["demo:cut", "demo:error=stream"] {
+            let answer = ask(&weir, client, true, words);
+            let heard = hear_stream(client, &answer.body);
+            assert!(answer.whole && !heard.text.is_empty(), "{client} {words}: {}", answer.text());
+            assert_eq!((heard.ends, heard.errors.len()), (0, 1), "{client} {words}: {}", answer.text());
+            let status = if words == "demo:cut" { 502 } else { 500 };
+            refused(&ask(&weir, client, false, words), dialect(client), status);
+        }
+        for stream in [true, false] {
+            refused(&ask(&weir, client, stream, "demo:empty"), dialect(client), 502);
+        }
+    }
+}
+
+fn dialect(client: &str) -> Dialect {
+    match client {
+        "anthropic" => Dialect::Anthropic,
+        "gemini" => Dialect::Gemini,
+        "ollama" => Dialect::Ollama,
+        _ => Dialect::OpenAi,
+    }
+}
+
+/// A refused key is not the caller's fault, and 529 is Anthropic's alone.
+fn statuses_are_answered_in_every_dialect(driver: Driver) {
+    let weir = demo(driver);
+    for client in SPOKEN {
+        let room = if client == "anthropic" { 529 } else { 503 };
+        for (asked, told) in [(400, 400), (401, 502), (404, 404), (429, 429), (500, 500), (503, 503), (529, room)] {
+            for stream in [true, false] {
+                let answer = ask(&weir, client, stream, &format!("demo:error={asked}"));
+                refused(&answer, dialect(client), told);
+                let waits = matches!(asked, 429 | 503 | 529).then_some("1");
+                assert_eq!(answer.head.field("retry-after"), waits, "{client} {asked}");
+            }
+        }
+    }
+}
+
+fn the_next_target_is_asked(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["demo"] = json!({ "protocol": "demo" });
+    config["routes"]["all"] = json!({ "to": ["demo", "up"] });
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    for (words, next) in [("demo:error=429", true), ("demo:empty", true), ("demo:cut", true), ("demo:error=400", false)]
+    {
+        let body = json!({ "model": "auto", "messages": [{ "role": "user", "content": words }] });
+        client.post("/v1/chat/completions", body.to_string());
+        if next {
+            upstream.next().json(200, chat_answer("from the next"));
+        }
+        let answer = client.answer();
+        assert_eq!(answer.text().contains("from the next"), next, "{words}: {}", answer.text());
+    }
+}
+
+fn a_slow_stream_takes_its_time(driver: Driver) {
+    let weir = demo(driver);
+    let begun = std::time::Instant::now();
+    let answer = ask(&weir, "chat", true, "demo:slow=20 demo:long=10");
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(200) && answer.whole);
+    assert_eq!(hear_stream("chat", &answer.body).ends, 1);
+}
+
+fn completions_and_compactions_are_answered(driver: Driver) {
+    let weir = demo(driver);
+    let mut client = weir.client();
+    client.post("/v1/completions", r#"{"model":"demo","prompt":"hi there"}"#);
+    let told = client.answer().json();
+    assert!(told["choices"][0]["text"].as_str().is_some_and(|text| text.contains("hi there")), "{told}");
+    client.post("/v1/responses/compact", r#"{"model":"demo","input":"hi there"}"#);
+    assert_eq!(client.answer().json()["object"], "response.compaction");
+    let trigger =
+        r#"{"model":"demo","stream":true,"input":[{"role":"user","content":"hi"},{"type":"compaction_trigger"}]}"#;
+    client.post("/v1/responses", trigger);
+    let answer = client.answer();
+    assert!(answer.text().contains("event: response.completed") && answer.text().contains("weir.compaction."));
 }

@@ -49,9 +49,9 @@ fn openai_endpoints_of_a_chat_provider(driver: Driver) {
         "/v1/moderations",
         "/v1/rerank",
     ] {
-        let (target, body) = passed(&weir, &mut upstream, path, r#"{"input" : "x","model":"m"}"#);
+        let (target, body) = passed(&weir, &mut upstream, path, r#"{"prompt" : "x","model":"m"}"#);
         assert_eq!(target, path);
-        assert_eq!(body, r#"{"input" : "x","model":"real/one"}"#, "{path}");
+        assert_eq!(body, r#"{"prompt" : "x","model":"real/one"}"#, "{path}");
     }
 }
 

@@ -12,6 +12,7 @@ on_both_drivers!(
     a_cut_stream_tells_in_the_dialect,
     a_stream_that_ends_without_saying_why_is_cut,
     a_stream_that_says_why_may_lack_its_end_mark,
+    a_cut_behind_the_reason_is_none_where_nothing_is_missing,
     audio_need_not_say_why_it_ends,
     a_stream_of_broken_framing_is_broken_off,
     a_silent_stream_is_ended,
@@ -309,6 +310,34 @@ fn a_stream_that_says_why_may_lack_its_end_mark(driver: Driver) {
         call.last_chunk();
         let answer = client.answer();
         assert_eq!((answer.text(), answer.whole), (sent, true), "{protocol}");
+    }
+}
+
+/// A transport that is cut behind the reason: `[DONE]` says nothing more, `message_stop` has to come.
+fn a_cut_behind_the_reason_is_none_where_nothing_is_missing(driver: Driver) {
+    let whole = anthropic_stream();
+    let anthropic = &whole[..whole.find("event: message_stop").expect("a stop")];
+    let chat = chat_event("a") + &chat_stop();
+    let ollama = "{\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"done\":true,\"done_reason\":\"stop\"}\n";
+    for (protocol, path, kind, sent, is_whole) in [
+        ("chat", "/v1/chat/completions", "text/event-stream", chat.as_str(), true),
+        ("ollama", "/api/chat", "application/x-ndjson", ollama, true),
+        ("anthropic", "/v1/messages", "text/event-stream", anthropic, false),
+    ] {
+        let (weir, mut upstream) = relay(driver, protocol);
+        let mut client = weir.client();
+        client.post(path, STREAM);
+        let mut call = upstream.next();
+        call.open(kind);
+        call.chunk(sent);
+        call.close();
+        let answer = client.answer();
+        let after = answer.text().strip_prefix(sent).expect("what was sent");
+        assert_eq!(
+            (answer.whole, after.is_empty(), after.contains("error")),
+            (true, is_whole, !is_whole),
+            "{protocol}: {after}"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! A client of one protocol before a provider of another: requests, answers, streams, errors, and how each may end.
 
-mod speech;
+pub mod speech;
 
 use crate::support::*;
 use speech::{PIECES, Say, TOKENS, hear, hear_stream, pairs, request};
@@ -15,6 +15,7 @@ on_both_drivers!(
     a_bad_answer_is_a_bad_gateway,
     a_request_that_cannot_be_read_names_its_member,
     a_stream_that_is_cut_never_looks_whole,
+    a_cut_behind_the_reason_is_none_where_nothing_is_missing,
     an_error_before_the_first_token_goes_to_the_next_target,
     a_chain_crosses_protocols,
     a_malformed_event_is_left_out,
@@ -264,6 +265,38 @@ fn a_stream_that_is_cut_never_looks_whole(driver: Driver) {
             assert_eq!(heard.ends, 0, "{client} {upstream}: {}", answer.text());
             assert_eq!(heard.errors.len(), 1, "{client} {upstream}: {}", answer.text());
             assert!(answer.whole, "the error event ends a whole message");
+            assert_eq!(heard.text, PIECES.concat(), "{client} {upstream}");
+        }
+    }
+}
+
+/// A transport that is cut behind the reason to stop: nothing is missing but with Anthropic, whose `message_stop` has to
+/// come. A neat end of the framing there is the provider's own.
+fn a_cut_behind_the_reason_is_none_where_nothing_is_missing(driver: Driver) {
+    for (client, upstream) in pairs() {
+        let (weir, mut provider) = relay_to(driver, upstream, |_| ());
+        let frames = speech::stream(upstream, Say::Text);
+        let left = match upstream {
+            "chat" | "anthropic" => 1,
+            _ => 0,
+        };
+        for rude in [true, false] {
+            let mut asking = ask(&weir, client, true);
+            let mut call = provider.next();
+            tell(&mut call, upstream, &frames[..frames.len() - left]);
+            match rude {
+                true => call.close(),
+                false => call.last_chunk(),
+            }
+            let answer = asking.answer();
+            let heard = hear_stream(client, &answer.body);
+            let whole = !rude || upstream != "anthropic";
+            assert_eq!(
+                (heard.ends, heard.errors.len()),
+                (usize::from(whole), usize::from(!whole)),
+                "{client} {upstream}: {}",
+                answer.text()
+            );
             assert_eq!(heard.text, PIECES.concat(), "{client} {upstream}");
         }
     }

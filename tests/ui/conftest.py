@@ -9,8 +9,11 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
+import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,8 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 SHOTS = Path(os.environ.get("SHOTS", ROOT / "target/ui"))
 PASSWORD = "admin-canary-77c1"
 UPSTREAM_KEY = "sk-upstream-canary-5d20"
-HANG_MS = 10_000
+MARKUP = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+HANG_MS = 15_000
 PAGES = ["overview", "requests", "usage", "providers", "routes", "clients", "playground", "connect", "settings"]
 
 
@@ -43,15 +47,29 @@ def open_page(browser):
     complaints, contexts = [], []
 
     def open_page(url, width=1360, height=860, theme="light", lang="en-US", expected=()):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, locale=lang, reduced_motion="reduce")
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, locale=lang, reduced_motion="reduce"
+        )
         context.set_default_timeout(HANG_MS)
         contexts.append(context)
         page = context.new_page()
         benign = lambda text: any(word in text for word in expected)
-        page.on("console", lambda said: complaints.append(f"{said.text} {said.location.get('url')}") if said.type == "error" and not benign(said.text) else None)
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(f"{said.text} {said.location.get('url')}")
+                if said.type == "error" and not benign(said.text)
+                else None
+            ),
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(f"a dialog of the browser: {dialog.message}"))
-        page.on("request", lambda request: None if request.url.startswith((url, "data:", "blob:")) else complaints.append(f"left the machine: {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith((url, "data:", "blob:")) else complaints.append(f"left the machine: {request.url}")
+            ),
+        )
         page.goto(url)
         return page
 
@@ -91,11 +109,32 @@ def free_ports(count):
     return ports
 
 
+class Failing(BaseHTTPRequestHandler):
+    """An upstream that answers 500 with markup in it, whatever it is asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps({"error": {"message": f"no, {MARKUP}", "type": "server_error"}}).encode()
+        self.send_response(500)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 class Weir:
-    """The real binary with the demo provider, one that refuses its key, and traces of everything."""
+    """The real binary with the demo provider, one that always fails, and traces of everything."""
 
     def __init__(self, folder):
         self.folder, self.path = folder, folder / "weir.json"
+        self.upstream = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+        self.upstream.daemon_threads = True
+        threading.Thread(target=self.upstream.serve_forever, daemon=True).start()
         self.relay_port, self.admin_port = free_ports(2)
         self.relay, self.url = f"http://127.0.0.1:{self.relay_port}", f"http://127.0.0.1:{self.admin_port}"
         self.path.write_text(f"""// Made by the tests of the web UI.
@@ -108,10 +147,12 @@ class Weir:
   // Answers from inside weir.
   "providers": {{
     "demo": {{ "protocol": "demo" }},
-    "nobody": {{ "protocol": "chat", "base_url": "http://127.0.0.1:9/v1", "keys": ["{UPSTREAM_KEY}", {{ "key": "{UPSTREAM_KEY}-2", "name": "second" }}] }},
+    "nobody": {{ "protocol": "chat", "base_url": "http://127.0.0.1:{self.upstream.server_port}/v1", "keys": ["{UPSTREAM_KEY}", {{ "key": "{UPSTREAM_KEY}-2", "name": "second" }}] }},
   }},
   "routes": {{ "main": {{ "to": ["demo"], "models": {{ "broken*": "nobody" }} }} }},
   "retry": {{ "attempts_max": 2, "rounds_max": 0 }},
+  // What a test makes fail is not at rest in the next one.
+  "cooldown": {{ "server_error_ms": 1, "rejected_key_ms": 1, "rate_limited_ms": 1, "max_ms": 1 }},
   "traces": {{ "bodies": "all" }},
 }}
 """)
@@ -120,7 +161,13 @@ class Weir:
 
     def start(self):
         log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen([WEIR, "serve", "-c", str(self.path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"HOME": str(self.folder)})
+        self.process = subprocess.Popen(
+            [WEIR, "serve", "-c", str(self.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"HOME": str(self.folder)},
+        )
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -143,7 +190,9 @@ class Weir:
         headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
         body = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]}).encode()
         try:
-            with urllib.request.urlopen(urllib.request.Request(f"{self.relay}/v1/chat/completions", body, headers), timeout=20) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{self.relay}/v1/chat/completions", body, headers), timeout=20
+            ) as answer:
                 return answer.status, answer.read().decode(), answer.headers["x-request-id"]
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), error.headers["x-request-id"]
@@ -156,6 +205,7 @@ def weir(tmp_path_factory):
         yield weir
     finally:
         code = weir.stop()
+        weir.upstream.shutdown()
     assert code == 0, weir.log()
     assert "panicked" not in weir.log(), weir.log()
     for secret in (PASSWORD, UPSTREAM_KEY):

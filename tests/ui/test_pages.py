@@ -9,7 +9,17 @@ from conftest import PAGES, ROOT, go, log_in, shot
 from mock import Mock, row
 
 WEB = ROOT / "src/control/web"
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 LOOKS = [("light", "en-US", 1360, 860), ("dark", "zh-CN", 1360, 860), ("light", "zh-CN", 390, 844), ("dark", "en-US", 390, 844)]
+
+
+def violations(page):
+    """What axe-core finds, where it is installed (npm ci in this folder)."""
+    if not AXE.exists():
+        return []
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found]
 
 
 @pytest.mark.parametrize("theme,lang,width,height", LOOKS)
@@ -29,8 +39,12 @@ def test_every_page_stands(open_page, mock, theme, lang, width, height):
             .filter((one) => one.offsetParent && !(one.getAttribute('aria-label') || one.textContent.trim() || (one.labels && one.labels.length)))
             .map((one) => one.outerHTML.slice(0, 120))""")
         assert not unnamed, f"{name}: {unnamed}"
-        twice = page.evaluate("() => { const ids = [...document.querySelectorAll('[id]')].map((one) => one.id); return ids.filter((id, at) => ids.indexOf(id) !== at) }")
+        twice = page.evaluate(
+            "() => { const ids = [...document.querySelectorAll('[id]')].map((one) => one.id); return ids.filter((id, at) => ids.indexOf(id) !== at) }"
+        )
         assert not twice, f"{name}: {twice}"
+        reached = violations(page)
+        assert not reached, f"{name}: {reached}"
         shot(page, f"{name}-{theme}-{lang[:2]}-{width}")
 
 
@@ -67,13 +81,36 @@ def test_every_word_that_is_used_is_there_and_every_one_there_is_used():
     assert not used - set(table), used - set(table)
     for prefix in begun:
         assert any(name.startswith(prefix) for name in table), prefix
-    idle = [name for name in table if name not in used and not name.startswith(tuple(begun)) and not re.search(rf"\b{name}\b", all_text)]
+    idle = [
+        name
+        for name in table
+        if name not in used and not name.startswith(tuple(begun)) and not re.search(rf"\b{name}\b", all_text)
+    ]
     assert not idle, idle
 
 
 def test_no_word_stands_in_a_template():
     """Text between tags is a word of the table; the exceptions are names and marks."""
-    known = {"weir", "p99", "CSV", "JSON", "Prometheus", "OpenAPI", "Ctrl+Enter", "API", "English", "traces", "bodies", "errors", "api", "openapi", "json", "metrics", "health", "s"}
+    known = {
+        "weir",
+        "p99",
+        "CSV",
+        "JSON",
+        "Prometheus",
+        "OpenAPI",
+        "Ctrl+Enter",
+        "API",
+        "English",
+        "traces",
+        "bodies",
+        "errors",
+        "api",
+        "openapi",
+        "json",
+        "metrics",
+        "health",
+        "s",
+    }
     for path in sources():
         for template in re.findall(r"html`((?:[^`\\]|\\.)*)`", path.read_text()):
             bare = re.sub(r"\$\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", "", template)
@@ -134,7 +171,7 @@ def test_the_keyboard_reaches_everything(open_page, mock):
     go(page, "requests")
     page.wait_for_selector("tr.opens")
     page.get_by_role("button", name="Live").click()
-    page.evaluate("document.querySelector('tr.opens').focus()")
+    page.evaluate("document.querySelector('tr.opens a').focus()")
     page.keyboard.press("Enter")
     page.wait_for_selector("h1:has-text('Request')")
     go(page, "settings/about")
@@ -147,7 +184,9 @@ def test_the_keyboard_reaches_everything(open_page, mock):
     page.wait_for_selector("dialog[open]")
     for _ in range(20):
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')"), "the focus left the dialog"
+        assert page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        ), "the focus left the dialog"
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog", state="detached")
 
@@ -184,9 +223,24 @@ def test_a_fast_relay_does_not_grow_the_page(open_page):
 
 def test_what_others_write_is_text(open_page):
     """Names, prompts and errors with markup in them are shown, and do nothing."""
-    canary = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>'\"`${1}"
-    rows = [{**row(1_800_000_000_000 + at, __import__("random").Random(at)), "model_asked": canary, "model_sent": canary + "2", "client": canary, "provider": canary,
-             "key": canary, "route": canary, "scene": canary, "dropped": [canary], "endpoint": canary, "traced": True, "attempts": 1} for at in range(3)]
+    canary = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\'"`${1}'
+    rows = [
+        {
+            **row(1_800_000_000_000 + at, __import__("random").Random(at)),
+            "model_asked": canary,
+            "model_sent": canary + "2",
+            "client": canary,
+            "provider": canary,
+            "key": canary,
+            "route": canary,
+            "scene": canary,
+            "dropped": [canary],
+            "endpoint": canary,
+            "traced": True,
+            "attempts": 1,
+        }
+        for at in range(3)
+    ]
     with Mock(rows=rows, rate=1) as mock:
         state = mock.server.state
         state.providers["openai"]["keys"][1]["last_error"] = canary
@@ -196,7 +250,14 @@ def test_what_others_write_is_text(open_page):
         state.text = state.text.replace("The relay of the team.", canary)
         page = open_page(mock.url, expected=["Failed to load resource"])
         log_in(page, "mock")
-        for name in [*PAGES, "requests/" + rows[0]["id"], "usage?by=client", "settings/about", "connect?client=" + canary.replace("<", "%3C").replace('"', "%22"), "requests?q=" + canary.replace("<", "%3C")]:
+        for name in [
+            *PAGES,
+            "requests/" + rows[0]["id"],
+            "usage?by=client",
+            "settings/about",
+            "connect?client=" + canary.replace("<", "%3C").replace('"', "%22"),
+            "requests?q=" + canary.replace("<", "%3C"),
+        ]:
             go(page, name)
             page.wait_for_selector("main h1")
             page.wait_for_function("() => !document.querySelector('main .loading')")

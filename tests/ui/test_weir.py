@@ -1,14 +1,10 @@
 """The web UI over the real binary: what a person does with it, and that it holds what the API promises."""
 
-import json
-import re
 import time
 
 import pytest
 
-from conftest import HANG_MS, PASSWORD, UPSTREAM_KEY, go, log_in, shot
-
-CANARY = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>"
+from conftest import HANG_MS, MARKUP, PASSWORD, UPSTREAM_KEY, go, log_in, shot
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ def test_the_wrong_password_is_refused_and_the_right_one_lets_in(open_page, weir
     wait_for_text(page, "This is not the password")
     time.sleep(1.1)  # wrong passwords are slowed
     log_in(page, PASSWORD)
-    page.wait_for_selector(".link.open")
+    page.wait_for_selector(".side .link.open")
     page.get_by_role("button", name="Log out").click()
     page.wait_for_selector("text=Log in to this relay")
 
@@ -49,7 +45,7 @@ def test_the_wrong_password_is_refused_and_the_right_one_lets_in(open_page, weir
 def test_a_live_request_appears_and_its_trace_opens(page, weir):
     go(page, "requests")
     page.wait_for_selector("main h1:has-text('Requests')")
-    page.wait_for_selector(".link.open")
+    page.wait_for_selector(".side .link.open")
     status, _, request = weir.ask("What does a weir do?")
     assert status == 200
     row = page.locator(f'tr:has(a[href="#/requests/{request}"])')
@@ -60,8 +56,6 @@ def test_a_live_request_appears_and_its_trace_opens(page, weir):
     wait_for_text(page, "Attempts")
     page.get_by_role("tab", name="Raw").click()
     wait_for_text(page, "What does a weir do?")
-    page.get_by_role("tab", name="Requests side by side").click()
-    page.wait_for_selector("table.diff")
     shot(page, "weir-trace")
 
 
@@ -74,6 +68,8 @@ def test_a_failing_request_says_why(page, weir):
     row.locator("a").first.click()
     page.wait_for_selector(".falls li")
     wait_for_text(page, "failed: no upstream answered")
+    page.wait_for_selector("table.diff")
+    shot(page, "weir-diff")
     assert UPSTREAM_KEY not in page.content()
 
 
@@ -164,7 +160,7 @@ def test_a_right_file_is_applied_and_a_backup_brings_the_old_one_back(page, weir
     page.wait_for_selector("dialog[open] table.diff")
     shot(page, "weir-backup")
     page.locator("dialog[open]").get_by_role("button", name="Restore").click()
-    page.locator("dialog[open]").last.get_by_role("button", name="Restore").click()
+    page.get_by_role("dialog", name="Restore this file").get_by_role("button", name="Restore").click()
     until(lambda: config_of(weir) == before, "restored")
 
 
@@ -175,7 +171,9 @@ def test_the_playground_streams_in_every_dialect(page, weir):
         page.get_by_label("Dialect").select_option(dialect)
         page.get_by_label("Message").fill(f"Hello in {dialect}")
         page.get_by_role("button", name="Send").click()
-        page.wait_for_function("() => { const told = document.querySelector('.told'); return told && told.textContent.includes('Total') }")
+        page.wait_for_function(
+            "() => { const told = document.querySelector('.told'); return told && told.textContent.includes('Total') }"
+        )
         said = page.locator(".turns .assistant .said").last.inner_text()
         assert len(said) > 3, f"{dialect}: {said!r}"
         assert page.locator(".told .pill").inner_text() == "200", dialect
@@ -213,8 +211,8 @@ def test_usage_and_overview_count_what_was_asked(page, weir):
 
 
 def test_markup_of_others_is_text(page, weir):
-    weir.ask(CANARY, model=CANARY[:60])
-    _, _, request = weir.ask(CANARY, model="broken" + CANARY[:60])
+    weir.ask(MARKUP, model=MARKUP[:60])
+    _, _, request = weir.ask(MARKUP, model="broken" + MARKUP[:60])
     for place in ["requests", f"requests/{request}", "overview", "usage?period=today", "usage?period=today&by=model"]:
         go(page, place)
         page.wait_for_selector("main h1")
@@ -238,13 +236,13 @@ def test_every_setting_of_the_relay_is_in_the_form(page, weir):
 
 
 def test_a_restart_is_lived_through(page, weir):
-    page.wait_for_selector(".link.open")
+    page.wait_for_selector(".side .link.open")
     assert weir.stop() == 0
     page.wait_for_selector(".banner:has-text('does not answer')")
     weir.start()
     # Sessions are the process's own: either the page goes on by itself, or it asks for the password again.
-    page.wait_for_selector(".link.open, form:has-text('Log in to this relay')")
+    page.wait_for_selector(".side .link.open, form:has-text('Log in to this relay')")
     if page.locator("form:has-text('Log in to this relay')").count():
         log_in(page, PASSWORD)
-        page.wait_for_selector(".link.open")
+        page.wait_for_selector(".side .link.open")
     page.wait_for_selector(".banner:has-text('does not answer')", state="detached")

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error_rule::ErrorRule;
 use super::form::{Named, SecretRef};
 use super::payload::PayloadRule;
+use super::quirks::Quirks;
 
 /// A provider: one address and the keys for it.
 #[derive(Default, Deserialize, Serialize, JsonSchema)]
@@ -47,6 +48,8 @@ pub struct Provider {
     pub probe_model: Option<String>,
     /// What its errors call for; the first rule that matches counts.
     pub on_error: Vec<ErrorRule>,
+    /// What is peculiar about it, beside or in place of what its preset says.
+    pub quirks: Quirks,
     /// Bounds on waiting for it, milliseconds. Default: the global ones.
     pub timeouts: UpstreamTimeouts,
     /// How its certificate is verified.

@@ -2,159 +2,163 @@
 //!
 //! Every request passes `gate` first: `Host`, then credential. Numbers are exact to the last exchange that
 //! ended before the call, because the cores are asked to hand over what they hold before an answer is made.
-//! No answer carries a key, a password or a header of a client.
+//! No answer carries a key, a password or a header of a client, but the two that show a new key or token once and
+//! `/api/secret`. Each endpoint stands beside its description, of which `/api/openapi.json` is made.
 
+mod clients;
+mod config;
+mod gate;
+mod import;
+mod live;
+mod management;
+mod overview;
+mod playground;
+mod problem;
+mod providers;
 mod requests;
+mod routes;
+mod secret;
 mod status;
+mod stored;
+mod traces;
 mod usage;
 
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Extension, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router, body::Bytes};
-use serde::Deserialize;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::{Value, json};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Components, Info, OpenApi, SecurityRequirement};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::config::{Problem, Severity};
-use crate::control::auth::{Caller, Denied, host_is_ours};
-use crate::control::{Shared, discover, probe, random, reload, unix_ms, web};
+use self::config::Applied;
+use self::problem::{Body, Document, Failure};
+use crate::control::change::{Changed, Unchanged};
+use crate::control::{Shared, VERSION, discover, disk, probe, reload, web};
 use crate::limits;
 
 /// Every endpoint, behind the gate.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+    let (router, _) = endpoints().split_for_parts();
+    router
         .route("/", get(web::page))
         .route("/assets/{build}/{*path}", get(web::asset))
-        .route("/health", get(status::health))
-        .route("/metrics", get(status::exposition))
-        .route("/api/login", post(login))
-        .route("/api/logout", post(logout))
-        .route("/api/status", get(status::status))
-        .route("/api/usage", get(usage::usage))
-        .route("/api/requests", get(requests::requests))
-        .route("/api/requests/{id}", get(requests::request))
-        .route("/api/reload", post(reload_now))
-        .route("/api/probe", post(probe_now))
-        .route("/api/discover", post(discover_now))
-        .route("/api/models", get(models_of))
         .fallback(|| async { Failure(StatusCode::NOT_FOUND, "there is nothing here".to_owned()) })
         .method_not_allowed_fallback(|| async {
             Failure(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here".to_owned())
         })
         .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(shared.clone(), gate))
+        .layer(middleware::from_fn_with_state(shared.clone(), gate::gate))
         .with_state(shared)
 }
 
-/// An answer that is an error.
-#[derive(Debug)]
-struct Failure(StatusCode, String);
+/// Every endpoint with its description.
+fn endpoints() -> OpenApiRouter<Arc<Shared>> {
+    // Innermost counts: these may be longer than the others.
+    let long = OpenApiRouter::new()
+        .routes(routes!(config::config, config::put))
+        .routes(routes!(config::validate))
+        .routes(routes!(import::import))
+        .routes(routes!(playground::ask))
+        .layer(DefaultBodyLimit::max(limits::CONFIG_BODY_BYTES_MAX));
+    OpenApiRouter::with_openapi(description())
+        .routes(routes!(gate::login))
+        .routes(routes!(gate::logout))
+        .routes(routes!(gate::session))
+        .routes(routes!(gate::renew))
+        .routes(routes!(status::health))
+        .routes(routes!(status::exposition))
+        .routes(routes!(status::status))
+        .routes(routes!(live::follow))
+        .routes(routes!(live::level, live::set_level))
+        .routes(routes!(usage::usage))
+        .routes(routes!(requests::requests))
+        .routes(routes!(requests::request))
+        .routes(routes!(traces::list, traces::clear))
+        .routes(routes!(traces::export))
+        .routes(routes!(traces::one))
+        .routes(routes!(overview::overview))
+        .routes(routes!(overview::store))
+        .merge(long)
+        .routes(routes!(config::backups))
+        .routes(routes!(config::backup))
+        .routes(routes!(config::restore))
+        .routes(routes!(config::schema_of_file))
+        .routes(routes!(config::presets))
+        .routes(routes!(secret::show))
+        .routes(routes!(providers::list, providers::create))
+        .routes(routes!(providers::change_one, providers::remove_one))
+        .routes(routes!(providers::add_key))
+        .routes(routes!(providers::change_key, providers::remove_key))
+        .routes(routes!(providers::reset_key))
+        .routes(routes!(providers::test_key))
+        .routes(routes!(providers::models))
+        .routes(routes!(providers::speed))
+        .routes(routes!(clients::list, clients::create))
+        .routes(routes!(clients::change_one, clients::remove_one))
+        .routes(routes!(clients::rotate))
+        .routes(routes!(routes::list))
+        .routes(routes!(routes::put, routes::remove_one))
+        .routes(routes!(routes::explain))
+        .routes(routes!(management::list, management::put, management::patch, management::remove))
+        .routes(routes!(reload_now))
+        .routes(routes!(probe_now))
+        .routes(routes!(discover_now))
+        .routes(routes!(models_of))
+        .routes(routes!(openapi))
+}
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": { "message": self.1 } }))).into_response()
+/// What stands above the endpoints.
+fn description() -> OpenApi {
+    let info = Info::builder().title("weir: admin API").version(VERSION).description(Some(
+        "Everything that the web UI does. Errors are problem documents (RFC 9457). A credential is needed but where \
+         `security` is empty: the admin password or token as a bearer, or the cookie that a login sets.",
+    ));
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("weir_session")));
+    let components = Components::builder().security_scheme("bearer", bearer).security_scheme("session", cookie);
+    let either = ["bearer", "session"].map(|scheme| SecurityRequirement::new::<_, [&str; 0], &str>(scheme, []));
+    OpenApi::builder().info(info.build()).components(Some(components.build())).security(Some(either)).build()
+}
+
+/// This description
+#[utoipa::path(get, path = "/api/openapi.json", tag = "config",
+    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+async fn openapi() -> Json<OpenApi> {
+    Json(described())
+}
+
+/// The description of every endpoint, each named by its method and its path.
+fn described() -> OpenApi {
+    let mut api = endpoints().into_openapi();
+    for (path, item) in &mut api.paths.paths {
+        let words: Vec<&str> =
+            path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations.into_iter().filter_map(|(m, operation)| Some((m, operation.as_mut()?))) {
+            operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+        }
     }
+    api
 }
 
-impl From<Denied> for Failure {
-    fn from(denied: Denied) -> Failure {
-        let (status, message) = match denied {
-            Denied::Host => (StatusCode::FORBIDDEN, "this Host is not the admin address"),
-            Denied::Origin => (StatusCode::FORBIDDEN, "a page of another origin may not do this"),
-            Denied::Credential => (StatusCode::UNAUTHORIZED, "the admin password or token is needed"),
-            Denied::Slow => (StatusCode::TOO_MANY_REQUESTS, "too many wrong passwords; try again in a second"),
-        };
-        Failure(status, message.to_owned())
-    }
-}
-
-impl From<QueryRejection> for Failure {
-    fn from(rejection: QueryRejection) -> Failure {
-        Failure(StatusCode::BAD_REQUEST, rejection.body_text())
-    }
-}
-
-/// Lets through what may pass, and says to every answer that it is nobody's to keep or to frame.
-async fn gate(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut answer = match admit(&shared, caller, &request) {
-        Ok(()) => next.run(request).await,
-        Err(denied) => Failure::from(denied).into_response(),
-    };
-    let headers = answer.headers_mut();
-    // What may be kept, the files of the page, says so itself.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, web::POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    if answer.status() == StatusCode::UNAUTHORIZED {
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    } else if answer.status() == StatusCode::TOO_MANY_REQUESTS {
-        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    answer
-}
-
-fn admit(shared: &Shared, caller: Caller, request: &Request) -> Result<(), Denied> {
-    let local = match caller {
-        Caller::Owner => return Ok(()),
-        Caller::Ip(ip) => ip.to_canonical().is_loopback(),
-    };
-    if !host_is_ours(request.headers(), shared.listening) {
-        return Err(Denied::Host);
-    }
-    match request.uri().path() {
-        // The page and its files hold nothing, and login brings its own credential.
-        "/" | "/api/login" => return Ok(()),
-        path if path.starts_with("/assets/") => return Ok(()),
-        // Probes on this machine need no credential: what they learn is no secret here.
-        "/health" if local => return Ok(()),
-        _ => {}
-    }
-    let snapshot = shared.snapshot.load();
-    shared.door().admit(caller, request.method(), request.headers(), snapshot.admin.password.as_ref(), unix_ms())
-}
-
-/// What login takes. Its text is a secret: no `Debug`.
-#[derive(Deserialize)]
-struct Login {
-    password: String,
-}
-
-async fn login(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Result<impl IntoResponse, Failure> {
-    // serde's own message would quote what was sent.
-    let Ok(Login { password }) = serde_json::from_slice(&body) else {
-        return Err(Failure(StatusCode::BAD_REQUEST, "expected {\"password\": \"…\"}".to_owned()));
-    };
-    let random = random().map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let snapshot = shared.snapshot.load();
-    let cookie = shared.door().login(caller, &password, snapshot.admin.password.as_ref(), &random, unix_ms())?;
-    Ok(([(header::SET_COOKIE, cookie)], Json(json!({ "ok": true }))))
-}
-
-async fn logout(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl IntoResponse {
-    let cookie: (HeaderName, String) = (header::SET_COOKIE, shared.door().logout(&headers));
-    ([cookie], Json(json!({ "ok": true })))
-}
-
-/// Probes the keys that the query names, and tells what each came to.
+/// Try keys
+///
+/// Those that the query names, with the smallest request there is; tells what each came to.
+#[utoipa::path(post, path = "/api/probe", tag = "providers", params(probe::Which),
+    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 async fn probe_now(
     State(shared): State<Arc<Shared>>,
     which: Result<Query<probe::Which>, QueryRejection>,
@@ -167,8 +171,10 @@ async fn probe_now(
     Ok(Json(json!({ "probes": probes })))
 }
 
-/// Finds out what an address speaks and which models it has.
-async fn discover_now(Json(given): Json<discover::Given>) -> Result<Json<Value>, Failure> {
+/// Find out what an address speaks and which models it has
+#[utoipa::path(post, path = "/api/discover", tag = "providers", request_body = discover::Given,
+    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+async fn discover_now(Body(given): Body<discover::Given>) -> Result<Json<Value>, Failure> {
     let found = tokio::task::spawn_blocking(move || discover::discover(&given)).await;
     match found {
         Ok(Ok(found)) => Ok(Json(found.told())),
@@ -178,12 +184,16 @@ async fn discover_now(Json(given): Json<discover::Given>) -> Result<Json<Value>,
 }
 
 /// The provider whose models are asked for.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Whose {
     provider: String,
 }
 
-/// The models that a provider says it has.
+/// The models that a provider says it has
+#[utoipa::path(get, path = "/api/models", tag = "providers", params(Whose),
+    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json"),
+        (status = 502, body = Document, content_type = "application/problem+json")))]
 async fn models_of(
     State(shared): State<Arc<Shared>>,
     whose: Result<Query<Whose>, QueryRejection>,
@@ -204,40 +214,38 @@ async fn models_of(
     }
 }
 
-async fn reload_now(State(shared): State<Arc<Shared>>) -> Result<Response, Failure> {
+/// Read the file again
+#[utoipa::path(post, path = "/api/reload", tag = "config",
+    responses((status = 200, body = Applied), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+async fn reload_now(State(shared): State<Arc<Shared>>) -> Result<Json<Applied>, Document> {
     // A task of its own: a caller that leaves must not stop a reload halfway.
-    let reloading = tokio::spawn(async move { reload::reload(&shared, "asked by the API").await });
-    match reloading.await {
-        Ok(Ok(done)) => Ok(Json(json!({
-            "ok": true,
-            "generation": done.generation,
-            "changes": done.changes.said,
-            "restart_needed": done.changes.restart,
-            "problems": problems(&done.warnings),
-        }))
-        .into_response()),
-        Ok(Err(found)) => {
-            let message = "the file has errors; nothing was changed";
-            let answer = json!({ "ok": false, "error": { "message": message }, "problems": problems(&found) });
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response())
-        }
-        Err(_panicked) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, "the reload did not finish".to_owned())),
-    }
+    let reloading = tokio::spawn(async move {
+        let done = reload::reload(&shared, "asked by the API").await.map_err(Unchanged::Wrong)?;
+        let file = shared.snapshot.load().file.clone();
+        let etag = file.and_then(|path| disk::read(&path).ok()).map(|read| read.etag).unwrap_or_default();
+        let (changes, restart) = (done.changes.said, done.changes.restart);
+        Ok(Changed { generation: done.generation, etag, changes, restart, problems: done.warnings })
+    });
+    Ok(Json(reloading.await.unwrap_or(Err(Unchanged::Broken))?.into()))
 }
 
-fn problems(found: &[Problem]) -> Vec<Value> {
-    let severity = |problem: &Problem| match problem.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    let one = |problem: &Problem| {
-        json!({
-            "severity": severity(problem),
-            "path": problem.path,
-            "line": problem.line,
-            "column": problem.column,
-            "message": problem.message,
-        })
-    };
-    found.iter().map(one).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_is_described() {
+        let told = serde_json::to_value(described()).expect("JSON");
+        assert!(told["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{}", told["openapi"]);
+        let paths = told["paths"].as_object().expect("paths");
+        assert!(paths.len() > 35, "{}", paths.len());
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().expect("methods") {
+                assert!(operation["summary"].is_string(), "{method} {path}");
+                let id = &operation["operationId"];
+                let same = paths.values().flat_map(|item| item.as_object().expect("methods").values());
+                assert_eq!(same.filter(|other| other["operationId"] == *id).count(), 1, "{id} is twice");
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! `/api/requests`: exchanges one by one, newest first.
+//! `/api/requests`: exchanges one by one, newest first, from the store and, where it could not be written, from memory.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,107 +10,124 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::usage::dollars;
-use crate::control::names::Names;
-use crate::control::{Shared, stamp};
+use super::usage::moment;
+use super::{Failure, stored};
+use crate::control::Shared;
+use crate::control::store::{Exchange, Filter, Page, Status};
 use crate::limits;
-use crate::record::entry::NEVER_US;
-use crate::record::{Entry, Outcome};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestsQuery {
-    limit: Option<usize>,
-    before: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) before: Option<String>,
     status: Option<String>,
     client: Option<String>,
     provider: Option<String>,
+    key: Option<String>,
     model: Option<String>,
+    dialect: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    traced: Option<bool>,
+    q: Option<String>,
 }
 
 impl RequestsQuery {
-    /// Whether an exchange is asked for. `status` is a number, a class (`4xx`), `ok` or `error`.
-    fn wants(&self, entry: &Entry, names: &Names) -> bool {
-        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
-        let status = self.status.as_deref().is_none_or(|wanted| match wanted {
-            "ok" => entry.outcome == Outcome::Ok,
-            "error" => entry.outcome != Outcome::Ok,
-            wanted => match wanted.strip_suffix("xx") {
-                Some(class) => class.parse() == Ok(entry.status / 100),
-                None => wanted.parse() == Ok(entry.status),
-            },
-        });
-        let model = is(&self.model, entry.model_sent.as_str()) || is(&self.model, entry.model_asked.as_str());
-        status
-            && model
-            && is(&self.client, names.client(entry.client))
-            && is(&self.provider, names.provider(entry.provider))
+    pub(super) fn filter(self) -> Result<Filter, Failure> {
+        let forms = || Failure(StatusCode::BAD_REQUEST, "status takes ok, error, a class (4xx) or a number".to_owned());
+        Ok(Filter {
+            status: self.status.map_or(Ok(Status::Any), |text| Status::read(&text).ok_or_else(forms))?,
+            client: self.client,
+            provider: self.provider,
+            key: self.key,
+            model: self.model,
+            dialect: self.dialect,
+            traced: self.traced.unwrap_or(false),
+            // To the millisecond, where the question is so fine.
+            from_ms: moment("from", self.from.as_deref())?.map_or(0, |(first, _)| first),
+            to_ms: moment("to", self.to.as_deref())?.map(|(_, end)| end),
+            words: self.q,
+        })
     }
 }
 
-/// Exchanges of late, newest first. `before` is the id of the last one that was listed.
+/// Exchanges
+///
+/// Newest first. `before` is the id of the last one that was listed, or `next` of the page before.
+#[utoipa::path(get, path = "/api/requests", tag = "requests", params(RequestsQuery),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn requests(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
-    let Query(query) = query?;
-    let limit = query.limit.unwrap_or(100).min(limits::RECENT_EXCHANGES);
-    shared.settle().await;
+    let Query(mut query) = query?;
+    let limit = query.limit.unwrap_or(100).clamp(1, limits::PAGE_ROWS_MAX);
+    let before = query.before.take();
+    let filter = query.filter()?;
+    let (asked, from) = (filter.clone(), before.clone());
+    let stored =
+        stored::ask(&shared, move |db| crate::control::store::page(db, &asked, from.as_deref(), limit)).await?;
+    let page = match stored {
+        Some((page, flushed)) if !flushed.holds_rows => page,
+        Some((page, _)) => merge(page, of_late(&shared, &filter, before.as_deref(), limit), limit),
+        None => of_late(&shared, &filter, before.as_deref(), limit),
+    };
+    let rows: Vec<Value> = page.exchanges.iter().map(Exchange::told).collect();
+    Ok(Json(json!({ "requests": rows, "next": page.next })))
+}
+
+/// Exchanges in memory, which are those of late.
+fn of_late(shared: &Shared, filter: &Filter, before: Option<&str>, limit: usize) -> Page {
     let collector = shared.collector();
     let newest_first = collector.recent.iter().rev();
-    let start = match &query.before {
+    let start = match before {
         None => 0,
         Some(id) => newest_first.clone().position(|entry| entry.id.as_str() == id).map_or(usize::MAX, |at| at + 1),
     };
-    let found: Vec<Value> = newest_first
+    let found = newest_first
         .skip(start)
-        .map(|entry| (entry, collector.generations.of(entry.generation)))
-        .filter(|(entry, names)| query.wants(entry, names))
-        .take(limit)
-        .map(|(entry, names)| exchange(entry, names))
-        .collect();
-    Ok(Json(json!({ "requests": found })))
+        .map(|entry| Exchange::of(entry, collector.generations.of(u64::from(entry.generation))))
+        .filter(|exchange| filter.wants(exchange));
+    let exchanges: Vec<Exchange> = found.take(limit).collect();
+    let next = exchanges.last().filter(|_| exchanges.len() == limit).map(|exchange| exchange.id.clone());
+    Page { exchanges, next }
 }
 
+/// A page of the store with what it lacks of the exchanges of late.
+fn merge(page: Page, of_late: Page, limit: usize) -> Page {
+    let Page { mut exchanges, next } = page;
+    let known: HashSet<String> = exchanges.iter().map(|exchange| exchange.id.clone()).collect();
+    // Behind the place where the store stopped to look nothing may be shown yet.
+    let in_reach = |exchange: &Exchange| next.as_ref().is_none_or(|next| exchange.id > *next);
+    let fresh = of_late.exchanges.into_iter().filter(|exchange| !known.contains(&exchange.id) && in_reach(exchange));
+    exchanges.extend(fresh);
+    exchanges.sort_by(|a, b| (b.unix_ms, &b.id).cmp(&(a.unix_ms, &a.id)));
+    let is_cut = exchanges.len() > limit;
+    exchanges.truncate(limit);
+    let next = if is_cut { exchanges.last().map(|exchange| exchange.id.clone()) } else { next };
+    Page { exchanges, next }
+}
+
+/// One exchange, and what was tried for it
+#[utoipa::path(get, path = "/api/requests/{id}", tag = "requests", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
-    shared.settle().await;
-    let collector = shared.collector();
-    let found = collector.recent.iter().rev().find(|entry| entry.id.as_str() == id);
-    let Some(entry) = found else {
-        return Err(Failure(StatusCode::NOT_FOUND, "no exchange of late has this id".to_owned()));
+    let asked = id.clone();
+    let stored = stored::ask(&shared, move |db| crate::control::store::one(db, &asked)).await?;
+    let found = stored.and_then(|(found, _)| found);
+    let found = found.or_else(|| {
+        let collector = shared.collector();
+        let entry = collector.recent.iter().rev().find(|entry| entry.id.as_str() == id)?;
+        let exchange = Exchange::of(entry, collector.generations.of(u64::from(entry.generation)));
+        let attempts = exchange.only_attempt();
+        Some((exchange, attempts))
+    });
+    let Some((exchange, attempts)) = found else {
+        return Err(Failure(StatusCode::NOT_FOUND, "no exchange that is kept has this id".to_owned()));
     };
-    Ok(Json(exchange(entry, collector.generations.of(entry.generation))))
-}
-
-fn exchange(entry: &Entry, names: &Names) -> Value {
-    let named = |name: &str| if name.is_empty() { Value::Null } else { name.into() };
-    let said = |tokens: u64| if entry.tokens.said { tokens.into() } else { Value::Null };
-    let came = |us: u32| if us == NEVER_US { Value::Null } else { us.into() };
-    json!({
-        "id": entry.id.as_str(),
-        "time": stamp::moment(entry.unix_ms),
-        "client": named(names.client(entry.client)),
-        "route": named(names.route(entry.route)),
-        "provider": named(names.provider(entry.provider)),
-        "key": named(names.key(entry.key)),
-        "model": named(entry.model_sent.as_str()),
-        "model_asked": named(entry.model_asked.as_str()),
-        "status": entry.status,
-        "outcome": entry.outcome.name(),
-        "attempts": entry.attempts,
-        "streamed": entry.streamed,
-        "reused": entry.reused,
-        "request_bytes": entry.request_bytes,
-        "response_bytes": entry.response_bytes,
-        "input_tokens": said(entry.tokens.input),
-        "output_tokens": said(entry.tokens.output),
-        "cache_read_tokens": said(entry.tokens.cache_read),
-        "cache_write_tokens": said(entry.tokens.cache_write),
-        "reasoning_tokens": said(entry.tokens.reasoning),
-        "cost": dollars(entry.cost_nanos),
-        "first_byte_us": came(entry.first_byte_us),
-        "first_token_us": came(entry.first_token_us),
-        "total_us": entry.total_us,
-    })
+    let mut told = exchange.told();
+    told["attempts_list"] = attempts.into();
+    Ok(Json(told))
 }

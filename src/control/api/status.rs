@@ -14,6 +14,11 @@ use serde_json::{Value, json};
 use crate::control::{COMMIT, Shared, VERSION, health as keys_health, metrics};
 use crate::plan::addresses::hosts;
 
+/// How the process is
+///
+/// Without a credential from this machine.
+#[utoipa::path(get, path = "/health", tag = "live", security(()),
+    responses((status = 200, body = Object), (status = 503, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Value>) {
     let draining = shared.draining.load(Ordering::Relaxed);
     let stalled = shared.stalled.load(Ordering::Relaxed);
@@ -35,6 +40,9 @@ pub(super) async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Js
     (code, Json(health))
 }
 
+/// Numbers for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "live",
+    responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn exposition(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     shared.settle().await;
     let facts = metrics::Facts {
@@ -50,6 +58,9 @@ pub(super) async fn exposition(State(shared): State<Arc<Shared>>) -> impl IntoRe
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
 
+/// What the process is doing
+#[utoipa::path(get, path = "/api/status", tag = "live",
+    responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
     shared.settle().await;
     let snapshot = shared.snapshot.load();
@@ -93,6 +104,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "draining": shared.draining.load(Ordering::Relaxed),
         "listen": snapshot.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "config": { "file": snapshot.file, "generation": snapshot.generation },
+        "store": shared.store.as_ref().map(|store| store.brief()),
         "providers": providers,
     }))
 }

@@ -98,10 +98,11 @@ function Shell() {
   return html`
     <a class="skip" href="#content" onClick=${(event) => { event.preventDefault(); document.getElementById('content').focus(); }}>${t('skip')}</a>
     <div class=${'shell' + (open ? ' open' : '')}>
-      <div class="bar">
-        <${Button} kind="bare" icon=${open ? 'close' : 'menu'} label=${t('menu')} pressed=${open ? 'true' : 'false'} onClick=${() => setOpen(!open)} />
+      <header class="bar">
+        <${Button} kind="bare" icon=${open ? 'close' : 'menu'} label=${t('menu')} pressed=${open ? 'true' : 'false'}
+          onClick=${() => setOpen(!open)} />
         <strong>weir</strong><${Link} />
-      </div>
+      </header>
       <nav class="side" aria-label=${t('pages')} onKeyDown=${(event) => { if (event.key === 'Escape') setOpen(false); }}>
         <div class="brand"><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M5 10h22M5 16h8c3.500 0 3.500 6 7 6h7M5 22h5" /></svg>weir</div>
         <ul>${PAGES.map(([id]) => html`<li key=${id}><a href=${'#/' + id} aria-current=${id === at.page ? 'page' : undefined}
@@ -112,7 +113,8 @@ function Shell() {
       <main id="content" tabindex="-1">
         ${state === 'lost' ? html`<div class="banner" role="alert">${t('lost_banner')}</div>` : null}
         <${Stale} />
-        ${failed ? html`<div class="banner" role="alert">${t('page_failed')} <button type="button" class="button" onClick=${() => location.reload()}>${t('reload_page')}</button></div>`
+        ${failed ? html`<div class="banner" role="alert">${t('page_failed')} <button type="button" class="button"
+          onClick=${() => location.reload()}>${t('reload_page')}</button></div>`
           : Body ? html`<${Body} key=${loaded.page} at=${own.current} />` : html`<div class="loading" role="status">${t('loading')}</div>`}
       </main>
     </div>`;

@@ -59,7 +59,8 @@ function options(uPlot, { times, series, stacked, bars, form, daily, height, onH
   return {
     width, height, padding: [8, 8, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: !bars }, drag: { x: false, y: false } },
-    scales: { x: { time: true, range: (_, low, high) => (bars ? edges(low, high, times) : [low, high]) }, y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
+    scales: { x: { time: true, range: (_, low, high) => (bars ? edges(low, high, times) : [low, high]) },
+      y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
     axes: [
       { ...axis, grid: { show: false }, size: 26, space: 70, splits: daily ? (plot) => some(times, plot.width) : undefined,
         values: (_, at) => at.map((s) => (daily ? utcDay(s * 1000).slice(5) : clock(s * 1000).slice(0, 5))) },
@@ -108,7 +109,8 @@ export function Chart({ times, series, stacked, bars, form = String, daily, heig
   return html`<figure role="group" aria-label=${label}><div class="chart" ref=${place}></div>
     <ul class="legend">
       ${at != null && times[at] ? html`<li class="at">${daily ? utcDay(times[at]) : clock(times[at]).slice(0, 5)}</li>` : null}
-      ${series.map((one) => html`<li key=${one.name}><svg viewBox="0 0 9 9" aria-hidden="true"><rect width="9" height="9" rx="2" fill=${one.colour} /></svg>
+      ${series.map((one) => html`<li key=${one.name}><svg viewBox="0 0 9 9" aria-hidden="true">
+        <rect width="9" height="9" rx="2" fill=${one.colour} /></svg>
         ${one.name}${at != null && one.values[at] != null ? html` <span class="at">${form(one.values[at])}</span>` : null}</li>`)}
     </ul></figure>`;
 }

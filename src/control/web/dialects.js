@@ -7,7 +7,8 @@ const clean = (body) => Object.fromEntries(Object.entries(body).filter(([, value
 export const DIALECTS = {
   chat: {
     title: 'OpenAI Chat', path: () => '/v1/chat/completions',
-    body: ({ model, turns, system, stream, most }) => clean({ model, messages: [...(system ? [{ role: 'system', content: system }] : []), ...turns.map(text)],
+    body: ({ model, turns, system, stream, most }) => clean({ model,
+      messages: [...(system ? [{ role: 'system', content: system }] : []), ...turns.map(text)],
       max_tokens: most, stream: stream || undefined, stream_options: stream ? { include_usage: true } : undefined }),
     read(data, seen) {
       const choice = (data.choices || [])[0] || {};
@@ -19,7 +20,8 @@ export const DIALECTS = {
   },
   responses: {
     title: 'OpenAI Responses', path: () => '/v1/responses',
-    body: ({ model, turns, system, stream, most }) => clean({ model, instructions: system, input: turns.map(text), max_output_tokens: most, stream: stream || undefined, store: false }),
+    body: ({ model, turns, system, stream, most }) => clean({ model, instructions: system, input: turns.map(text), max_output_tokens: most,
+      stream: stream || undefined, store: false }),
     read(data, seen) {
       if (data.type === 'response.output_text.delta') seen.text += data.delta || '';
       if (/^response\.reasoning.*\.delta$/.test(data.type || '')) seen.reasoning += data.delta || '';
@@ -30,7 +32,8 @@ export const DIALECTS = {
   },
   anthropic: {
     title: 'Anthropic Messages', path: () => '/v1/messages',
-    body: ({ model, turns, system, stream, most }) => clean({ model, max_tokens: most || 4096, system, messages: turns.map(text), stream: stream || undefined }),
+    body: ({ model, turns, system, stream, most }) => clean({ model, max_tokens: most || 4096, system, messages: turns.map(text),
+      stream: stream || undefined }),
     read(data, seen) {
       if (data.delta) { seen.text += data.delta.text || ''; seen.reasoning += data.delta.thinking || ''; }
       for (const part of data.content || []) { seen.text += part.text || ''; seen.reasoning += part.thinking || ''; }
@@ -39,8 +42,10 @@ export const DIALECTS = {
     },
   },
   gemini: {
-    title: 'Gemini', path: ({ model, stream }) => `/v1beta/models/${model}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`,
-    body: ({ turns, system, most }) => clean({ contents: turns.map((turn) => ({ role: turn.role === 'assistant' ? 'model' : 'user', parts: [{ text: turn.text }] })),
+    title: 'Gemini', path: ({ model, stream }) => `/v1beta/models/${encodeURI(model)}:${stream ? 'streamGenerateContent?alt=sse'
+      : 'generateContent'}`,
+    body: ({ turns, system, most }) => clean({ contents: turns.map((turn) => ({ role: turn.role === 'assistant' ? 'model' : 'user',
+      parts: [{ text: turn.text }] })),
       systemInstruction: system ? { parts: [{ text: system }] } : undefined, generationConfig: most ? { maxOutputTokens: most } : undefined }),
     read(data, seen) {
       for (const part of (((data.candidates || [])[0] || {}).content || {}).parts || []) seen[part.thought ? 'reasoning' : 'text'] += part.text || '';
@@ -49,7 +54,8 @@ export const DIALECTS = {
   },
   ollama: {
     title: 'Ollama', path: () => '/api/chat',
-    body: ({ model, turns, system, stream, most }) => clean({ model, messages: [...(system ? [{ role: 'system', content: system }] : []), ...turns.map(text)], stream,
+    body: ({ model, turns, system, stream, most }) => clean({ model,
+      messages: [...(system ? [{ role: 'system', content: system }] : []), ...turns.map(text)], stream,
       options: most ? { num_predict: most } : undefined }),
     read(data, seen) {
       if (data.message) { seen.text += data.message.content || ''; seen.reasoning += data.message.thinking || ''; }

@@ -67,7 +67,8 @@ export function sideBySide(leftText, rightText, whole = false) {
   const gap = (toX, toY) => {
     while (x < toX || y < toY) {
       const left = x < toX, right = y < toY;
-      rows.push({ kind: left && right ? 'changed' : left ? 'left' : 'right', a: left ? x + 1 : null, b: right ? y + 1 : null, left: left ? a[x] : '', right: right ? b[y] : '' });
+      rows.push({ kind: left && right ? 'changed' : left ? 'left' : 'right', a: left ? x + 1 : null, b: right ? y + 1 : null, left: left
+        ? a[x] : '', right: right ? b[y] : '' });
       if (left) x++;
       if (right) y++;
     }

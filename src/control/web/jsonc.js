@@ -106,7 +106,8 @@ function add(text, parent, name, value) {
   const place = comma ?? last.value.end;
   const rest = multiline ? lineComment(text, place) : place;
   const between = text.slice(place, rest);
-  return `${text.slice(0, place)}${comma == null ? ',' : ''}${between}${multiline ? '\n' + indent : ' '}${member}${comma != null && multiline ? ',' : ''}${text.slice(rest)}`;
+  return `${text.slice(0, place)}${comma == null ? ',' : ''}${between}${multiline ? '\n' + indent : ' '}${member}${comma != null
+    && multiline ? ',' : ''}${text.slice(rest)}`;
 }
 
 /** The offset behind the comma that follows `at`, over blanks and comments; null if there is none. */
@@ -123,7 +124,8 @@ function lineComment(text, at) {
 
 function cut(text, root, path) {
   const parent = find(root, path.slice(0, -1)), last = path[path.length - 1];
-  const all = parent.type === 'object' ? parent.members.map((member) => [member.name, member.start, member.value.end]) : parent.items.map((item, place) => [place, item.start, item.end]);
+  const all = parent.type === 'object' ? parent.members.map((member) => [member.name, member.start, member.value.end])
+    : parent.items.map((item, place) => [place, item.start, item.end]);
   const place = all.findIndex(([name]) => name === last);
   const [, start, end] = all[place];
   const comma = commaAfter(text, end);

@@ -9,6 +9,8 @@ const ROWS_MAX = 200;
 const SECONDS_MAX = 180;
 const TELL_MS = 250;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+/** A browser has six connections to one address: a page that nobody looks at gives its own back. */
+const HIDDEN_MS = 20000;
 
 /** 'off' | 'open' | 'lost' */
 export const link = store('off');
@@ -20,6 +22,8 @@ export const exchanges = store({ rows: [], missed: 0 });
 /** Rises with every change of a key or of the configuration; pages that show them fetch anew. */
 export const keysTurn = store(0);
 export const configTurn = store(0);
+/** Rises when the stream was away for a while: what came meanwhile must be asked for. */
+export const gaps = store(0);
 
 let source = null, tries = 0, timer = 0, fresh = [], missed = 0, last = null, telling = 0;
 
@@ -48,7 +52,13 @@ function second(now) {
 }
 
 const HEARD = {
-  hello(value) { hello.set(value); last = null; tries = 0; link.set('open'); },
+  hello(value) {
+    if (hello.value) { gaps.set(gaps.value + 1); HEARD.config(); }
+    hello.set(value);
+    last = null;
+    tries = 0;
+    link.set('open');
+  },
   second,
   exchange(value) {
     fresh.push(asRow(value));
@@ -60,8 +70,11 @@ const HEARD = {
   config() { configTurn.set(configTurn.value + 1); keysTurn.set(keysTurn.value + 1); },
 };
 
+let wanted = false, hiding = 0;
+
 export function open() {
   clearTimeout(timer);
+  wanted = true;
   if (source) return;
   source = new EventSource('/api/events');
   for (const [name, hear] of Object.entries(HEARD)) {
@@ -74,8 +87,16 @@ export function open() {
   source.onerror = lost;
 }
 
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(hiding);
+  if (!wanted) return;
+  if (!document.hidden) open();
+  else hiding = setTimeout(() => { close(); wanted = true; }, HIDDEN_MS);
+});
+
 export function close() {
   clearTimeout(timer);
+  wanted = false;
   if (source) source.close();
   source = null;
   link.set('off');
@@ -97,5 +118,3 @@ function lost() {
     open();
   }, wait);
 }
-
-export const clearExchanges = () => exchanges.set({ rows: [], missed: 0 });

@@ -104,15 +104,20 @@ export function Button({ kind = '', icon, label, onClick, children, type = 'butt
 }
 
 let nextField = 1;
-export const useId = () => useMemo(() => 'f' + nextField++, []);
+const useId = () => useMemo(() => 'f' + nextField++, []);
 
+/** A control with its name above and a hint below; the control is the only child, and takes both by their ids. */
 export function Field({ label, hint, error, children, wide }) {
-  return html`<label class=${'field' + (wide ? ' wide' : '')}>
-    <span class="field-name">${label}</span>
-    ${children}
-    ${hint ? html`<span class="hint">${hint}</span>` : null}
-    ${error ? html`<span class="hint bad" role="alert">${error}</span>` : null}
-  </label>`;
+  const id = useId();
+  const control = Array.isArray(children) ? children[0] : children;
+  control.props.id = id;
+  if (hint || error) control.props['aria-describedby'] = id + 'h';
+  return html`<div class=${'field' + (wide ? ' wide' : '')}>
+    <label class="field-name" for=${id}>${label}</label>
+    ${control}
+    ${hint || error ? html`<span id=${id + 'h'}>${hint ? html`<span class="hint">${hint}</span>` : null}
+      ${error ? html`<span class="hint bad" role="alert">${error}</span>` : null}</span>` : null}
+  </div>`;
 }
 
 export function Input({ label, hint, error, value, onInput, wide, type = 'text', ...rest }) {
@@ -124,7 +129,8 @@ export function Input({ label, hint, error, value, onInput, wide, type = 'text',
 
 /** Options are values, or [value, words]. */
 export function Select({ label, hint, value, options, onChange, bare, wide, disabled }) {
-  const select = html`<select value=${value} disabled=${disabled} aria-label=${bare ? label : undefined} onChange=${(event) => onChange(event.target.value)}>
+  const select = html`<select value=${value} disabled=${disabled} aria-label=${bare ? label : undefined}
+    onChange=${(event) => onChange(event.target.value)}>
     ${options.map((option) => {
       const [id, words] = Array.isArray(option) ? option : [option, option];
       return html`<option key=${id} value=${id} selected=${id === value}>${words}</option>`;
@@ -217,10 +223,9 @@ export function Countdown({ until }) {
   return until == null ? NONE : span(Math.max(0, until - Date.now()));
 }
 
-/** Opens a row of a table by pointer and by keyboard alike. */
+/** A row of a table that opens where it is pressed; the keyboard has the link in it. */
 export const opens = (go) => ({
-  tabindex: 0, class: 'opens', onClick: (event) => { if (!event.target.closest('a,button,input,select')) go(); },
-  onKeyDown: (event) => { if (event.key === 'Enter' && event.target === event.currentTarget) go(); },
+  class: 'opens', onClick: (event) => { if (!event.target.closest('a,button,input,select')) go(); },
 });
 
 // -- fetching ---------------------------------------------------------------------------------------------------

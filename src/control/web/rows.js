@@ -22,16 +22,20 @@ export function Models({ row }) {
 
 export function Rows({ rows }) {
   return html`<div class="scroll"><table class="requests">
-    <thead><tr><th>${t('time')}</th><th>${t('status')}</th><th class="wide-only">${t('client')}</th><th>${t('model')}</th><th class="wide-only">${t('provider')}</th>
+    <thead><tr><th>${t('time')}</th><th>${t('status')}</th><th class="wide-only">${t('client')}</th><th>${t('model')}</th>
+      <th class="wide-only">${t('provider')}</th>
       <th class="n wide-only">${t('tokens_in')}</th><th class="n wide-only">${t('tokens_out')}</th><th class="n wide-only">${t('first_token')}</th>
       <th class="n">${t('total')}</th><th class="n wide-only">${t('cost')}</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.id} ...${opens(() => { location.hash = '#/requests/' + enc(row.id); })}>
       <td><a href=${'#/requests/' + enc(row.id)}>${when(row.unix_ms)}</a></td>
       <td><${Outcome} row=${row} />${row.attempts > 1 ? html`<span class="faint times" title=${t('attempts')}>×${row.attempts}</span>` : null}</td>
-      <td class="wide-only cut">${row.client || html`<span class="faint">–</span>`}${row.dialect ? html`<span class="second">${row.dialect}</span>` : null}</td>
+      <td class="wide-only cut">${row.client || html`<span class="faint">–</span>`}${row.dialect
+        ? html`<span class="second">${row.dialect}</span>` : null}</td>
       <td class="cut"><${Models} row=${row} /></td>
-      <td class="wide-only cut">${row.provider || html`<span class="faint">–</span>`}${row.key ? html`<span class="second">${row.key}</span>` : null}</td>
-      <td class="n wide-only">${short(row.input_tokens)}${row.cache_read_tokens ? html`<span class="second">${t('cached_n', { n: short(row.cache_read_tokens) })}</span>` : null}</td>
+      <td class="wide-only cut">${row.provider || html`<span class="faint">–</span>`}${row.key
+        ? html`<span class="second">${row.key}</span>` : null}</td>
+      <td class="n wide-only">${short(row.input_tokens)}${row.cache_read_tokens
+        ? html`<span class="second">${t('cached_n', { n: short(row.cache_read_tokens) })}</span>` : null}</td>
       <td class="n wide-only">${short(row.output_tokens)}${speed(row) ? html`<span class="second">${short(speed(row))}/s</span>` : null}</td>
       <td class="n wide-only">${us(row.first_token_us ?? row.first_byte_us)}</td>
       <td class="n">${us(row.total_us)}</td>

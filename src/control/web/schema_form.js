@@ -15,7 +15,8 @@ function solve(schema, root) {
   for (let steps = 0; steps < 8; steps++) {
     said = { description: said.description ?? found.description, default: said.default ?? found.default };
     if (found.$ref) found = found.$ref.split('/').slice(1).reduce((at, step) => at && at[step], root) || {};
-    else if (found.anyOf && found.anyOf.some((one) => one.type === 'null') && found.anyOf.length === 2) found = found.anyOf.find((one) => one.type !== 'null');
+    else if (found.anyOf && found.anyOf.some((one) => one.type === 'null')
+      && found.anyOf.length === 2) found = found.anyOf.find((one) => one.type !== 'null');
     else break;
   }
   return { ...found, ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) };
@@ -49,43 +50,54 @@ const lines = (text) => text.split('\n').map((line) => line.trim()).filter(Boole
 /** Fields of all members of `schema` (an object). `find` narrows them to those that say it. */
 export function Fields({ schema, root = schema, value = {}, set, path = [], find }) {
   const members = Object.entries(schema.properties || {}).filter(([name]) => !HIDDEN.includes(name)).map(([name, one]) => [name, solve(one, root)]);
-  const told = members.map(([name, one]) => ({ name, one, kind: kindOf(one, root) })).filter(({ name, one, kind }) => says(find, name, one, kind, root));
+  const told = members.map(([name, one]) => ({ name, one, kind: kindOf(one, root) })).filter(({ name, one, kind }) => says(find, name, one,
+    kind, root));
   if (!told.length && !path.length) return html`<p class="soft">${t('nothing_matches')}</p>`;
-  return told.map(({ name, one, kind }) => html`<${Member} key=${name} name=${name} schema=${one} kind=${kind} root=${root} value=${value && typeof value === 'object' ? value[name] : undefined} set=${set} path=${[...path, name]} find=${find} />`);
+  return told.map(({ name, one, kind }) => html`<${Member} key=${name} name=${name} schema=${one} kind=${kind} root=${root} value=${value
+    && typeof value === 'object' ? value[name] : undefined} set=${set} path=${[...path, name]} find=${find} />`);
 }
 
 function says(find, name, schema, kind, root) {
   if (!find || `${name} ${schema.description || ''}`.toLowerCase().includes(find)) return true;
-  return kind === 'object' && Object.entries(schema.properties).some(([inner, one]) => { const found = solve(one, root); return says(find, inner, found, kindOf(found, root), root); });
+  return kind === 'object' && Object.entries(schema.properties).some(([inner, one]) => { const found = solve(one, root);
+    return says(find, inner, found, kindOf(found, root), root); });
 }
 
 function Member({ name, schema, kind, root, value, set, path, find }) {
   const [open, setOpen] = useState(false);
   const hint = schema.description;
-  if (path.length === 1 && ELSEWHERE[name]) return html`<p class="elsewhere"><a href=${ELSEWHERE[name]}><span class="mono">${name}</span></a> <span class="hint">${t('own_page')}</span></p>`;
+  if (path.length === 1 && ELSEWHERE[name]) return html`<p class="elsewhere"><a href=${ELSEWHERE[name]}><span class="mono">${name}</span>
+    </a> <span class="hint">${t('own_page')}</span></p>`;
   if (kind === 'object') {
     return html`<details class="group" open=${open || Boolean(find)} onToggle=${(event) => setOpen(event.currentTarget.open)}>
-      <summary><span class="mono">${name}</span>${value !== undefined ? html`<span class="set" title=${t('set')}></span>` : null}<span class="hint"><${Words} text=${hint} /></span></summary>
-      <div class="group-body"><${Fields} schema=${schema} root=${root} value=${value} set=${set} path=${path} find=${find && name.includes(find) ? '' : find} /></div></details>`;
+      <summary><span class="mono">${name}</span>${value !== undefined ? html`<span class="set" title=${t('set')}></span>`
+        : null}<span class="hint"><${Words} text=${hint} /></span></summary>
+      <div class="group-body"><${Fields} schema=${schema} root=${root} value=${value} set=${set} path=${path} find=${find
+        && name.includes(find) ? '' : find} /></div></details>`;
   }
   const label = html`<span class="mono">${name}</span>${value !== undefined ? html`<span class="set" title=${t('set')}></span>` : null}`;
   if (kind === 'other') return html`<p class="elsewhere">${label} <span class="hint"><${Words} text=${hint} /> ${t('in_the_file')}</span></p>`;
-  return html`<${Field} label=${label} hint=${hint ? html`<${Words} text=${hint} />` : null}><${Control} kind=${kind} schema=${schema} value=${value} set=${(next) => set(path, next)} /><//>`;
+  return html`<${Field} label=${label} hint=${hint ? html`<${Words} text=${hint} />` : null}>
+    <${Control} kind=${kind} schema=${schema} value=${value} set=${(next) => set(path, next)} /><//>`;
 }
 
-function Control({ kind, schema, value, set }) {
-  const usual = schema.default == null ? '' : typeof schema.default === 'object' ? (Array.isArray(schema.default) ? schema.default.join(', ') : '') : String(schema.default);
+function Control({ kind, schema, value, set, ...own }) {
+  const usual = schema.default == null ? '' : typeof schema.default === 'object'
+    ? (Array.isArray(schema.default) ? schema.default.join(', ') : '') : String(schema.default);
   if (kind === 'choice' || kind === 'boolean') {
     const all = kind === 'boolean' ? ['true', 'false'] : choices(schema);
     const now = value === undefined || value === null ? '' : String(value);
     const pick = (event) => { const next = event.target.value; set(next === '' ? undefined : kind === 'boolean' ? next === 'true' : next); };
-    return html`<select value=${now} onChange=${pick}><option value="" selected=${now === ''}>${usual ? t('default_is', { value: usual }) : t('default')}</option>
+    return html`<select ...${own} value=${now} onChange=${pick}><option value="" selected=${now === ''}>${usual
+      ? t('default_is', { value: usual }) : t('default')}</option>
       ${all.map((one) => html`<option key=${one} value=${one} selected=${one === now}>${one}</option>`)}</select>`;
   }
   if (kind === 'list') {
     const now = value === undefined ? '' : Array.isArray(value) ? value.join('\n') : String(value);
-    return html`<textarea class="mono" rows=${Math.min(6, Math.max(1, now.split('\n').length))} spellcheck="false" placeholder=${usual} value=${now}
-      onChange=${(event) => { const all = lines(event.target.value); set(!all.length ? undefined : all.length === 1 && !Array.isArray(value) && schema.type !== 'array' ? all[0] : all); }}></textarea>`;
+    return html`<textarea ...${own} class="mono" rows=${Math.min(6, Math.max(1, now.split('\n').length))} spellcheck="false"
+      placeholder=${usual} value=${now}
+      onChange=${(event) => { const all = lines(event.target.value);
+        set(!all.length ? undefined : all.length === 1 && !Array.isArray(value) && schema.type !== 'array' ? all[0] : all); }}></textarea>`;
   }
   const number = kind === 'integer' || kind === 'number';
   const take = (event) => {
@@ -93,5 +105,6 @@ function Control({ kind, schema, value, set }) {
     set(said === '' ? undefined : number || (kind === 'word' && /^\d+$/.test(said)) ? Number(said) : said);
   };
   // Taken when the field is left, so that a half-typed value is not an error.
-  return html`<input type=${number ? 'number' : 'text'} step=${kind === 'number' ? 'any' : undefined} value=${value === undefined || value === null ? '' : String(value)} placeholder=${usual} spellcheck="false" autocomplete="off" onChange=${take} />`;
+  return html`<input ...${own} type=${number ? 'number' : 'text'} step=${kind === 'number' ? 'any' : undefined} value=${value === undefined
+    || value === null ? '' : String(value)} placeholder=${usual} spellcheck="false" autocomplete="off" onChange=${take} />`;
 }

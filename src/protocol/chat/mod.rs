@@ -5,9 +5,10 @@
 //!
 //! What is the same to Chat is read as the same: a `content` of one text is a string, `max_tokens` is named as the model
 //! wants it, reasoning is `reasoning_content`, a stop word stands in a list, and of members of an answer that nobody
-//! here knows those of a whole answer's message are kept.
+//! here knows those of a whole answer's message are kept, unless they are null.
 
 pub mod error;
+pub mod fit;
 pub mod request_in;
 pub mod request_out;
 pub mod response_in;
@@ -35,6 +36,7 @@ use super::ir::{
 };
 
 pub use error::failure;
+pub use request_in::{open, refuse_infill};
 pub use stream_in::Stream;
 pub use stream_out::Encoder;
 

@@ -11,7 +11,7 @@ use std::fmt::Display;
 use super::{messages_in, reasoning_in, tools_in};
 use crate::json::{self, Raw};
 use crate::protocol::Dialect;
-use crate::protocol::ir::{BadRequest, Json, Part, Request, Role, Shape, Text, ToolChoice, Turn};
+use crate::protocol::ir::{BadRequest, Json, Opening, Part, Request, Role, Shape, Text, ToolChoice, Turn};
 use crate::protocol::responses;
 
 /// Reads `body`, valid JSON. `path_model` is the model that the path names, where the body names none.
@@ -29,6 +29,10 @@ pub fn request<'a>(body: &'a [u8], path_model: Option<&'a str>) -> Result<Reques
         member(name, value, &mut request, &mut late)?;
     }
     late.settle(&mut request);
+    if request.old_completion {
+        // The answer's encoder does that.
+        request.carry.retain(|(name, _)| !name.eq_str("echo"));
+    }
     if request.model.is_empty()
         && let Some(model) = path_model
     {
@@ -215,18 +219,46 @@ fn extra<'a>(value: Raw<'a>, request: &mut Request<'a>, late: &mut Late<'a>) -> 
 
 /// The prompt of an old completion is what the user says.
 fn prompt<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
-    let mut prompts = value.elements();
-    let said = match (value.as_str(), prompts.next(), prompts.next()) {
-        (Some(text), ..) => Some(text),
-        (None, Some(only), None) => only.as_str(),
-        (None, Some(_), Some(_)) if value.elements().all(|one| one.as_str().is_some()) => {
-            return Err(expected("prompt", "one prompt: each answer is told by itself"));
-        }
-        _ => None,
-    };
-    let said = said.ok_or_else(|| expected("prompt", "a string: tokens are known to their model only"))?;
+    if value.elements().nth(1).is_some() && value.elements().all(|one| one.as_str().is_some()) {
+        return Err(expected("prompt", "one prompt: each answer is told by itself"));
+    }
+    let said = only(value).ok_or_else(|| expected("prompt", "a string: tokens are known to their model only"))?;
+    request.old_completion = true;
     request.turns.push(Turn { role: Role::User, name: None, parts: vec![Part::text(said)] });
     Ok(())
+}
+
+/// The prompt, where it is one: a text, or a list of one.
+fn only(value: Raw<'_>) -> Option<json::Escaped<'_>> {
+    let mut prompts = value.elements();
+    match (value.as_str(), prompts.next(), prompts.next()) {
+        (Some(text), ..) => Some(text),
+        (None, Some(only), None) => only.as_str(),
+        _ => None,
+    }
+}
+
+/// What the answer to an old completion begins with: the prompt, if `echo` says so.
+pub fn open(body: &[u8], opening: &mut Opening) {
+    if json::find(body, "echo").and_then(Raw::as_bool) == Some(true)
+        && let Some(prompt) = json::find(body, "prompt").and_then(only)
+    {
+        opening.echo.extend_from_slice(prompt.bytes());
+    }
+}
+
+/// Whether a chat can say what an old completion asks for.
+pub fn refuse_infill(request: &Request<'_>) -> Result<(), BadRequest> {
+    let says_something = |value: &Json<'_>| value.raw().as_str().is_none_or(|text| !text.bytes().is_empty());
+    match request.old_completion
+        && request.carry.iter().any(|(name, value)| name.eq_str("suffix") && says_something(value))
+    {
+        true => Err(BadRequest {
+            member: "suffix".into(),
+            message: "can be said only to a provider that has completions itself".into(),
+        }),
+        false => Ok(()),
+    }
 }
 
 fn stream_options<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {

@@ -60,7 +60,7 @@ pub fn request(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing) 
 
 /// What a model's name tells of OpenAI's models; others have their own rules, which their providers know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+pub(super) enum Family {
     /// Those that do not reason: up to `gpt-4`.
     Plain,
     /// `o1` and those after it.
@@ -74,7 +74,7 @@ enum Family {
 }
 
 impl Family {
-    fn of(model: &str) -> Family {
+    pub(super) fn of(model: &str) -> Family {
         let name = model.rsplit('/').next().unwrap_or(model);
         if let [b'o', b'1'..=b'9', rest @ ..] = name.as_bytes() {
             return if matches!(rest, [] | [b'-', ..]) { Family::O } else { Family::Other };
@@ -93,7 +93,7 @@ impl Family {
     }
 
     /// Whether it refuses numbers of the sampler, and `max_tokens`.
-    fn reasons(self) -> bool {
+    pub(super) fn reasons(self) -> bool {
         matches!(self, Family::O | Family::Five | Family::Later)
     }
 
@@ -331,8 +331,10 @@ impl Body<'_, '_> {
 
     /// What is no part of the pivot: said again to Chat, reported otherwise.
     fn carry(&mut self, request: &Request<'_>) {
+        // An old completion's are none of Chat's.
+        let own = self.own && !request.old_completion;
         for (name, value) in &request.carry {
-            match self.own {
+            match own {
                 true => _ = self.json.key(&name.decode()).raw(value.raw()),
                 false => self.dropped.drop(Cow::Owned(name.decode().into_owned())),
             }

@@ -22,7 +22,7 @@ pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"choices\":[{\"index\":0,");
     let mut logprobs = None;
     match opening.plain_completion {
-        true => plain(response, out),
+        true => plain(response, opening, out),
         false => logprobs = message(response, opening, out),
     }
     out.extend_from_slice(b",\"logprobs\":");
@@ -39,8 +39,9 @@ pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
 }
 
 /// The text of an old completion.
-fn plain(response: &Response, out: &mut Vec<u8>) {
+fn plain(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"text\":\"");
+    out.extend_from_slice(&opening.echo);
     for part in &response.parts {
         if let Whole::Text { text, .. } = part {
             out.extend_from_slice(text.bytes());

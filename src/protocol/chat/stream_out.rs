@@ -158,6 +158,19 @@ impl Encoder {
         if !self.opening.plain_completion {
             self.delta(b"\"role\":\"assistant\",\"content\":\"\"", out);
         }
+        let echo = std::mem::take(&mut self.opening.echo);
+        if !echo.is_empty() {
+            self.plain(&echo, out);
+        }
+    }
+
+    /// A chunk of an old completion.
+    fn plain(&self, text: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"\"text\":\"");
+        out.extend_from_slice(text);
+        out.extend_from_slice(b"\",\"logprobs\":null,\"finish_reason\":null");
+        out.extend_from_slice(self.tail);
     }
 
     /// A chunk whose delta has these members.
@@ -268,13 +281,7 @@ impl Encoder {
     fn fill(&mut self, at: u32, delta: &Delta<'_>, out: &mut Vec<u8>) {
         let Some(place) = self.parts.iter().rposition(|part| part.at == at) else { return };
         match (self.parts[place].kind, delta) {
-            (Kind::Text, Delta::Text(more)) if self.opening.plain_completion => {
-                out.extend_from_slice(&self.head);
-                out.extend_from_slice(b"\"text\":\"");
-                out.extend_from_slice(more.bytes());
-                out.extend_from_slice(b"\",\"logprobs\":null,\"finish_reason\":null");
-                out.extend_from_slice(self.tail);
-            }
+            (Kind::Text, Delta::Text(more)) if self.opening.plain_completion => self.plain(more.bytes(), out),
             (Kind::Text, Delta::Text(more)) => self.text(b"\"content\":\"", *more, b"\"", out),
             (Kind::Refusal, Delta::Text(more)) => {
                 self.refused = true;

@@ -42,6 +42,7 @@ pub use text::{Json, Text};
 pub use thinking::{Effort, Thinking};
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// Why a request cannot be read, or cannot be said in another protocol: told to the caller as 400.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,15 @@ pub struct BadRequest {
     pub member: Cow<'static, str>,
     /// What is wrong with it, without the member's name.
     pub message: Cow<'static, str>,
+}
+
+impl fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.member.is_empty() {
+            true => f.write_str(&self.message),
+            false => write!(f, "{}: {}", self.member, self.message),
+        }
+    }
 }
 
 /// Why an upstream's answer, or one event of it, is not one. An event is skipped and counted, an answer is 502.
@@ -144,7 +154,8 @@ pub struct Opening {
     /// A guess at the prompt's tokens, for dialects that tell it first (Anthropic's `message_start`); 0 for none.
     pub input_tokens: u64,
     /// Members of the request that the answer repeats (Responses: `instructions`, `tools`, `tool_choice`, …), as
-    /// written JSON members `"name":value,…` without braces; empty for none.
+    /// written JSON members `"name":value,…` without braces; of Chat's old completions with `echo` the prompt, escaped.
+    /// Empty for none.
     pub echo: Vec<u8>,
     /// The request has Responses' tool `local_shell`, so that a call of it is told in that tool's own form.
     pub local_shell: bool,

@@ -66,6 +66,8 @@ pub struct Request<'a> {
     pub repeat: Vec<(Text<'a>, Json<'a>)>,
     /// Tools were given by Chat's old `functions`, so calls are told by `function_call`.
     pub old_functions: bool,
+    /// It was said by the `prompt` of Chat's old completions, whose other members Chat does not know.
+    pub old_completion: bool,
 }
 
 impl<'a> Request<'a> {
@@ -98,6 +100,7 @@ impl<'a> Request<'a> {
             carry: Vec::new(),
             repeat: Vec::new(),
             old_functions: false,
+            old_completion: false,
         }
     }
 }

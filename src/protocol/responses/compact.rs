@@ -1,10 +1,9 @@
 //! Compaction for clients whose upstream has none: a summary in the place where OpenAI puts an encrypted one.
 //!
 //! The conversation is flattened to lines and the same model is asked for a summary ([`ask`], [`told`]). The client gets
-//! it as an item of type `compaction`, as the answer to `/v1/responses/compact` ([`compacted`]) or to a request that holds
-//! a `compaction_trigger` ([`is_asked`], [`response`], [`events`]), and sends it back with each request from then on, where
-//! it is read as an instruction. Nothing is kept here. An `encrypted_content` without our mark is a vendor's own and
-//! stays as it is.
+//! it as an item of type `compaction`, as the answer to `/v1/responses/compact` or to a request that holds a
+//! `compaction_trigger` ([`is_asked`], [`Compaction`]), and sends it back with each request from then on, where it is read
+//! as an instruction. Nothing is kept here. An `encrypted_content` without our mark is a vendor's own and stays as it is.
 //!
 //! The answer to a trigger tells no tokens: Codex would take those of the long prompt for the size of what is left.
 
@@ -27,7 +26,7 @@ use crate::protocol::sniff::Usage;
 use crate::sse;
 
 /// What a kept summary begins with.
-const MARK: &[u8] = b"weir.compaction.1.";
+pub const MARK: &[u8] = b"weir.compaction.1.";
 /// What a summary begins with where a model reads it.
 const HEADING: &str = "[Conversation Summary]";
 /// What the model is told that summarises.
@@ -49,6 +48,11 @@ pub(super) fn summary(kept: Escaped<'_>) -> Option<Text<'static>> {
     text.extend_from_slice(b"\\n");
     text.extend_from_slice(summary.bytes());
     Some(Text::joined(text))
+}
+
+/// Whether a request's `body` may hold a summary of ours, which its vendor would refuse.
+pub fn may_be_held(body: &[u8]) -> bool {
+    memchr::memmem::find(body, MARK).is_some()
 }
 
 /// Whether `request` asks for a compaction instead of an answer.
@@ -147,24 +151,121 @@ pub fn told(answer: &Response) -> Result<Text<'static>, BadUpstream> {
     }
 }
 
-/// Appends the answer to `/v1/responses/compact`: the user's first message and the summary of the rest.
-pub fn compacted(asked: &Request<'_>, summary: &Text<'_>, usage: &Usage, opening: &Opening, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"id\":\"resp_compact_");
-    text::escape(&opening.id, out);
-    out.extend_from_slice(b"\",\"object\":\"response.compaction\",\"created_at\":");
-    out.extend_from_slice(itoa::Buffer::new().format(opening.created_unix_s).as_bytes());
-    out.extend_from_slice(b",\"output\":[");
-    if let Some(message) = first_message(asked) {
-        out.extend_from_slice(b"{\"id\":\"msg_");
-        text::escape(&opening.id, out);
-        out.extend_from_slice(b"_0\",\"status\":\"completed\",");
-        out.extend_from_slice(&message[1..]);
-        out.push(b',');
+/// How an answer with a summary is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As `/v1/responses/compact` does: an object of its own.
+    Object,
+    /// As a whole answer to a request with a trigger.
+    Answer,
+    /// As the stream that answers one.
+    Events,
+}
+
+/// A compaction that a client waits for.
+#[derive(Clone, Debug)]
+pub struct Compaction {
+    /// How it is told.
+    pub form: Form,
+    /// The model that was asked for.
+    model: Text<'static>,
+    /// The user's first message as an item, where the form repeats it.
+    first: Option<Vec<u8>>,
+}
+
+impl Compaction {
+    /// Of `request`, to be told so.
+    pub fn new(form: Form, request: &Request<'_>) -> Compaction {
+        let first = if form == Form::Object { first_message(request) } else { None };
+        Compaction { form, model: request.model.clone().into_owned(), first }
     }
-    item(asked, summary, opening, out);
-    out.extend_from_slice(b"],\"usage\":");
-    object::usage(usage, out);
-    out.push(b'}');
+
+    /// Appends the answer.
+    pub fn write(&self, summary: &Text<'_>, usage: &Usage, opening: &Opening, out: &mut Vec<u8>) {
+        match self.form {
+            Form::Object => self.object(summary, usage, opening, out),
+            Form::Answer => self.response(summary, opening, out),
+            Form::Events => self.events(summary, opening, out),
+        }
+    }
+
+    /// Appends the stream that tells why there is no summary.
+    pub fn failed(&self, message: &str, opening: &Opening, out: &mut Vec<u8>) {
+        self.created(opening, out);
+        let error = Some(("compaction_failed", message));
+        event("response.failed", 1, "response", |out| self.answer(opening, "failed", error, None, |_| (), out), out);
+    }
+
+    /// The user's first message and the summary of the rest.
+    fn object(&self, summary: &Text<'_>, usage: &Usage, opening: &Opening, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"id\":\"resp_compact_");
+        text::escape(&opening.id, out);
+        out.extend_from_slice(b"\",\"object\":\"response.compaction\",\"created_at\":");
+        out.extend_from_slice(itoa::Buffer::new().format(opening.created_unix_s).as_bytes());
+        out.extend_from_slice(b",\"output\":[");
+        if let Some(message) = &self.first {
+            out.extend_from_slice(b"{\"id\":\"msg_");
+            text::escape(&opening.id, out);
+            out.extend_from_slice(b"_0\",\"status\":\"completed\",");
+            out.extend_from_slice(&message[1..]);
+            out.push(b',');
+        }
+        self.item(summary, opening, out);
+        out.extend_from_slice(b"],\"usage\":");
+        object::usage(usage, out);
+        out.push(b'}');
+    }
+
+    fn response(&self, summary: &Text<'_>, opening: &Opening, out: &mut Vec<u8>) {
+        let none = Usage { input: Some(0), output: Some(0), ..Usage::default() };
+        self.answer(opening, "completed", None, Some(&none), |out| self.item(summary, opening, out), out);
+    }
+
+    fn events(&self, summary: &Text<'_>, opening: &Opening, out: &mut Vec<u8>) {
+        self.created(opening, out);
+        for (nth, name) in [(1, "response.output_item.added"), (2, "response.output_item.done")] {
+            event(name, nth, "output_index\":0,\"item", |out| self.item(summary, opening, out), out);
+        }
+        event("response.completed", 3, "response", |out| self.response(summary, opening, out), out);
+    }
+
+    fn created(&self, opening: &Opening, out: &mut Vec<u8>) {
+        let begun = |out: &mut Vec<u8>| self.answer(opening, "in_progress", None, None, |_| (), out);
+        event("response.created", 0, "response", begun, out);
+    }
+
+    /// Appends the item that holds the summary.
+    fn item(&self, summary: &Text<'_>, opening: &Opening, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"id\":\"cmp_");
+        text::escape(&opening.id, out);
+        out.extend_from_slice(b"\",\"type\":\"compaction\",\"encrypted_content\":\"");
+        let mut kept = Vec::new();
+        let mut json = Writer::new(&mut kept);
+        json.begin_object().key("summary").escaped(summary.escaped()).key("model").escaped(self.model.escaped());
+        json.key("ts").u64(opening.created_unix_s).end();
+        out.extend_from_slice(MARK);
+        out.extend_from_slice(STANDARD.encode(kept).as_bytes());
+        out.extend_from_slice(b"\"}");
+    }
+
+    fn answer(
+        &self,
+        opening: &Opening,
+        status: &str,
+        error: Option<(&str, &str)>,
+        usage: Option<&Usage>,
+        output: impl FnOnce(&mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) {
+        let mut model = Vec::new();
+        match opening.model.is_empty() {
+            true => model.extend_from_slice(self.model.bytes()),
+            false => text::escape(&opening.model, &mut model),
+        }
+        let echo = object::echo(&opening.echo);
+        let object = Object { opening, model: &model, echo: &echo, status, error, incomplete: None, usage };
+        object.write(output, out);
+    }
 }
 
 /// The user's first message as an item.
@@ -177,61 +278,6 @@ fn first_message(asked: &Request<'_>) -> Option<Vec<u8>> {
     let to = Destination { model: "", stream: false, quirks: &Quirks::default() };
     request_out::request(&only, &to, &mut out).ok()?;
     json::find(&out.body, "input")?.elements().next().map(|item| item.bytes().to_vec())
-}
-
-/// Appends the item that holds the summary.
-fn item(asked: &Request<'_>, summary: &Text<'_>, opening: &Opening, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"id\":\"cmp_");
-    text::escape(&opening.id, out);
-    out.extend_from_slice(b"\",\"type\":\"compaction\",\"encrypted_content\":\"");
-    let mut kept = Vec::new();
-    let mut json = Writer::new(&mut kept);
-    json.begin_object().key("summary").escaped(summary.escaped()).key("model").escaped(asked.model.escaped());
-    json.key("ts").u64(opening.created_unix_s).end();
-    out.extend_from_slice(MARK);
-    out.extend_from_slice(STANDARD.encode(kept).as_bytes());
-    out.extend_from_slice(b"\"}");
-}
-
-/// Appends the whole answer to a request with a trigger.
-pub fn response(asked: &Request<'_>, summary: &Text<'_>, opening: &Opening, out: &mut Vec<u8>) {
-    let none = Usage { input: Some(0), output: Some(0), ..Usage::default() };
-    answer(asked, opening, "completed", None, Some(&none), |out| item(asked, summary, opening, out), out);
-}
-
-/// Appends the stream that answers a request with a trigger.
-pub fn events(asked: &Request<'_>, summary: &Text<'_>, opening: &Opening, out: &mut Vec<u8>) {
-    event("response.created", 0, "response", |out| answer(asked, opening, "in_progress", None, None, |_| (), out), out);
-    for (nth, name) in [(1, "response.output_item.added"), (2, "response.output_item.done")] {
-        event(name, nth, "output_index\":0,\"item", |out| item(asked, summary, opening, out), out);
-    }
-    event("response.completed", 3, "response", |out| response(asked, summary, opening, out), out);
-}
-
-/// Appends the stream that answers a request with a trigger where there is no summary.
-pub fn failed(asked: &Request<'_>, message: &str, opening: &Opening, out: &mut Vec<u8>) {
-    event("response.created", 0, "response", |out| answer(asked, opening, "in_progress", None, None, |_| (), out), out);
-    let error = Some(("compaction_failed", message));
-    event("response.failed", 1, "response", |out| answer(asked, opening, "failed", error, None, |_| (), out), out);
-}
-
-fn answer(
-    asked: &Request<'_>,
-    opening: &Opening,
-    status: &str,
-    error: Option<(&str, &str)>,
-    usage: Option<&Usage>,
-    output: impl FnOnce(&mut Vec<u8>),
-    out: &mut Vec<u8>,
-) {
-    let mut model = Vec::new();
-    match opening.model.is_empty() {
-        true => model.extend_from_slice(asked.model.bytes()),
-        false => text::escape(&opening.model, &mut model),
-    }
-    let echo = object::echo(&opening.echo);
-    let object = Object { opening, model: &model, echo: &echo, status, error, incomplete: None, usage };
-    object.write(output, out);
 }
 
 fn event(name: &str, nth: u64, member: &str, value: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {

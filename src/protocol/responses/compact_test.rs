@@ -49,7 +49,8 @@ fn a_summary_comes_back_as_an_instruction_and_into_the_next_one() {
     let summary = Text::plain("They said \"hi\"\nand left.");
     let mut out = Vec::new();
     let usage = Usage { input: Some(5), output: Some(2), ..Usage::default() };
-    compacted(&request, &summary, &usage, &opening(), &mut out);
+    Compaction::new(Form::Object, &request).write(&summary, &usage, &opening(), &mut out);
+    assert!(may_be_held(&out) && !may_be_held(CONVERSATION.as_bytes()));
     let body = Raw::parse(&out).expect("it is JSON");
     assert!(body.find("object").and_then(Raw::as_str).is_some_and(|object| object.eq_str("response.compaction")));
     let output: Vec<_> = body.find("output").expect("it has one").elements().collect();
@@ -92,7 +93,8 @@ fn what_is_not_ours_stays_as_it_is() {
 fn a_trigger_is_answered_by_a_stream_with_one_item_or_a_failure() {
     let request = read(CONVERSATION);
     let mut out = Vec::new();
-    events(&request, &Text::plain("s"), &opening(), &mut out);
+    let told = Compaction::new(Form::Events, &request);
+    told.write(&Text::plain("s"), &Usage::default(), &opening(), &mut out);
     let names: Vec<_> = String::from_utf8_lossy(&out)
         .lines()
         .filter_map(|line| line.strip_prefix("event: ").map(str::to_owned))
@@ -105,11 +107,11 @@ fn a_trigger_is_answered_by_a_stream_with_one_item_or_a_failure() {
     assert!(matches!(&answer.parts[..], [Whole::Foreign { .. }]));
     assert_eq!((answer.usage.input, answer.usage.output), (Some(0), Some(0)));
     let mut out = Vec::new();
-    failed(&request, "no \"room\"", &opening(), &mut out);
+    told.failed("no \"room\"", &opening(), &mut out);
     let failure = answered(&out).expect_err("it failed");
     assert_eq!((&*failure.code, &*failure.message), ("compaction_failed", "no \"room\""));
     let mut out = Vec::new();
-    response(&request, &Text::plain("s"), &opening(), &mut out);
+    Compaction::new(Form::Answer, &request).write(&Text::plain("s"), &Usage::default(), &opening(), &mut out);
     json::value(&out).expect("it is JSON");
 }
 

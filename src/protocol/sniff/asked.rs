@@ -25,7 +25,16 @@ pub struct Asked {
     pub stream_options: Option<Span>,
     /// What `stream_options.include_usage` says.
     pub include_usage: Option<bool>,
+    /// Whether it has a member `input`, and whether it has `messages`.
+    pub(super) has: Has,
     pub(super) body: Body,
+}
+
+/// Members whose presence tells what a body is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Has {
+    pub(super) input: bool,
+    pub(super) messages: bool,
 }
 
 /// Bytes of a model's name as it is written: each of its own may be escaped as `\\u0061`, and there are quotes.
@@ -42,7 +51,15 @@ pub(super) enum Body {
 
 impl Asked {
     pub(super) fn new(endpoint: Endpoint, body: Body) -> Asked {
-        Asked { endpoint, models: SmallVec::new(), stream: None, stream_options: None, include_usage: None, body }
+        Asked {
+            endpoint,
+            models: SmallVec::new(),
+            stream: None,
+            stream_options: None,
+            include_usage: None,
+            has: Has::default(),
+            body,
+        }
     }
 
     /// The model asked for: the last one named, empty if there is none or if it is not a string. Of a name that
@@ -61,6 +78,11 @@ impl Asked {
     /// Whether the body is a JSON object.
     pub fn is_json(&self) -> bool {
         matches!(self.body, Body::Json { .. })
+    }
+
+    /// Whether it is a request of Responses that was sent to Chat's path, as Cursor does (conversion.md 30).
+    pub fn is_misdirected(&self) -> bool {
+        self.endpoint == Endpoint::ChatCompletions && self.has.input && !self.has.messages
     }
 
     /// Whether the answer is to be a stream.

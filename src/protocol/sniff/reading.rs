@@ -146,6 +146,10 @@ fn note(asked: &mut Asked, outline: Option<&mut Outline>, body: &[u8], name: Spa
         asked.stream = Raw::at(body, value).as_bool();
     } else if name.eq_str("stream_options") {
         asked.stream_options = Some(value);
+    } else if name.eq_str("messages") {
+        asked.has.messages = true;
+    } else if name.eq_str("input") {
+        asked.has.input = true;
     }
 }
 

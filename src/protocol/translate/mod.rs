@@ -17,12 +17,13 @@ mod whole;
 
 pub use any::{decode_request, encode_request, failure};
 pub use stage::{End, Seen};
-pub use stream::Stream;
+pub use stream::{Stream, may_lack_its_end};
 pub use whole::{Collector, read, read_stream, write};
 
 use super::ir::{BadRequest, Names, Opening, Request};
 use super::path::{Call, Endpoint};
-use super::{Dialect, Protocol, responses};
+use super::responses::compact::{self, Form};
+use super::{Dialect, Protocol, chat, responses};
 use crate::base::secret::Secret;
 use crate::sse::Framing;
 
@@ -64,7 +65,9 @@ fn is_translated(endpoint: Endpoint) -> bool {
     matches!(
         endpoint,
         E::ChatCompletions
+            | E::Completions
             | E::Responses
+            | E::ResponsesCompact
             | E::Messages
             | E::GeminiGenerate
             | E::GeminiStream
@@ -92,14 +95,28 @@ pub fn refuse(request: &Request<'_>, upstream: Dialect) -> Result<(), BadRequest
     match (request.origin, upstream) {
         (Dialect::Responses, Dialect::Responses) => Ok(()),
         (Dialect::Responses, _) => responses::refuse_stored(request),
+        (Dialect::Chat, _) => chat::refuse_infill(request),
         _ => Ok(()),
+    }
+}
+
+/// How a summary is told where `request` asks for one in place of an answer, and has no vendor of its own to make it.
+pub fn compacts(request: &Request<'_>, endpoint: Endpoint, upstream: Dialect, streamed: bool) -> Option<Form> {
+    match endpoint {
+        Endpoint::ResponsesCompact => Some(Form::Object),
+        Endpoint::Responses if upstream != Dialect::Responses && compact::is_asked(request) => {
+            Some(if streamed { Form::Events } else { Form::Answer })
+        }
+        _ => None,
     }
 }
 
 /// Takes from `body`, a client's request, what its answer repeats.
 pub fn open(dialect: Dialect, body: &[u8], opening: &mut Opening) {
-    if dialect == Dialect::Responses {
-        responses::open(body, opening);
+    match dialect {
+        Dialect::Responses => responses::open(body, opening),
+        Dialect::Chat if opening.plain_completion => chat::open(body, opening),
+        Dialect::Chat | Dialect::Anthropic | Dialect::Gemini | Dialect::Ollama => {}
     }
 }
 

@@ -46,9 +46,13 @@ impl Reader {
         decoder.finish(&mut |event| stage.event(event, sink));
     }
 
-    /// The provider's stream was cut. It is whole all the same where the reason of its end had been told.
+    /// The provider's stream was cut. It is whole all the same where the reason of its end had been told, and nothing
+    /// comes behind that which has to.
     pub(super) fn cut(&mut self, fault: Fault, message: &'static str, sink: &mut impl FnMut(Event<'_>)) {
-        let Reader { decoder, stage, .. } = self;
+        let Reader { decoder, stage, upstream, .. } = self;
+        if !may_lack_its_end(*upstream) {
+            return stage.event(failure(fault, message), sink);
+        }
         decoder.finish(&mut |event| match event {
             Event::Fail(_) => stage.event(failure(fault, message), sink),
             event => stage.event(event, sink),
@@ -77,6 +81,15 @@ fn read(decoder: &mut AnyDecoder, stage: &mut Stage, frame: &Frame<'_>, sink: &m
     }
     if decoder.frame(frame, &mut |event| stage.event(event, sink)).is_err() {
         stage.skip();
+    }
+}
+
+/// Whether a stream of `dialect` that is cut behind its reason to stop has said all: Chat's `[DONE]` says nothing more,
+/// and elsewhere the reason comes last. Anthropic's has `message_stop` to come.
+pub fn may_lack_its_end(dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini | Dialect::Ollama => true,
+        Dialect::Anthropic => false,
     }
 }
 

@@ -247,6 +247,18 @@ impl Weir {
         client
     }
 
+    /// One request on the admin address with fields and a body of the test's own.
+    pub fn admin_with(&self, method: &str, target: &str, fields: &str, body: &str) -> Message {
+        self.admin_begun(method, target, fields, body).answer()
+    }
+
+    /// The same before its answer.
+    pub fn admin_begun(&self, method: &str, target: &str, fields: &str, body: &str) -> Client {
+        let mut client = Client { wire: Wire::connect(self.admin, UPSTREAM_KEY), host: self.admin.to_string() };
+        client.ask(method, target, &format!("{fields}connection: close\r\n"), body.as_bytes());
+        client
+    }
+
     /// The status; nothing where the admin address is just changing hands and the connection ends without an answer.
     pub fn status_if_told(&self) -> Option<Value> {
         let mut client = self.admin_asked("GET", "/api/status", Some(ADMIN_PASSWORD));

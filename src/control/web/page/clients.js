@@ -1,41 +1,43 @@
 // Who may call: clients with their limits and what they have spent. A key is shown once, when it is made.
 
 import { html, useState } from '../vendor/preact.js';
-import { enc, patch, post, remove } from '../api.js';
-import { cost, short, unixMs, utcDay as day } from '../format.js';
+import { enc, patch, path, post, remove } from '../api.js';
+import { cost, percent, short, unixMs, utcDay as day } from '../format.js';
 import { t } from '../i18n.js';
-import { Button, Copy, Dialog, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, sure, useFetch } from '../parts.js';
+import { Button, Copy, Dialog, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, Share, sure, useFetch } from '../parts.js';
 import { freshKey } from '../fresh_key.js';
 import { Form, lines } from './provider_forms.js';
 
 export function Clients() {
   const asked = useFetch('/api/clients', { every: 15000 });
+  const today = useFetch(since(1), { every: 15000 });
+  const month = useFetch(since(30), { every: 60000 });
   const [open, setOpen] = useState(null);
   const [made, setMade] = useState(null);
   const done = (fresh) => { setOpen(null); if (fresh) setMade(fresh); asked.reload(); };
   const create = html`<${Button} kind="primary" icon="plus" onClick=${() => setOpen({})}>${t('create_client')}<//>`;
   return html`<${Page} title=${t('page_clients')} sub=${t('clients_sub')} actions=${create}>
     <${Section}><${Loaded} of=${asked}>${({ clients }) => (clients.length ? html`<div class="scroll"><table>
-      <thead><tr><th>${t('client')}</th><th class="wide-only">${t('route')}</th><th class="wide-only">${t('models')}</th><th class="wide-only">${t('limits')}</th>
-        <th class="n">${t('today')}</th><th class="n wide-only">${t('days_30')}</th><th class="wide-only">${t('expires')}</th><th><span class="out">${t('actions')}</span></th></tr></thead>
-      <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
+      <thead><tr><th>${t('client')}</th><th class="wide-only">${t('route')}</th><th class="wide-only">${t('models')}</th>
+        <th class="wide-only">${t('limits')}</th>
+        <th class="n">${t('today')}</th><th class="n wide-only">${t('days_30')}</th><th class="wide-only">${t('expires')}</th><th>
+          <span class="out">${t('actions')}</span></th></tr></thead>
+      <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} today=${costOf(today, one.name)}
+        month=${costOf(month, one.name)} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
       </table></div>` : html`<${Empty} title=${t('no_clients')}><p>${t('no_clients_do')}</p>${create}<//>`)}<//><//>
     ${open ? html`<${EditClient} of=${open.of} onClose=${() => setOpen(null)} onDone=${done} />` : null}
     ${made ? html`<${ShowKey} made=${made} onClose=${() => setMade(null)} />` : null}
   <//>`;
 }
 
+const DAY = 86400000;
 const list = (value) => (Array.isArray(value) ? value : []);
-/** The spend of a period, whichever form the API tells it in. */
-const spent = (of, name) => {
-  const spend = of.spend || {};
-  const told = typeof spend === 'number' ? spend : spend[name];
-  return told && typeof told === 'object' ? told.cost : told;
-};
+const since = (days) => path('/api/usage', { from: (Math.floor(Date.now() / DAY) + 1 - days) * DAY, group_by: 'client' });
+const costOf = (told, name) => (told.value ? (told.value.groups.find((row) => row.client === name) || { cost: 0 }).cost : null);
 
-function Client({ of, edit, reload, made }) {
+function Client({ of, today, month, edit, reload, made }) {
   const own = '/api/clients/' + enc(of.name);
-  const expired = of.expires && unixMs(of.expires) < Date.now();
+  const expired = of.expired ?? (of.expires && unixMs(of.expires) < Date.now());
   const turn = async () => { await patch(own, { disabled: !of.disabled }); reload(); };
   const rotate = async () => {
     if (!(await sure(t('rotate_title', { name: of.name }), t('rotate_text'), t('rotate')))) return;
@@ -47,15 +49,19 @@ function Client({ of, edit, reload, made }) {
     await remove(own);
     reload();
   };
-  const limits = Object.entries(of.limits || {}).filter(([, most]) => most != null);
-  const used = of.used || of.limits_used || {};
+  const used = list(of.used);
   return html`<tr class=${of.disabled || expired ? 'off' : ''}>
-    <td><a href=${'#/requests?client=' + enc(of.name)}>${of.name}</a> ${of.disabled ? html`<${Pill} tone="warn">${t('disabled')}<//>` : expired ? html`<${Pill} tone="bad">${t('expired')}<//>` : null}
+    <td><a href=${'#/requests?client=' + enc(of.name)}>${of.name}</a> ${of.disabled ? html`<${Pill} tone="warn">${t('disabled')}<//>`
+      : expired ? html`<${Pill} tone="bad">${t('expired')}<//>` : null}
       <span class="second mono">${of.key}</span></td>
     <td class="wide-only">${of.route || html`<span class="faint">${t('default_route')}</span>`}</td>
     <td class="cut wide-only">${list(of.models).length ? list(of.models).join(', ') : html`<span class="faint">${t('all')}</span>`}</td>
-    <td class="wide-only">${limits.length ? limits.map(([name, most]) => html`<div key=${name}>${used[name] != null ? short(used[name].used ?? used[name]) + ' / ' : ''}${short(Number(most))} <span class="faint">${limitName(name)}</span></div>`) : html`<span class="faint">${t('none')}</span>`}</td>
-    <td class="n">${cost(spent(of, 'today'))}</td><td class="n wide-only">${cost(spent(of, 'days_30'))}</td>
+    <td class="wide-only">${used.length
+      ? used.map((met) => html`<div key=${met.what + met.window}>
+        <${Share} part=${met.used / met.bound} label=${percent(met.used, met.bound)} /> ${amount(met, met.used)} / ${amount(met,
+          met.bound)} <span class="faint">${t('met_' + met.window.replace(/ /g, '_'))}</span></div>`)
+            : html`<span class="faint">${t('none')}</span>`}</td>
+    <td class="n">${cost(today)}</td><td class="n wide-only">${cost(month)}</td>
     <td class="wide-only">${of.expires ? day(unixMs(of.expires)) : html`<span class="faint">${t('never')}</span>`}</td>
     <td><div class="actions"><a class="button bare" href=${'#/connect?client=' + enc(of.name)}>${t('page_connect')}</a>
       <${Button} kind="bare" onClick=${edit}>${t('edit')}<//>
@@ -63,6 +69,8 @@ function Client({ of, edit, reload, made }) {
       <${Button} kind="bare" onClick=${turn}>${of.disabled ? t('enable') : t('disable')}<//>
       <${Button} kind="bare" icon="trash" label=${t('delete_client', { name: of.name })} onClick=${drop} /></div></td></tr>`;
 }
+
+const amount = (met, number) => (met.what === 'dollars' ? cost(number) : met.what === 'tokens' ? t('n_tokens', { n: short(number) }) : short(number));
 
 /** A limit of a newer weir has no words yet: its own name then. */
 const limitName = (name) => { const words = t('limit_' + name); return words === 'limit_' + name ? name.replace(/_/g, ' ') : words; };
@@ -77,7 +85,8 @@ function EditClient({ of, onClose, onDone }) {
   const [limits, setLimits] = useState({ ...(of && of.limits) });
   const [expires, setExpires] = useState(of && of.expires ? day(unixMs(of.expires)) : '');
   const submit = async () => {
-    const set = Object.fromEntries(Object.entries(limits).filter(([, most]) => most !== '' && most != null).map(([member, most]) => [member, Number(most)]));
+    const set = Object.fromEntries(Object.entries(limits).filter(([, most]) => most !== ''
+      && most != null).map(([member, most]) => [member, Number(most)]));
     const until = expires ? `${expires}T00:00:00Z` : null;
     if (!of) {
       const body = { name: name.trim() };
@@ -101,11 +110,15 @@ function EditClient({ of, onClose, onDone }) {
     say(t('saved'));
     onDone();
   };
-  return html`<${Form} title=${of ? of.name : t('create_client')} action=${of ? t('save') : t('create')} onClose=${onClose} submit=${submit}>${() => html`
+  return html`<${Form} title=${of ? of.name : t('create_client')} action=${of ? t('save') : t('create')} onClose=${onClose}
+    submit=${submit}>${() => html`
     ${of ? null : html`<${Input} label=${t('name')} value=${name} onInput=${setName} required hint=${t('client_name_hint')} />`}
-    <${Select} label=${t('route')} value=${route} onChange=${setRoute} wide=${Boolean(of)} options=${[['', t('default_route')], ...((routes.value && routes.value.routes) || []).map((one) => [one.name, one.name])]} />
-    <${Field} label=${t('models_allowed')} wide hint=${t('models_allowed_hint')}><textarea class="mono" rows="2" value=${models} spellcheck="false" onInput=${(event) => setModels(event.target.value)}></textarea><//>
-    ${names.map((member) => html`<${Input} key=${member} label=${limitName(member)} type="number" min="0" step="any" value=${limits[member]} onInput=${(value) => setLimits({ ...limits, [member]: value })} placeholder=${t('none')} />`)}
+    <${Select} label=${t('route')} value=${route} onChange=${setRoute} wide=${Boolean(of)}
+      options=${[['', t('default_route')], ...((routes.value && routes.value.routes) || []).map((one) => [one.name, one.name])]} />
+    <${Field} label=${t('models_allowed')} wide hint=${t('models_allowed_hint')}>
+      <textarea class="mono" rows="2" value=${models} spellcheck="false" onInput=${(event) => setModels(event.target.value)}></textarea><//>
+    ${names.map((member) => html`<${Input} key=${member} label=${limitName(member)} type="number" min="0" step="any"
+      value=${limits[member]} onInput=${(value) => setLimits({ ...limits, [member]: value })} placeholder=${t('none')} />`)}
     <${Input} label=${t('expires')} type="date" value=${expires} onInput=${setExpires} />`}
   <//>`;
 }
@@ -118,7 +131,8 @@ function limitNames(schema) {
 
 function ShowKey({ made, onClose }) {
   return html`<${Dialog} title=${t('key_of', { name: made.name })} onClose=${onClose} foot=${html`
-      <a class="button" href=${'#/connect?client=' + enc(made.name)} onClick=${() => freshKey.set(made)}>${t('page_connect')}</a><${Button} kind="primary" onClick=${onClose}>${t('done')}<//>`}>
+      <a class="button" href=${'#/connect?client=' + enc(made.name)} onClick=${() => freshKey.set(made)}>${t('page_connect')}</a>
+        <${Button} kind="primary" onClick=${onClose}>${t('done')}<//>`}>
     <p>${t('key_once')}</p>
     <div class="secret"><code data-secret>${made.key}</code><${Copy} text=${made.key} /></div><//>`;
 }

@@ -10,37 +10,143 @@ import { useStore } from '../store.js';
 const json = (value) => JSON.stringify(value, null, 2);
 const q = (text) => `'${String(text).replace(/'/g, `'\\''`)}'`;
 
+const text = (...lines) => lines.join('\n');
+const hello = { role: 'user', content: 'Hello' };
+
+/** Three ways to ask the same by hand. */
+const curl = ({ base, key, model }) => [
+  ['OpenAI Chat', text(
+    `curl ${base}/v1/chat/completions \\`,
+    `  -H ${q('authorization: Bearer ' + key)} -H 'content-type: application/json' \\`,
+    `  -d ${q(JSON.stringify({ model, messages: [hello] }))}`,
+  )],
+  ['Anthropic Messages', text(
+    `curl ${base}/v1/messages \\`,
+    `  -H ${q('x-api-key: ' + key)} -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' \\`,
+    `  -d ${q(JSON.stringify({ model, max_tokens: 256, messages: [hello] }))}`,
+  )],
+  ['Gemini', text(
+    `curl ${q(`${base}/v1beta/models/${model}:generateContent`)} \\`,
+    `  -H ${q('x-goog-api-key: ' + key)} -H 'content-type: application/json' \\`,
+    `  -d ${q(JSON.stringify({ contents: [{ parts: [{ text: 'Hello' }] }] }))}`,
+  )],
+];
+
+// JSON strings are strings of Python and of JavaScript, too.
+const s = JSON.stringify;
+
+const python = ({ base, key, model }) => [
+  ['openai', text(
+    'from openai import OpenAI',
+    '',
+    `client = OpenAI(base_url=${s(base + '/v1')}, api_key=${s(key)})`,
+    'answer = client.chat.completions.create(',
+    `    model=${s(model)},`,
+    '    messages=[{"role": "user", "content": "Hello"}],',
+    ')',
+    'print(answer.choices[0].message.content)',
+  )],
+  ['anthropic', text(
+    'from anthropic import Anthropic',
+    '',
+    `client = Anthropic(base_url=${s(base)}, api_key=${s(key)})`,
+    'answer = client.messages.create(',
+    `    model=${s(model)},`,
+    '    max_tokens=256,',
+    '    messages=[{"role": "user", "content": "Hello"}],',
+    ')',
+    'print(answer.content[0].text)',
+  )],
+  ['google-genai', text(
+    'from google import genai',
+    '',
+    `client = genai.Client(api_key=${s(key)}, http_options={"base_url": ${s(base)}})`,
+    `print(client.models.generate_content(model=${s(model)}, contents="Hello").text)`,
+  )],
+];
+
+const node = ({ base, key, model }) => [
+  ['openai', text(
+    "import OpenAI from 'openai';",
+    '',
+    `const client = new OpenAI({ baseURL: ${s(base + '/v1')}, apiKey: ${s(key)} });`,
+    'const answer = await client.chat.completions.create({',
+    `  model: ${s(model)},`,
+    "  messages: [{ role: 'user', content: 'Hello' }],",
+    '});',
+    'console.log(answer.choices[0].message.content);',
+  )],
+  ['@anthropic-ai/sdk', text(
+    "import Anthropic from '@anthropic-ai/sdk';",
+    '',
+    `const client = new Anthropic({ baseURL: ${s(base)}, apiKey: ${s(key)} });`,
+    'const answer = await client.messages.create({',
+    `  model: ${s(model)},`,
+    '  max_tokens: 256,',
+    "  messages: [{ role: 'user', content: 'Hello' }],",
+    '});',
+    'console.log(answer.content[0].text);',
+  )],
+];
+
 /** Each program: its parts in order, [title, text] or words to read. */
 const PROGRAMS = {
   'Claude Code': ({ base, key, model }) => [
-    [t('in_shell'), `export ANTHROPIC_BASE_URL=${base}\nexport ANTHROPIC_AUTH_TOKEN=${q(key)}\nexport ANTHROPIC_MODEL=${q(model)}\nclaude`],
+    [t('in_shell'), text(
+      `export ANTHROPIC_BASE_URL=${base}`,
+      `export ANTHROPIC_AUTH_TOKEN=${q(key)}`,
+      `export ANTHROPIC_MODEL=${q(model)}`,
+      'claude',
+    )],
     ['~/.claude/settings.json', json({ env: { ANTHROPIC_BASE_URL: base, ANTHROPIC_AUTH_TOKEN: key, ANTHROPIC_MODEL: model } })],
   ],
   Codex: ({ base, key, model }) => [
-    ['~/.codex/config.toml', `model = ${JSON.stringify(model)}\nmodel_provider = "weir"\n\n[model_providers.weir]\nname = "weir"\nbase_url = "${base}/v1"\nwire_api = "responses"\nenv_key = "WEIR_KEY"`],
-    [t('in_shell'), `export WEIR_KEY=${q(key)}\ncodex`],
+    ['~/.codex/config.toml', text(
+      `model = ${s(model)}`,
+      'model_provider = "weir"',
+      '',
+      '[model_providers.weir]',
+      'name = "weir"',
+      `base_url = ${s(base + '/v1')}`,
+      'wire_api = "responses"',
+      'env_key = "WEIR_KEY"',
+    )],
+    [t('in_shell'), text(`export WEIR_KEY=${q(key)}`, 'codex')],
   ],
-  'Gemini CLI': ({ base, key, model }) => [[t('in_shell'), `export GOOGLE_GEMINI_BASE_URL=${base}\nexport GEMINI_API_KEY=${q(key)}\ngemini -m ${q(model)}`]],
-  Cursor: ({ base, key, model }) => [t('cursor_note'), ['Settings → Models → API Keys', `Override OpenAI Base URL:  ${base}/v1\nOpenAI API Key:            ${key}\nCustom model:              ${model}`]],
-  Cline: ({ base, key, model }) => [['API Provider: OpenAI Compatible', `Base URL:  ${base}/v1\nAPI Key:   ${key}\nModel ID:  ${model}`]],
-  'Cherry Studio': ({ base, key, model }) => [t('cherry_note'), ['Settings → Model Provider → Add (OpenAI)', `API Host:  ${base}\nAPI Key:   ${key}\nModel:     ${model}`]],
-  'Open WebUI': ({ base, key }) => [[t('in_shell'), `docker run -p 3000:8080 \\\n  -e OPENAI_API_BASE_URL=${base}/v1 \\\n  -e OPENAI_API_KEY=${q(key)} \\\n  ghcr.io/open-webui/open-webui:main`]],
+  'Gemini CLI': ({ base, key, model }) => [
+    [t('in_shell'), text(`export GOOGLE_GEMINI_BASE_URL=${base}`, `export GEMINI_API_KEY=${q(key)}`, `gemini -m ${q(model)}`)],
+  ],
+  Cursor: ({ base, key, model }) => [
+    t('cursor_note'),
+    ['Settings → Models → API Keys', text(`Override OpenAI Base URL:  ${base}/v1`, `OpenAI API Key:            ${key}`,
+      `Custom model:              ${model}`)],
+  ],
+  Cline: ({ base, key, model }) => [
+    ['API Provider: OpenAI Compatible', text(`Base URL:  ${base}/v1`, `API Key:   ${key}`, `Model ID:  ${model}`)],
+  ],
+  'Cherry Studio': ({ base, key, model }) => [
+    t('cherry_note'),
+    ['Settings → Model Provider → Add (OpenAI)', text(`API Host:  ${base}`, `API Key:   ${key}`, `Model:     ${model}`)],
+  ],
+  'Open WebUI': ({ base, key }) => [
+    [t('in_shell'), text(
+      'docker run -p 3000:8080 \\',
+      `  -e OPENAI_API_BASE_URL=${base}/v1 \\`,
+      `  -e OPENAI_API_KEY=${q(key)} \\`,
+      '  ghcr.io/open-webui/open-webui:main',
+    )],
+  ],
   'VS Code': ({ base }) => [t('vscode_note'), ['settings.json', json({ 'github.copilot.chat.byok.ollamaEndpoint': base })]],
-  OpenCode: ({ base, key, model }) => [['opencode.json', json({ $schema: 'https://opencode.ai/config.json', provider: { weir: { npm: '@ai-sdk/openai-compatible', name: 'weir', options: { baseURL: base + '/v1', apiKey: key }, models: { [model]: {} } } } })]],
-  curl: ({ base, key, model }) => [
-    ['OpenAI Chat', `curl ${base}/v1/chat/completions \\\n  -H ${q('authorization: Bearer ' + key)} \\\n  -H 'content-type: application/json' \\\n  -d ${q(JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] }))}`],
-    ['Anthropic Messages', `curl ${base}/v1/messages \\\n  -H ${q('x-api-key: ' + key)} \\\n  -H 'anthropic-version: 2023-06-01' \\\n  -H 'content-type: application/json' \\\n  -d ${q(JSON.stringify({ model, max_tokens: 256, messages: [{ role: 'user', content: 'Hello' }] }))}`],
-    ['Gemini', `curl ${q(`${base}/v1beta/models/${model}:generateContent`)} \\\n  -H ${q('x-goog-api-key: ' + key)} \\\n  -H 'content-type: application/json' \\\n  -d ${q(JSON.stringify({ contents: [{ parts: [{ text: 'Hello' }] }] }))}`],
+  OpenCode: ({ base, key, model }) => [
+    ['opencode.json', json({
+      $schema: 'https://opencode.ai/config.json',
+      provider: { weir: { npm: '@ai-sdk/openai-compatible', name: 'weir', options: { baseURL: base + '/v1', apiKey: key },
+        models: { [model]: {} } } },
+    })],
   ],
-  Python: ({ base, key, model }) => [
-    ['openai', `from openai import OpenAI\n\nclient = OpenAI(base_url=${JSON.stringify(base + '/v1')}, api_key=${JSON.stringify(key)})\nanswer = client.chat.completions.create(\n    model=${JSON.stringify(model)},\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.choices[0].message.content)`],
-    ['anthropic', `from anthropic import Anthropic\n\nclient = Anthropic(base_url=${JSON.stringify(base)}, api_key=${JSON.stringify(key)})\nanswer = client.messages.create(\n    model=${JSON.stringify(model)},\n    max_tokens=256,\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.content[0].text)`],
-    ['google-genai', `from google import genai\n\nclient = genai.Client(api_key=${JSON.stringify(key)}, http_options={"base_url": ${JSON.stringify(base)}})\nprint(client.models.generate_content(model=${JSON.stringify(model)}, contents="Hello").text)`],
-  ],
-  'Node.js': ({ base, key, model }) => [
-    ['openai', `import OpenAI from 'openai';\n\nconst client = new OpenAI({ baseURL: ${JSON.stringify(base + '/v1')}, apiKey: ${JSON.stringify(key)} });\nconst answer = await client.chat.completions.create({\n  model: ${JSON.stringify(model)},\n  messages: [{ role: 'user', content: 'Hello' }],\n});\nconsole.log(answer.choices[0].message.content);`],
-    ['@anthropic-ai/sdk', `import Anthropic from '@anthropic-ai/sdk';\n\nconst client = new Anthropic({ baseURL: ${JSON.stringify(base)}, apiKey: ${JSON.stringify(key)} });\nconst answer = await client.messages.create({\n  model: ${JSON.stringify(model)},\n  max_tokens: 256,\n  messages: [{ role: 'user', content: 'Hello' }],\n});\nconsole.log(answer.content[0].text);`],
-  ],
+  curl,
+  Python: python,
+  'Node.js': node,
 };
 
 /** The relay's address as the browser would reach it: the host of this page where weir listens on all of them. */
@@ -75,10 +181,14 @@ function Setup({ base: found, query }) {
   return html`<${Section}><div class="inner form">
       <${Input} label=${t('relay_address')} value=${base} onInput=${setBase} hint=${t('relay_address_hint')} />
       <${Input} label=${t('model')} value=${model} onInput=${setModel} hint=${t('model_auto_hint')} />
-      <${Select} label=${t('client')} value=${client} onChange=${(name) => go({ client: name })} options=${[['', t('no_client')], ...new Set([...names, ...(client ? [client] : [])])].map((one) => (Array.isArray(one) ? one : [one, one]))} />
-      <${Input} label=${t('client_key')} type="password" autocomplete="new-password" value=${said || known} onInput=${setSaid} placeholder="sk-weir-…" hint=${known ? t('key_in_memory') : t('key_unknown')} />
+      <${Select} label=${t('client')} value=${client} onChange=${(name) => go({ client: name })}
+        options=${[['', t('no_client')], ...new Set([...names, ...(client ? [client] : [])])].map((one) => (Array.isArray(one) ? one
+          : [one, one]))} />
+      <${Input} label=${t('client_key')} type="password" autocomplete="new-password" value=${said || known} onInput=${setSaid}
+        placeholder="sk-weir-…" hint=${known ? t('key_in_memory') : t('key_unknown')} />
     </div><//>
-    <${Section}><${Tabs} label=${t('program')} value=${program} onChange=${(name) => go({ program: name })} tabs=${Object.keys(PROGRAMS).map((name) => [name, name])} />
+    <${Section}><${Tabs} label=${t('program')} value=${program} onChange=${(name) => go({ program: name })}
+      tabs=${Object.keys(PROGRAMS).map((name) => [name, name])} />
       <div class="inner stack" role="tabpanel" aria-label=${program}>${parts.map((part, at) => (Array.isArray(part)
         ? html`<div key=${program + at}><h2 class="file">${part[0]}</h2><${Code} name=${part[0]} text=${part[1]} /></div>`
         : html`<p key=${program + at} class="soft">${part}</p>`))}</div><//>`;

@@ -40,7 +40,8 @@ function Facts({ row }) {
 }
 
 function Tokens({ row }) {
-  const kinds = [['tokens_in', 'input_tokens'], ['cache_read', 'cache_read_tokens'], ['cache_write', 'cache_write_tokens'], ['tokens_out', 'output_tokens'], ['reasoning', 'reasoning_tokens']];
+  const kinds = [['tokens_in', 'input_tokens'], ['cache_read', 'cache_read_tokens'], ['cache_write', 'cache_write_tokens'],
+    ['tokens_out', 'output_tokens'], ['reasoning', 'reasoning_tokens']];
   const rate = speed(row);
   return html`<${Section} title=${t('tokens_and_time')}><dl class="facts inner">
     ${kinds.map(([words, name]) => html`<${Fact} key=${name} name=${t(words)}>${whole(row[name])}<//>`)}
@@ -65,13 +66,16 @@ function Waterfall({ row, attempts }) {
       const end = one.ended_us ?? all;
       const told = [`${one.provider}${one.key ? ' / ' + one.key : ''}`, one.model, one.why].filter(Boolean).join(' · ');
       const times = [one.first_byte_us != null && `${t('first_byte')} ${us(one.first_byte_us - one.begun_us)}`,
-        one.first_token_us != null && `${t('first_token')} ${us(one.first_token_us - one.begun_us)}`, us(end - one.begun_us)].filter(Boolean).join(' · ');
+        one.first_token_us != null && `${t('first_token')} ${us(one.first_token_us - one.begun_us)}`,
+          us(end - one.begun_us)].filter(Boolean).join(' · ');
       return html`<li key=${one.n}><div class="fall-name"><${Pill} tone=${bad ? 'bad' : 'good'}>${one.status || '–'}<//> <span>${told}</span>
           ${one.reused ? html`<span class="note">${t('reused')}</span>` : null}<span class="note at-end">${times}</span></div>
         <svg viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label=${times}>
           <line x1="0" x2="1000" y1="8" y2="8" />
-          <rect class=${bad ? 'wait failed' : 'wait'} x=${x(one.begun_us)} y="3" width=${Math.max(2, x((one.first_byte_us ?? end) - one.begun_us))} height="10" />
-          ${one.first_byte_us != null ? html`<rect class=${bad ? 'body failed' : 'body'} x=${x(one.first_byte_us)} y="3" width=${Math.max(2, x(end - one.first_byte_us))} height="10" />` : null}
+          <rect class=${bad ? 'wait failed' : 'wait'} x=${x(one.begun_us)} y="3"
+            width=${Math.max(2, x((one.first_byte_us ?? end) - one.begun_us))} height="10" />
+          ${one.first_byte_us != null ? html`<rect class=${bad ? 'body failed' : 'body'} x=${x(one.first_byte_us)} y="3"
+            width=${Math.max(2, x(end - one.first_byte_us))} height="10" />` : null}
           ${one.first_token_us != null ? html`<rect class="token" x=${x(one.first_token_us) - 1.5} y="0" width="3" height="16" />` : null}
         </svg></li>`; })}</ol>
       <ul class="legend"><li><svg viewBox="0 0 9 9"><rect class="wait" width="9" height="9" rx="2" /></svg>${t('waiting')}</li>
@@ -121,11 +125,15 @@ function Bodies({ trace }) {
   };
   const pick = attempts.length > 1 ? html`<${Select} bare label=${t('attempt')} value=${n} onChange=${setN}
     options=${attempts.map((_, at) => [String(at), t('attempt_n', { n: at + 1 })])} />` : null;
-  return html`<${Section} title=${t('trace')} actions=${html`${pick}<a href=${'/api/traces/' + enc(trace.id)} target="_blank" rel="noreferrer">JSON</a>`}>
-    <${Tabs} label=${t('trace')} value=${tab} onChange=${setTab} tabs=${[['requests', t('diff_requests')], ['answers', t('diff_answers')], ['raw', t('raw')]]} />
+  return html`<${Section} title=${t('trace')}
+    actions=${html`${pick}<a href=${'/api/traces/' + enc(trace.id)} target="_blank" rel="noreferrer">JSON</a>`}>
+    <${Tabs} label=${t('trace')} value=${tab} onChange=${setTab}
+      tabs=${[['requests', t('diff_requests')], ['answers', t('diff_answers')], ['raw', t('raw')]]} />
     <div role="tabpanel" class="inner">
-      ${tab === 'requests' ? html`<${Diff} left=${parts.client_request} right=${parts.upstream_request} names=${[t('client_request'), t('upstream_request')]} />`
-        : tab === 'answers' ? html`<${Diff} left=${parts.upstream_response} right=${parts.client_response} names=${[t('upstream_response'), t('client_response')]} />`
+      ${tab === 'requests' ? html`<${Diff} left=${parts.client_request} right=${parts.upstream_request}
+        names=${[t('client_request'), t('upstream_request')]} />`
+        : tab === 'answers' ? html`<${Diff} left=${parts.upstream_response} right=${parts.client_response}
+          names=${[t('upstream_response'), t('client_response')]} />`
         : html`<div class="raws">${Object.entries(parts).map(([name, part]) => html`<${Raw} key=${name} name=${t(name)} part=${part} />`)}</div>`}
     </div><//>`;
 }
@@ -133,19 +141,25 @@ function Bodies({ trace }) {
 const Cut = ({ part }) => (part && part.cut ? html`<${Pill} tone="warn" title=${t('cut_note')}>${t('cut')}<//>` : null);
 
 function Diff({ left, right, names }) {
+  return left && right ? html`<${Compared} left=${left} right=${right} names=${names} />` : html`<p class="soft">${t('no_attempt')}</p>`;
+}
+
+function Compared({ left, right, names }) {
   const [what, setWhat] = useState('body');
   const [all, setAll] = useState(false);
   const of = what === 'body' ? (part) => pretty(bodyText(part)) : headText;
   const rows = useMemo(() => sideBySide(of(left), of(right), all), [left, right, what, all]);
   const count = changes(rows);
-  return html`<div class="diff-bar"><${Select} bare label=${t('part')} value=${what} onChange=${setWhat} options=${[['body', t('body')], ['head', t('headers')]]} />
+  return html`<div class="diff-bar"><${Select} bare label=${t('part')} value=${what} onChange=${setWhat}
+    options=${[['body', t('body')], ['head', t('headers')]]} />
       <span class="note">${count ? t('changed_lines', { n: count }) : t('no_difference')}</span>
       <${Button} pressed=${all ? 'true' : 'false'} onClick=${() => setAll(!all)}>${t('whole_text')}<//></div>
-    <div class="scroll"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
+    <div class="scroll" tabindex="0"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
       <thead><tr><th colspan="2">${names[0]} <${Cut} part=${left} /></th><th colspan="2">${names[1]} <${Cut} part=${right} /></th></tr></thead>
       <tbody>${rows.map((row, at) => (row.kind === 'fold'
         ? html`<tr key=${at} class="fold"><td colspan="4">${t('equal_lines', { n: row.count })}</td></tr>`
-        : html`<tr key=${at} class=${row.kind}><td class="no">${row.a}</td><td class="l">${row.left}</td><td class="no">${row.b}</td><td class="r">${row.right}</td></tr>`))}</tbody>
+        : html`<tr key=${at} class=${row.kind}><td class="no">${row.a}</td><td class="l">${row.left}</td><td class="no">${row.b}</td>
+          <td class="r">${row.right}</td></tr>`))}</tbody>
     </table></div>`;
 }
 
@@ -154,9 +168,11 @@ function Raw({ name, part }) {
   if (!part) return null;
   const head = headText(part), body = bodyText(part);
   const shown = nice ? pretty(body) : body;
-  return html`<details class="raw" open><summary><span>${name}</span>${part.status ? html` <${Pill}>${part.status}<//>` : null} <${Cut} part=${part} />
+  return html`<details class="raw" open><summary><span>${name}</span>${part.status ? html` <${Pill}>${part.status}<//>`
+    : null} <${Cut} part=${part} />
       <span class="note">${bytes(new Blob([body]).size)}</span></summary>
-    <div class="diff-bar"><${Button} pressed=${nice ? 'true' : 'false'} onClick=${() => setNice(!nice)}>${t('indented')}<//><${Copy} text=${body} /></div>
+    <div class="diff-bar"><${Button} pressed=${nice ? 'true' : 'false'} onClick=${() => setNice(!nice)}>${t('indented')}<//>
+      <${Copy} text=${body} /></div>
     ${head ? html`<div class="code wrap"><pre tabindex="0" aria-label=${t('headers')}>${head}</pre></div>` : null}
     <div class="code wrap"><pre tabindex="0" aria-label=${t('body')}>${shown || t('empty_body')}</pre></div></details>`;
 }

@@ -19,7 +19,8 @@ export function Overview() {
   const status = useFetch('/api/status', { every: OVERVIEW_EVERY_MS, turn });
   const store = useFetch('/api/store', { every: 30000 });
   return html`<${Page} title=${t('page_overview')} sub=${status.value ? running(status.value) : null}>
-    ${store.value && store.value.state !== 'ok' ? html`<div class="banner warn" role="alert">${t('store_' + store.value.state)} ${store.value.message || ''}</div>` : null}
+    ${store.value && store.value.state !== 'ok'
+      ? html`<div class="banner warn" role="alert">${t('store_' + store.value.state)} ${store.value.message || ''}</div>` : null}
     <${Loaded} of=${overview}>${(now) => html`<${Numbers} now=${now} />
       <div class="columns wide-left"><${Hour} minutes=${now.minutes || []} /><${Now} /></div>
       <${Cooling} rows=${now.cooling || []} />`}<//>
@@ -28,7 +29,8 @@ export function Overview() {
 }
 
 const running = (status) =>
-  [t('running_for', { span: span(status.uptime_ms) }), `${status.cores} × ${status.driver}`, status.draining ? t('draining') : ''].filter(Boolean).join(' · ');
+  [t('running_for', { span: span(status.uptime_ms) }), `${status.cores} × ${status.driver}`, status.draining ? t('draining')
+    : ''].filter(Boolean).join(' · ');
 
 function Numbers({ now }) {
   const tail = useStore(live.seconds);
@@ -37,10 +39,12 @@ function Numbers({ now }) {
   const first = now.first_token_ms || {}, total = now.total_ms || {};
   return html`<dl class="stats">
     <${Stat} label=${t('requests_per_second')} value=${last ? short(last.requests) : '–'} note=${t('today_n', { n: short(today.requests) })} />
-    <${Stat} label=${t('streams_open')} value=${whole(last ? last.streams : now.streams)} note=${t('sessions_n', { n: whole(last ? last.sessions : now.sessions) })} />
+    <${Stat} label=${t('streams_open')} value=${whole(last ? last.streams : now.streams)}
+      note=${t('sessions_n', { n: whole(last ? last.sessions : now.sessions) })} />
     <${Stat} label=${t('tokens_out_per_second')} value=${last ? short(last.output_tokens) : '–'}
       note=${t('today_in_out', { input: short(today.input_tokens), output: short(today.output_tokens) })} />
-    <${Stat} label=${t('errors_today')} value=${short(today.errors)} tone=${today.errors ? 'bad' : ''} note=${percent(today.errors, today.requests)} />
+    <${Stat} label=${t('errors_today')} value=${short(today.errors)} tone=${today.errors ? 'bad' : ''}
+      note=${percent(today.errors, today.requests)} />
     <${Stat} label=${t('first_token')} value=${ms(first.p50)} note=${`p99 ${ms(first.p99)}`} />
     <${Stat} label=${t('whole_answer')} value=${ms(total.p50)} note=${`p99 ${ms(total.p99)}`} />
     <${Stat} label=${t('cost_today')} value=${cost(today.cost)} />
@@ -64,7 +68,8 @@ function Now() {
   const lines = [['requests', 'requests_per_second'], ['output_tokens', 'tokens_out_per_second'], ['errors', 'errors_per_second']];
   const last = tail[tail.length - 1];
   return html`<${Section} title=${t('last_minutes')} note=${t('live')}><div class="inner sparks">
-    ${lines.map(([name, words]) => html`<div key=${name}><div class="spark-name"><span>${t(words)}</span><b>${last ? short(last[name]) : '–'}</b></div>
+    ${lines.map(([name, words]) => html`<div key=${name}><div class="spark-name"><span>${t(words)}</span><b>${last ? short(last[name])
+      : '–'}</b></div>
       <${Spark} values=${tail.map((row) => row[name])} max=${180} label=${t(words)} /></div>`)}
   </div><//>`;
 }
@@ -72,9 +77,11 @@ function Now() {
 function Cooling({ rows }) {
   if (!rows.length) return null;
   return html`<${Section} title=${t('cooling')} note=${t('cooling_note')}><div class="scroll"><table>
-    <thead><tr><th>${t('provider')}</th><th>${t('key')}</th><th>${t('model')}</th><th>${t('why')}</th><th class="n">${t('time_left')}</th></tr></thead>
+    <thead><tr><th>${t('provider')}</th><th>${t('key')}</th><th>${t('model')}</th><th>${t('why')}</th><th class="n">${t('time_left')}</th>
+      </tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${[row.provider, row.key, row.model].join()}>
-      <td><a href="#/providers">${row.provider}</a></td><td>${row.key}</td><td>${row.model || html`<span class="faint">${t('all_models')}</span>`}</td>
+      <td><a href="#/providers">${row.provider}</a></td><td>${row.key}</td><td>${row.model
+        || html`<span class="faint">${t('all_models')}</span>`}</td>
       <td><${Pill} tone="warn">${t('why_' + row.why) === 'why_' + row.why ? row.why : t('why_' + row.why)}<//></td>
       <td class="n"><${Countdown} until=${unixMs(row.until_unix_ms)} /></td></tr>`)}</tbody></table></div><//>`;
 }

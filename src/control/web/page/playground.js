@@ -26,7 +26,8 @@ export function Playground() {
   const running = useRef(null);
   useEffect(() => () => running.current && running.current.abort(), []);
 
-  const asked = { model: model.trim() || 'auto', turns: [...turns, ...(text ? [{ role: 'user', text }] : [])], system: system.trim(), stream, most: Number(most) || undefined };
+  const asked = { model: model.trim() || 'auto', turns: [...turns, ...(text ? [{ role: 'user', text }] : [])], system: system.trim(),
+    stream, most: Number(most) || undefined };
   const send = async (event) => {
     if (event) event.preventDefault();
     if (!text.trim() || running.current) return;
@@ -38,12 +39,14 @@ export function Playground() {
     const stop = new AbortController();
     running.current = stop;
     let shown = 0;
-    const seen = { dialect, path, body, text: '', reasoning: '', usage: null, events: [], skipped: 0, status: null, began: performance.now(), first: null, ended: null, error: null, size: 0 };
+    const seen = { dialect, path, body, text: '', reasoning: '', usage: null, events: [], skipped: 0, status: null,
+      began: performance.now(), first: null, ended: null, error: null, size: 0 };
     const show = (now) => {
       if (!now && performance.now() - shown < SHOW_MS) return;
       shown = performance.now();
       setWire({ ...seen });
-      setTurns([...before, { role: 'assistant', text: seen.text, reasoning: seen.reasoning, error: seen.error, failed: Boolean(seen.error), going: !seen.ended }]);
+      setTurns([...before, { role: 'assistant', text: seen.text, reasoning: seen.reasoning, error: seen.error, failed: Boolean(seen.error),
+        going: !seen.ended }]);
     };
     try { await ask({ dialect, path, body, client, key }, speaks, seen, stop.signal, show); } catch (error) {
       if (error.name !== 'AbortError') seen.error = error.message || t('no_answer');
@@ -56,19 +59,26 @@ export function Playground() {
   return html`<${Page} title=${t('page_playground')} sub=${t('playground_sub')} actions=${html`<${Button} onClick=${clear}>${t('start_over')}<//>`}>
     <div class="columns playground">
       <${Section} title=${t('request')}><form class="inner stack" onSubmit=${send}>
-        <${Choices} ...${{ dialect, setDialect, model, setModel, client, setClient, key, setKey, system, setSystem, stream, setStream, most, setMost }} />
-        <${Field} label=${t('message')}><textarea rows="5" value=${text} placeholder=${t('message_hint')} onInput=${(event) => setText(event.target.value)}
+        <${Choices} ...${{ dialect, setDialect, model, setModel, client, setClient, key, setKey, system, setSystem, stream, setStream,
+          most, setMost }} />
+        <${Field} label=${t('message')}><textarea rows="5" value=${text} placeholder=${t('message_hint')}
+          onInput=${(event) => setText(event.target.value)}
           onKeyDown=${(event) => { if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) send(event); }}></textarea><//>
-        <div class="line">${running.current ? html`<${Button} kind="danger" onClick=${() => running.current && running.current.abort()}>${t('stop')}<//>`
-          : html`<button type="submit" class="button primary" disabled=${!text.trim()}>${t('send')}</button>`}<span class="note">Ctrl+Enter</span></div>
+        <div class="line">${running.current
+          ? html`<${Button} kind="danger" onClick=${() => running.current && running.current.abort()}>${t('stop')}<//>`
+          : html`<button type="submit" class="button primary" disabled=${!text.trim()}>${t('send')}</button>`}<span
+            class="note">Ctrl+Enter</span></div>
       </form><//>
       <${Section}>
-        <${Tabs} label=${t('answer')} value=${tab} onChange=${setTab} tabs=${[['chat', t('chat')], ['wire', t('wire_events')], ['request', t('request')]]} />
+        <${Tabs} label=${t('answer')} value=${tab} onChange=${setTab}
+          tabs=${[['chat', t('chat')], ['wire', t('wire_events')], ['request', t('request')]]} />
         <div class="inner" role="tabpanel">
           ${wire ? html`<${Told} wire=${wire} />` : null}
           ${tab === 'chat' ? html`<${Chat} turns=${turns} />`
             : tab === 'wire' ? html`<${Wire} wire=${wire} />`
-            : html`<${Code} name=${t('request')} text=${`POST ${(wire || { path: DIALECTS[dialect].path(asked) }).path}\n\n${JSON.stringify(wire ? wire.body : DIALECTS[dialect].body(asked), null, 2)}`} />`}
+            : html`<${Code} name=${t('request')}
+              text=${`POST ${(wire || { path: DIALECTS[dialect].path(asked) }).path}\n\n${JSON.stringify(wire ? wire.body
+                : DIALECTS[dialect].body(asked), null, 2)}`} />`}
         </div><//>
     </div><//>`;
 }
@@ -84,10 +94,13 @@ function Choices({ dialect, setDialect, model, setModel, client, setClient, key,
     return ['auto', ...new Set(found)];
   }, [providers.value]);
   return html`<div class="form">
-      <${Select} label=${t('dialect')} value=${dialect} onChange=${setDialect} options=${Object.entries(DIALECTS).map(([name, one]) => [name, one.title])} />
+      <${Select} label=${t('dialect')} value=${dialect} onChange=${setDialect}
+        options=${Object.entries(DIALECTS).map(([name, one]) => [name, one.title])} />
       <${Input} label=${t('model')} value=${model} onInput=${setModel} list="models" required />
-      <${Select} label=${t('client')} value=${client} onChange=${setClient} options=${[['', t('no_client')], ...((clients.value && clients.value.clients) || []).map((one) => [one.name, one.name])]} />
-      <${Input} label=${t('client_key')} type="password" autocomplete="new-password" value=${key} onInput=${setKey} placeholder="sk-weir-…" hint=${t('client_key_hint')} />
+      <${Select} label=${t('client')} value=${client} onChange=${setClient}
+        options=${[['', t('no_client')], ...((clients.value && clients.value.clients) || []).map((one) => [one.name, one.name])]} />
+      <${Input} label=${t('client_key')} type="password" autocomplete="new-password" value=${key} onInput=${setKey} placeholder="sk-weir-…"
+        hint=${t('client_key_hint')} />
     </div>
     <datalist id="models">${names.map((name) => html`<option key=${name} value=${name} />`)}</datalist>
     <${Field} label=${t('system_prompt')}><textarea rows="2" value=${system} onInput=${(event) => setSystem(event.target.value)}></textarea><//>
@@ -100,7 +113,8 @@ async function ask(question, speaks, seen, signal, show) {
   const said = { dialect: question.dialect, path: question.path, body: question.body };
   if (question.key.trim()) said.key = question.key.trim();
   else if (question.client) said.client = question.client;
-  const answer = await fetch('/api/playground', { method: 'POST', signal, headers: { 'content-type': 'application/json' }, body: JSON.stringify(said) });
+  const answer = await fetch('/api/playground', { method: 'POST', signal, headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(said) });
   if (answer.status === 401 && !answer.headers.get('x-weir-status')) { session.set(false); throw new ApiError(401, {}); }
   seen.status = Number(answer.headers.get('x-weir-status')) || answer.status;
   const media = answer.headers.get('content-type') || '';
@@ -154,6 +168,7 @@ function Chat({ turns }) {
 
 function Wire({ wire }) {
   if (!wire) return html`<${Empty} title=${t('nothing_sent')}><p>${t('nothing_said_do')}</p><//>`;
-  return html`<ol class="wire" tabindex="0" aria-label=${t('wire_events')}>${wire.events.map((event, at) => html`<li key=${at}><span class="at">${ms(event.at)}</span><pre>${event.raw}</pre></li>`)}
+  return html`<ol class="wire" tabindex="0" aria-label=${t('wire_events')}>${wire.events.map((event, at) => html`<li key=${at}>
+    <span class="at">${ms(event.at)}</span><pre>${event.raw}</pre></li>`)}
     ${wire.skipped ? html`<li class="faint">${t('missed_n', { n: wire.skipped })}</li>` : null}</ol>`;
 }

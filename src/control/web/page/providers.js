@@ -44,11 +44,10 @@ function Provider({ provider, today, reload, open }) {
     say(t('deleted', { name: provider.name }));
     reload();
   };
-  const find = async () => open({ form: FoundModels, provider, found: (await post(base(provider) + '/discover')).models });
+  const find = async () => open({ form: FoundModels, provider, found: await post(base(provider) + '/discover') });
   const speed = async () => {
     const told = await post(base(provider) + '/speed');
-    const keys = told.keys || told;
-    setSpeeds(Array.isArray(keys) ? Object.fromEntries(keys.map((one) => [one.name || one.key, one])) : keys);
+    setSpeeds(Object.fromEntries(told.keys.map((one) => [one.key, one])));
   };
   const models = (provider.models || []).map((model) => (typeof model === 'string' ? model : model.alias || model.name));
   return html`<${Section} title=${provider.name} flush note=${html`<span class="mono">${provider.base_url || ''}</span>`} actions=${html`
@@ -60,15 +59,20 @@ function Provider({ provider, today, reload, open }) {
       <${Button} kind="bare" icon="trash" label=${t('delete_provider', { name: provider.name })} onClick=${drop} />`}>
     <div class="inner provider-facts">
       <${Pill}>${provider.protocol}<//>${provider.disabled ? html`<${Pill} tone="warn">${t('disabled')}<//>` : null}
-      <span class="soft">${t('balance_' + provider.balance) === 'balance_' + provider.balance ? provider.balance : t('balance_' + provider.balance)}</span>
+      <span class="soft">${t('balance_' + provider.balance) === 'balance_' + provider.balance ? provider.balance
+        : t('balance_' + provider.balance)}</span>
       <span class="soft">${t('share_today', { share: percent(sum, total), n: short(sum) })}</span>
-      <span class="models">${models.length ? models.slice(0, 12).map((model) => html`<code key=${model}>${model}</code>`) : html`<span class="faint">${t('any_model')}</span>`}
+      <span class="models">${models.length ? models.slice(0, 12).map((model) => html`<code key=${model}>${model}</code>`)
+        : html`<span class="faint">${t('any_model')}</span>`}
         ${models.length > 12 ? html`<span class="faint">+${models.length - 12}</span>` : null}</span>
     </div>
     ${provider.keys.length ? html`<div class="scroll"><table>
-      <thead><tr><th>${t('key')}</th><th>${t('health')}</th><th class="n">${t('in_flight')}</th><th class="n wide-only">${t('weight')}</th><th class="n wide-only">${t('priority')}</th>
-        <th class="n wide-only">${t('today')}</th><th class="wide-only"><span class="out">${t('share')}</span></th><th><span class="out">${t('actions')}</span></th></tr></thead>
-      <tbody>${provider.keys.map((key) => html`<${Key} key=${key.name} provider=${provider} of=${key} used=${own.find((row) => row.key === key.name)} sum=${sum}
+      <thead><tr><th>${t('key')}</th><th>${t('health')}</th><th class="n">${t('in_flight')}</th><th class="n wide-only">${t('weight')}</th>
+        <th class="n wide-only">${t('priority')}</th>
+        <th class="n wide-only">${t('today')}</th><th class="wide-only"><span class="out">${t('share')}</span></th><th>
+          <span class="out">${t('actions')}</span></th></tr></thead>
+      <tbody>${provider.keys.map((key) => html`<${Key} key=${key.name} provider=${provider} of=${key}
+        used=${own.find((row) => row.key === key.name)} sum=${sum}
         speed=${speeds[key.name]} reload=${reload} open=${open} />`)}</tbody></table></div>`
       : html`<p class="inner soft">${t('no_keys')}</p>`}
   <//>`;
@@ -77,10 +81,12 @@ function Provider({ provider, today, reload, open }) {
 function Health({ of }) {
   const state = of.disabled ? 'disabled' : of.health;
   const until = unixMs(of.cooling_until);
-  const cause = of.cause || of.why || (of.models && of.models[0] && of.models[0].cause);
-  const resting = (of.models || []).filter((one) => one.model && one.health && one.health !== 'ok');
-  return html`<${Pill} tone=${TONES[state] || ''} title=${of.last_error || undefined}>${t('health_' + state)}${state === 'cooling' && until ? html` <${Countdown} until=${until} />` : null}<//>
-    ${cause && state !== 'ok' && state !== 'disabled' ? html`<span class="note">${t('why_' + cause) === 'why_' + cause ? cause : t('why_' + cause)}</span>` : null}
+  const resting = (of.cooling_models || []).filter((one) => one.health !== 'ok');
+  const cause = of.cause || (resting[0] && resting[0].cause);
+  return html`<${Pill} tone=${TONES[state] || ''} title=${of.last_error || undefined}>${t('health_' + state)}${state === 'cooling' && until
+    ? html` <${Countdown} until=${until} />` : null}<//>
+    ${cause && state !== 'ok' && state !== 'disabled' ? html`<span class="note">${t('why_' + cause) === 'why_' + cause ? cause
+      : t('why_' + cause)}</span>` : null}
     ${resting.length ? html`<span class="second">${resting.map((one) => one.model).join(', ')}</span>` : null}
     ${of.last_error ? html`<span class="second">${of.last_error}</span>` : null}`;
 }
@@ -101,7 +107,8 @@ function Key({ provider, of, used, sum, speed, reload, open }) {
   return html`<tr class=${of.disabled ? 'off' : ''}>
     <td>${of.name}<span class="second mono">${of.key}</span></td>
     <td class="cut"><${Health} of=${of} />
-      ${seen ? html`<span class=${'second ' + (seen.ok === false ? 'bad' : 'good')} role="status">${seen.ok === false ? `${seen.status || ''} ${seen.message || t('failed')}` : ms(seen.ms ?? seen)}</span>` : null}</td>
+      ${seen ? html`<span class=${'second ' + (seen.ok ? 'good' : 'bad')} role="status" title=${seen.message}>${seen.ok ? ms(seen.ms)
+        : `${seen.status || ''} ${seen.message || t('failed')}`}</span>` : null}</td>
     <td class="n">${of.in_flight ?? 0}${of.max_concurrent ? html`<span class="faint"> / ${of.max_concurrent}</span>` : null}</td>
     <td class="n wide-only">${of.weight}</td><td class="n wide-only">${of.priority}</td>
     <td class="n wide-only">${short(requests)}</td>

@@ -25,7 +25,8 @@ function wants(filter, row) {
   }[filter.status || ''] ?? String(row.status) === filter.status;
   const model = !filter.model || filter.model === row.model_asked || filter.model === row.model_sent;
   const words = (filter.q || '').toLowerCase();
-  const text = !words || [row.id, row.client, row.provider, row.key, row.model_asked, row.model_sent].some((said) => (said || '').toLowerCase().includes(words));
+  const text = !words || [row.id, row.client, row.provider, row.key, row.model_asked,
+    row.model_sent].some((said) => (said || '').toLowerCase().includes(words));
   return status && model && text && is('client') && is('provider') && is('key') && is('dialect');
 }
 
@@ -36,6 +37,7 @@ function List({ query }) {
   const [state, setState] = useState({ rows: [], next: null, loaded: false });
   const [running, setRunning] = useState(true);
   const told = useStore(live.exchanges);
+  const gap = useStore(live.gaps);
   const held = useRef(told);
   if (running) held.current = told;
 
@@ -46,7 +48,7 @@ function List({ query }) {
       (error) => { complain(error); if (error.name !== 'AbortError') setState({ rows: [], next: null, loaded: true }); },
     );
     return () => stop.abort();
-  }, [asked]);
+  }, [asked, gap]);
 
   // Pages that were asked for stay; of what comes by itself, as much is shown as one page.
   const fresh = held.current.rows.filter((row) => wants(filter, row));
@@ -64,12 +66,14 @@ function List({ query }) {
 
   return html`<${Page} title=${t('page_requests')} actions=${html`
       ${told.missed && running ? html`<span class="note">${t('missed_n', { n: told.missed })}</span>` : null}
-      <${Button} icon=${running ? 'pause' : 'play'} pressed=${running ? 'true' : 'false'} onClick=${() => setRunning(!running)}>${running ? t('live') : t('paused')}<//>`}>
+      <${Button} icon=${running ? 'pause' : 'play'} pressed=${running ? 'true' : 'false'} onClick=${() => setRunning(!running)}>${running
+        ? t('live') : t('paused')}<//>`}>
     <${Filters} filter=${filter} set=${set} />
     <${Section}>
       ${rows.length ? html`<${Rows} rows=${rows} />`
         : !state.loaded ? html`<div class="loading" role="status">${t('loading')}</div>`
-        : FILTERS.some((name) => filter[name]) ? html`<${Empty} title=${t('nothing_matches')}><p>${t('nothing_matches_do')}</p><a class="button" href="#/requests">${t('clear_filters')}</a><//>`
+        : FILTERS.some((name) => filter[name]) ? html`<${Empty} title=${t('nothing_matches')}><p>${t('nothing_matches_do')}</p>
+          <a class="button" href="#/requests">${t('clear_filters')}</a><//>`
         : html`<${Empty} title=${t('no_requests')}><p>${t('no_requests_do')}</p><a class="button" href="#/connect">${t('page_connect')}</a><//>`}
     <//>
     ${state.next && rows.length ? html`<div class="centre"><${Button} onClick=${older}>${t('older')}<//></div>` : null}
@@ -96,7 +100,8 @@ function Filters({ filter, set }) {
       options=${any(t('any_provider'), withOwn(providers.map((one) => one.name), filter.provider))} />
     ${filter.provider ? html`<${Select} bare label=${t('key')} value=${filter.key} onChange=${(value) => set('key', value)}
       options=${any(t('any_key'), withOwn(keys.map((one) => one.name), filter.key))} />` : null}
-    <${Select} bare label=${t('dialect')} value=${filter.dialect} onChange=${(value) => set('dialect', value)} options=${any(t('any_dialect'), DIALECTS)} />
+    <${Select} bare label=${t('dialect')} value=${filter.dialect} onChange=${(value) => set('dialect', value)}
+      options=${any(t('any_dialect'), DIALECTS)} />
     <input aria-label=${t('model')} placeholder=${t('model')} value=${model} onInput=${(event) => setModel(event.target.value)}
       onChange=${(event) => set('model', event.target.value.trim())} />
     <input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${q} onInput=${(event) => setQ(event.target.value)}

@@ -23,8 +23,10 @@ export function Routes() {
       <${Button} kind="primary" icon="plus" onClick=${() => setOpen({})}>${t('add_route')}<//>`}>
     <${Explain} />
     <${Loaded} of=${asked}>${(told) => (told.routes.length
-      ? told.routes.map((route) => html`<${Route} key=${route.name} route=${route} told=${told} edit=${() => setOpen({ of: route })} reload=${asked.reload} />`)
-      : html`<${Section}><${Empty} title=${t('no_routes')}><p>${t('no_routes_do')}</p><${Button} kind="primary" onClick=${() => setOpen({})}>${t('add_route')}<//><//><//>`)}<//>
+      ? told.routes.map((route) => html`<${Route} key=${route.name} route=${route} told=${told} edit=${() => setOpen({ of: route })}
+        reload=${asked.reload} />`)
+      : html`<${Section}><${Empty} title=${t('no_routes')}><p>${t('no_routes_do')}</p>
+        <${Button} kind="primary" onClick=${() => setOpen({})}>${t('add_route')}<//><//><//>`)}<//>
     ${open ? html`<${EditRoute} of=${open.of} onClose=${() => setOpen(null)} onDone=${done} />` : null}
   <//>`;
 }
@@ -39,8 +41,9 @@ function Route({ route, told, edit, reload }) {
   return html`<${Section} title=${route.name} note=${route.spread && route.spread !== 'ordered' ? t('spread_' + route.spread) : null} actions=${html`
       ${told.default_route === route.name ? html`<${Pill} tone="accent">${t('default')}<//>` : null}
       ${defaults.map((dialect) => html`<${Pill} key=${dialect}>${dialect}<//>`)}
-      <${Button} onClick=${edit}>${t('edit')}<//><${Button} kind="bare" icon="trash" label=${t('delete_route', { name: route.name })} onClick=${drop} />`}>
-    <div class="scroll chain-place"><${Chain} route=${route} /></div><//>`;
+      <${Button} onClick=${edit}>${t('edit')}<//><${Button} kind="bare" icon="trash" label=${t('delete_route', { name: route.name })}
+        onClick=${drop} />`}>
+    <div class="scroll chain-place" tabindex="0" role="group" aria-label=${route.name}><${Chain} route=${route} /></div><//>`;
 }
 
 // -- the drawing ------------------------------------------------------------------------------------------------
@@ -52,10 +55,11 @@ const fit = (text, most) => (text.length > most ? '…' + text.slice(1 - most) :
 
 /** One line for each rule, in the order in which they are asked; targets follow in the order in which they are tried. */
 function Chain({ route }) {
+  const scenes = route.scenes || {};
   const rows = [
     ...Object.entries(route.models || {}).map(([name, to]) => ({ kind: 'model', name, to: list(to) })),
-    ...SCENES.filter((scene) => scene !== 'default' && (route.scenes || {})[scene]).map((scene) => ({ kind: 'scene', name: t('scene_' + scene), to: list(route.scenes[scene]) })),
-    ...((route.scenes || {}).default ? [{ kind: 'scene', name: t('scene_default'), to: list(route.scenes.default) }] : []),
+    // `default` is the last of them.
+    ...SCENES.filter((scene) => scenes[scene]).map((scene) => ({ kind: 'scene', name: t('scene_' + scene), to: list(scenes[scene]) })),
     ...(route.rules || []).map((rule) => ({ kind: 'model', name: rule.name || rule.model || '…', to: list(rule.to) })),
     { kind: 'rest', name: route.unknown_models === 'catalog' ? t('published_names') : t('any_other'), to: list(route.to) },
   ];
@@ -70,8 +74,10 @@ function Chain({ route }) {
         <text x=${EDGE + 10} y=${middle + 4}>${fit(row.name, 30)}<title>${row.name}</title></text>
         ${row.to.map((target, place) => {
           const x = EDGE + LEFT + place * (TARGET + GAP);
-          return html`<path class=${place ? 'then' : 'first'} d=${`M${x - GAP + 2},${middle}H${x - 4}`} /><path class="tip" d=${`M${x - 8},${middle - 3}L${x - 3},${middle}L${x - 8},${middle + 3}`} />
-            <rect class="target" x=${x} y=${y} width=${TARGET} height=${BOX} rx="5" /><text x=${x + 10} y=${middle + 4}>${fit(target, 30)}<title>${target}</title></text>`;
+          return html`<path class=${place ? 'then' : 'first'} d=${`M${x - GAP + 2},${middle}H${x - 4}`} />
+            <path class="tip" d=${`M${x - 8},${middle - 3}L${x - 3},${middle}L${x - 8},${middle + 3}`} />
+            <rect class="target" x=${x} y=${y} width=${TARGET} height=${BOX} rx="5" />
+              <text x=${x + 10} y=${middle + 4}>${fit(target, 30)}<title>${target}</title></text>`;
         })}
         ${row.to.length ? null : html`<text class="nowhere" x=${EDGE + LEFT} y=${middle + 4}>${t('nowhere')}</text>`}
       </g>`;
@@ -94,22 +100,27 @@ function Explain() {
     try {
       if (body.trim()) question.body = JSON.parse(body);
       setTold(await post('/api/explain', question));
-    } catch (error) { setTold(null); complain(error); }
+    } catch (error) { if (error.status === 422) setTold({ refusal: error.message }); else { setTold(null); complain(error); } }
   };
   return html`<${Section} title=${t('explain')} note=${t('explain_note')}><form class="inner" onSubmit=${ask}>
     <div class="filters">
-      <input required aria-label=${t('model')} placeholder=${t('model')} value=${model} onInput=${(event) => setModel(event.target.value)} spellcheck="false" />
-      <${Select} bare label=${t('client')} value=${client} onChange=${setClient} options=${[['', t('any_client')], ...((clients.value && clients.value.clients) || []).map((one) => [one.name, one.name])]} />
+      <input required aria-label=${t('model')} placeholder=${t('model')} value=${model} onInput=${(event) => setModel(event.target.value)}
+        spellcheck="false" />
+      <${Select} bare label=${t('client')} value=${client} onChange=${setClient}
+        options=${[['', t('any_client')], ...((clients.value && clients.value.clients) || []).map((one) => [one.name, one.name])]} />
       <${Select} bare label=${t('dialect')} value=${dialect} onChange=${setDialect} options=${DIALECTS} />
       <button type="submit" class="button">${t('explain')}</button>
     </div>
     <details class="body-of"><summary>${t('with_body')}</summary>
-      <textarea class="mono" rows="4" aria-label=${t('body')} value=${body} spellcheck="false" placeholder='{"messages": [], "thinking": {"type": "enabled"}}' onInput=${(event) => setBody(event.target.value)}></textarea></details>
+      <textarea class="mono" rows="4" aria-label=${t('body')} value=${body} spellcheck="false" placeholder='{"messages": [], "thinking":
+        {"type": "enabled"}}' onInput=${(event) => setBody(event.target.value)}></textarea></details>
     ${told ? html`<div class="explained" role="status">
       <ol class="steps">${(told.steps || []).map((step, at) => html`<li key=${at}><code>${step.rule}</code><span>${step.text}</span></li>`)}</ol>
-      <ol class="tries">${(told.targets || []).map((target, at) => html`<li key=${at}><b>${target.provider}</b> ${target.model ? html`<span class="mono">${target.model}</span>` : null}
-        <span class="note">${list(target.keys).map((key) => (typeof key === 'string' ? key : key.name)).join(' → ')}</span></li>`)}</ol>
-      ${told.targets && told.targets.length ? null : html`<p class="warn">${told.refusal || told.detail || t('no_target')}</p>`}</div>` : null}
+      <ol class="tries">${(told.targets || []).map((target, at) => html`<li key=${at}><b>${target.provider}</b> ${target.model
+        ? html`<span class="mono">${target.model}</span>` : null}
+        <span class="note">${list(target.keys).map((key) => (typeof key === 'string' ? key : key.health && key.health !== 'ok'
+          ? `${key.name} (${t('health_' + key.health)})` : key.name)).join(' → ')}</span></li>`)}</ol>
+      ${told.targets && told.targets.length ? null : html`<p class="warn">${told.refusal || t('no_target')}</p>`}</div>` : null}
   </form><//>`;
 }
 
@@ -117,11 +128,14 @@ function Explain() {
 
 function EditRoute({ of, onClose, onDone }) {
   const providers = useFetch('/api/providers');
-  const known = ((providers.value && providers.value.providers) || []).flatMap((one) => [one.name, ...(one.models || []).map((model) => `${one.name}/${typeof model === 'string' ? model : model.alias || model.name}`)]);
+  const known = ((providers.value && providers.value.providers)
+    || []).flatMap((one) => [one.name,
+      ...(one.models || []).map((model) => `${one.name}/${typeof model === 'string' ? model : model.alias || model.name}`)]);
   const [name, setName] = useState(of ? of.name : '');
   const [to, setTo] = useState(list(of && of.to));
   const [models, setModels] = useState(Object.entries((of && of.models) || {}).map(([from, target]) => [from, list(target).join(', ')]));
-  const [scenes, setScenes] = useState(Object.fromEntries(Object.entries((of && of.scenes) || {}).filter(([, target]) => target).map(([scene, target]) => [scene, list(target).join(', ')])));
+  const [scenes, setScenes] = useState(Object.fromEntries(Object.entries((of && of.scenes)
+    || {}).filter(([, target]) => target).map(([scene, target]) => [scene, list(target).join(', ')])));
   const [spread, setSpread] = useState((of && of.spread) || 'ordered');
   const [unknown, setUnknown] = useState((of && of.unknown_models) || 'default');
   const one = (text) => { const all = lines(text); return all.length === 1 ? all[0] : all; };
@@ -134,7 +148,8 @@ function EditRoute({ of, onClose, onDone }) {
     body.unknown_models = unknown;
     // What stands at its default is left out of the file.
     for (const [member, value] of [['spread', 'ordered'], ['unknown_models', 'default']]) if (body[member] === value) delete body[member];
-    for (const [member, value] of Object.entries(body)) if (value == null || (typeof value === 'object' && member !== 'to' && !Object.keys(value).length)) delete body[member];
+    for (const [member, value] of Object.entries(body)) if (value == null
+      || (typeof value === 'object' && member !== 'to' && !Object.keys(value).length)) delete body[member];
     await put('/api/routes/' + enc(name.trim()), body);
     say(t('saved'));
     onDone();
@@ -145,19 +160,27 @@ function EditRoute({ of, onClose, onDone }) {
     ${of ? null : html`<${Input} wide label=${t('name')} value=${name} onInput=${setName} required />`}
     <fieldset class="wide"><legend>${t('targets')}</legend><p class="hint">${t('targets_hint')}</p>
       ${to.map((target, at) => html`<div class="line" key=${at}><span class="faint">${at + 1}</span>
-        <input list="targets" aria-label=${`${t('target')} ${at + 1}`} value=${target} placeholder="provider/model" spellcheck="false" onInput=${(event) => setTo(to.map((old, place) => (place === at ? event.target.value : old)))} />
-        <${Button} kind="bare" icon="up" label=${t('move_up')} disabled=${at === 0} onClick=${() => swap(at, -1)} /><${Button} kind="bare" icon="down" label=${t('move_down')} disabled=${at === to.length - 1} onClick=${() => swap(at, 1)} />
+        <input list="targets" aria-label=${`${t('target')} ${at + 1}`} value=${target} placeholder="provider/model" spellcheck="false"
+          onInput=${(event) => setTo(to.map((old, place) => (place === at ? event.target.value : old)))} />
+        <${Button} kind="bare" icon="up" label=${t('move_up')} disabled=${at === 0} onClick=${() => swap(at, -1)} />
+          <${Button} kind="bare" icon="down" label=${t('move_down')} disabled=${at === to.length - 1} onClick=${() => swap(at, 1)} />
         <${Button} kind="bare" icon="close" label=${t('delete')} onClick=${() => setTo(to.filter((_, place) => place !== at))} /></div>`)}
       <${Button} icon="plus" onClick=${() => setTo([...to, ''])}>${t('add_target')}<//></fieldset>
     <fieldset class="wide"><legend>${t('model_map')}</legend><p class="hint">${t('model_map_hint')}</p>
       ${models.map(([from, target], at) => html`<div class="line" key=${at}>
-        <input aria-label=${`${t('model')} ${at + 1}`} value=${from} placeholder="gpt-4o*" spellcheck="false" onInput=${(event) => setModels(models.map((old, place) => (place === at ? [event.target.value, old[1]] : old)))} /><span class="faint">→</span>
-        <input list="targets" aria-label=${`${t('targets')} ${at + 1}`} value=${target} placeholder="provider/model, provider/model" spellcheck="false" onInput=${(event) => setModels(models.map((old, place) => (place === at ? [old[0], event.target.value] : old)))} />
+        <input aria-label=${`${t('model')} ${at + 1}`} value=${from} placeholder="gpt-4o*" spellcheck="false"
+          onInput=${(event) => setModels(models.map((old, place) => (place === at ? [event.target.value, old[1]] : old)))} />
+            <span class="faint">→</span>
+        <input list="targets" aria-label=${`${t('targets')} ${at + 1}`} value=${target} placeholder="provider/model, provider/model"
+          spellcheck="false" onInput=${(event) => setModels(models.map((old, place) => (place === at ? [old[0], event.target.value] : old)))} />
         <${Button} kind="bare" icon="close" label=${t('delete')} onClick=${() => setModels(models.filter((_, place) => place !== at))} /></div>`)}
       <${Button} icon="plus" onClick=${() => setModels([...models, ['', '']])}>${t('add')}<//></fieldset>
     <fieldset class="wide"><legend>${t('scenes')}</legend><div class="form">
-      ${SCENES.map((scene) => html`<${Field} key=${scene} label=${t('scene_' + scene)}><input list="targets" value=${scenes[scene] || ''} placeholder=${t('none')} spellcheck="false" onInput=${(event) => setScenes({ ...scenes, [scene]: event.target.value })} /><//>`)}</div></fieldset>
+      ${SCENES.map((scene) => html`<${Field} key=${scene} label=${t('scene_' + scene)}>
+        <input list="targets" value=${scenes[scene] || ''} placeholder=${t('none')} spellcheck="false"
+          onInput=${(event) => setScenes({ ...scenes, [scene]: event.target.value })} /><//>`)}</div></fieldset>
     <${Select} label=${t('spread')} value=${spread} onChange=${setSpread} options=${SPREADS.map((way) => [way, t('spread_' + way)])} />
-    <${Select} label=${t('unknown_models')} value=${unknown} onChange=${setUnknown} options=${[['default', t('unknown_default')], ['catalog', t('unknown_catalog')]]} />`}
+    <${Select} label=${t('unknown_models')} value=${unknown} onChange=${setUnknown}
+      options=${[['default', t('unknown_default')], ['catalog', t('unknown_catalog')]]} />`}
   <//>`;
 }

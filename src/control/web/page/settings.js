@@ -17,8 +17,10 @@ const VALIDATE_MS = 350;
 export function Settings({ at }) {
   const tab = TABS.includes(at.rest[0]) ? at.rest[0] : 'file';
   return html`<${Page} title=${t('page_settings')}>
-    <${Tabs} label=${t('page_settings')} value=${tab} onChange=${(name) => { location.hash = '#/settings/' + name; }} tabs=${TABS.map((name) => [name, t('settings_' + name)])} />
-    <div role="tabpanel">${tab === 'file' ? html`<${Config} />` : tab === 'backups' ? html`<${Backups} />` : tab === 'import' ? html`<${Import} />` : html`<${About} />`}</div>
+    <${Tabs} label=${t('page_settings')} value=${tab} onChange=${(name) => { location.hash = '#/settings/' + name; }}
+      tabs=${TABS.map((name) => [name, t('settings_' + name)])} />
+    <div role="tabpanel">${tab === 'file' ? html`<${Config} />` : tab === 'backups' ? html`<${Backups} />` : tab === 'import'
+      ? html`<${Import} />` : html`<${About} />`}</div>
   <//>`;
 }
 
@@ -54,17 +56,20 @@ function Editor({ told, reload }) {
     addEventListener('beforeunload', stay);
     return () => removeEventListener('beforeunload', stay);
   }, [changed]);
-  // Somebody else's change: taken at once where nothing is unsaved here.
+  // Somebody else's change: taken at once where nothing is unsaved here. What is known may be newer than when it was asked.
+  const known = useRef({});
+  known.current = { etag: base.etag, changed, saving: known.current.saving };
   useEffect(() => {
     if (generation === first) return;
     get('/api/config').then((now) => {
-      if (now.etag === base.etag) return;
-      if (changed) setStale(true); else { setBase(now); setText(now.text); }
+      if (known.current.saving || now.etag === known.current.etag) return;
+      if (known.current.changed) setStale(true); else { setBase(now); setText(now.text); }
     }, () => {});
   }, [generation]);
 
   const save = async () => {
     setResult(null);
+    known.current.saving = true;
     try {
       const answer = await put('/api/config', { text }, { headers: { 'if-match': quoted(base.etag) } });
       setBase({ ...base, text, etag: answer.etag, problems: answer.problems || [] });
@@ -74,7 +79,7 @@ function Editor({ told, reload }) {
     } catch (error) {
       if (error.status === 412) setStale(true);
       else if (error.problems.length) { setProblems(error.problems); say(t('nothing_changed'), 'bad'); } else throw error;
-    }
+    } finally { known.current.saving = false; }
   };
   const goTo = (line) => {
     const field = area.current;
@@ -92,13 +97,16 @@ function Editor({ told, reload }) {
       <${Section} title=${html`<span class="mono">${base.file}</span>`} actions=${html`
           ${changed ? html`<${Button} onClick=${() => setText(base.text)}>${t('revert')}<//>` : null}
           <${Button} kind="primary" disabled=${!changed || errors > 0} onClick=${save}>${t('save')}<//>`}>
-        <${Text} area=${area} text=${text} setText=${setText} problems=${problems} onSave=${() => { if (changed && !errors) save().catch(complain); }} />
+        <${Text} area=${area} text=${text} setText=${setText} problems=${problems}
+          onSave=${() => { if (changed && !errors) save().catch(complain); }} />
         <div class="inner" role="status">${problems.length ? html`<ul class="problems">${problems.map((one, at) => html`<li key=${at}>
             <${Pill} tone=${one.severity === 'warning' ? 'warn' : 'bad'}>${t(one.severity === 'warning' ? 'warning' : 'error')}<//>
             ${one.line ? html`<button type="button" class="linkish" onClick=${() => goTo(one.line)}>${t('line_n', { n: one.line })}</button>` : null}
             ${one.path ? html`<code>${one.path}</code>` : null}<span>${one.message}</span></li>`)}</ul>`
           : html`<p class="soft">${changed ? t('no_problem') : t('file_hint')}</p>`}
-          ${result ? html`<ul class="changes">${[...(result.changes || []), ...(result.restart_needed || []).map((what) => `${t('restart_needed')}: ${what}`)].map((what, at) => html`<li key=${at} class="soft">${typeof what === 'string' ? what : JSON.stringify(what)}</li>`)}</ul>` : null}
+          ${result ? html`<ul class="changes">${[...(result.changes || []),
+            ...(result.restart_needed || []).map((what) => `${t('restart_needed')}: ${what}`)].map((what,
+              at) => html`<li key=${at} class="soft">${typeof what === 'string' ? what : JSON.stringify(what)}</li>`)}</ul>` : null}
         </div><//>
     </div></div>`;
 }
@@ -117,9 +125,12 @@ function Text({ area, text, setText, problems, onSave }) {
   const key = (event) => {
     if ((event.metaKey || event.ctrlKey) && event.key === 's') { event.preventDefault(); onSave(); }
   };
-  return html`<div class="editor"><div class="numbers" ref=${gutter} aria-hidden="true">${Array.from({ length: count }, (_, at) => html`<div key=${at} class=${bad.get(at + 1) || ''}>${at + 1}</div>`)}</div>
-    <div class="marks" ref=${marks} aria-hidden="true">${Array.from({ length: count }, (_, at) => html`<div key=${at} class=${bad.get(at + 1) || ''}></div>`)}</div>
-    <textarea ref=${area} class="mono" wrap="off" spellcheck="false" autocapitalize="off" aria-label=${t('config_file')} aria-invalid=${bad.size ? 'true' : undefined}
+  return html`<div class="editor"><div class="numbers" ref=${gutter} aria-hidden="true">${Array.from({ length: count },
+    (_, at) => html`<div key=${at} class=${bad.get(at + 1) || ''}>${at + 1}</div>`)}</div>
+    <div class="marks" ref=${marks} aria-hidden="true">${Array.from({ length: count },
+      (_, at) => html`<div key=${at} class=${bad.get(at + 1) || ''}></div>`)}</div>
+    <textarea ref=${area} class="mono" wrap="off" spellcheck="false" autocapitalize="off" aria-label=${t('config_file')}
+      aria-invalid=${bad.size ? 'true' : undefined}
       value=${text} onInput=${(event) => setText(event.target.value)} onScroll=${follow} onKeyDown=${key}></textarea></div>`;
 }
 
@@ -131,7 +142,8 @@ function Form({ schema, text, setText }) {
     const next = edit(text, path, value);
     if (next == null) complain(new Error(t('form_unreadable'))); else setText(next);
   };
-  return html`<div class="inner form-place"><input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find} onInput=${(event) => setFind(event.target.value)} />
+  return html`<div class="inner form-place"><input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find}
+    onInput=${(event) => setFind(event.target.value)} />
     <${Fields} schema=${schema} value=${plain(tree)} set=${set} find=${find.trim().toLowerCase()} /></div>`;
 }
 
@@ -151,11 +163,15 @@ function Backups() {
     now.reload();
   };
   return html`<${Section}><${Loaded} of=${asked}>${({ backups }) => (backups.length ? html`<div class="scroll"><table>
-      <thead><tr><th>${t('time')}</th><th class="wide-only">${t('name')}</th><th class="n">${t('size')}</th><th><span class="out">${t('actions')}</span></th></tr></thead>
-      <tbody>${backups.map((one) => html`<tr key=${one.name}><td>${moment(one.unix_ms)}</td><td class="mono wide-only">${one.name}</td><td class="n">${bytes(one.bytes)}</td>
-        <td><div class="actions"><${Button} kind="bare" onClick=${() => look(one)}>${t('compare')}<//><${Button} kind="bare" onClick=${() => restore(one)}>${t('restore')}<//></div></td></tr>`)}</tbody></table></div>`
+      <thead><tr><th>${t('time')}</th><th class="wide-only">${t('name')}</th><th class="n">${t('size')}</th><th>
+        <span class="out">${t('actions')}</span></th></tr></thead>
+      <tbody>${backups.map((one) => html`<tr key=${one.name}><td>${moment(one.unix_ms)}</td><td class="mono wide-only">${one.name}</td>
+        <td class="n">${bytes(one.bytes)}</td>
+        <td><div class="actions"><${Button} kind="bare" onClick=${() => look(one)}>${t('compare')}<//>
+          <${Button} kind="bare" onClick=${() => restore(one)}>${t('restore')}<//></div></td></tr>`)}</tbody></table></div>`
       : html`<${Empty} title=${t('no_backups')}><p>${t('no_backups_do')}</p><//>`)}<//>
-    ${shown ? html`<${Dialog} wide title=${moment(shown.unix_ms)} onClose=${() => setShown(null)} foot=${html`<${Button} onClick=${() => setShown(null)}>${t('close')}<//>
+    ${shown ? html`<${Dialog} wide title=${moment(shown.unix_ms)} onClose=${() => setShown(null)}
+      foot=${html`<${Button} onClick=${() => setShown(null)}>${t('close')}<//>
         <${Button} kind="primary" onClick=${() => restore(shown)}>${t('restore')}<//>`}>
       <${Compare} left=${now.value ? now.value.text : ''} right=${shown.text} /><//>` : null}<//>`;
 }
@@ -163,10 +179,12 @@ function Backups() {
 function Compare({ left, right }) {
   const rows = useMemo(() => sideBySide(left, right), [left, right]);
   if (!changes(rows)) return html`<p>${t('no_difference')}</p>`;
-  return html`<div class="scroll"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
+  return html`<div class="scroll" tabindex="0"><table class="diff"><colgroup><col class="no" /><col /><col class="no" /><col /></colgroup>
     <thead><tr><th colspan="2">${t('now')}</th><th colspan="2">${t('then')}</th></tr></thead>
-    <tbody>${rows.map((row, at) => (row.kind === 'fold' ? html`<tr key=${at} class="fold"><td colspan="4">${t('equal_lines', { n: row.count })}</td></tr>`
-      : html`<tr key=${at} class=${row.kind}><td class="no">${row.a}</td><td class="l">${row.left}</td><td class="no">${row.b}</td><td class="r">${row.right}</td></tr>`))}</tbody></table></div>`;
+    <tbody>${rows.map((row, at) => (row.kind === 'fold' ? html`<tr key=${at} class="fold">
+      <td colspan="4">${t('equal_lines', { n: row.count })}</td></tr>`
+      : html`<tr key=${at} class=${row.kind}><td class="no">${row.a}</td><td class="l">${row.left}</td><td class="no">${row.b}</td>
+        <td class="r">${row.right}</td></tr>`))}</tbody></table></div>`;
 }
 
 // -- import -----------------------------------------------------------------------------------------------------
@@ -178,15 +196,20 @@ function Import() {
   const look = async () => setTold(await post('/api/import', { ...body(), apply: false }));
   const apply = async () => { await post('/api/import', { ...body(), apply: true }); say(t('imported')); setTold(null); setText(''); };
   return html`<${Section}><div class="inner stack"><p class="soft">${t('import_hint')}</p>
-    <${Field} label=${t('import_text')}><textarea class="mono" rows="8" spellcheck="false" value=${text} onInput=${(event) => { setText(event.target.value); setTold(null); }}></textarea><//>
-    <div class="line"><${Button} disabled=${!text.trim()} onClick=${look}>${t('preview')}<//>${told ? html`<${Button} kind="primary" onClick=${apply}>${t('apply')}<//>` : null}</div>
-    ${told ? html`<div role="status"><p><${Pill}>${told.kind}<//> ${Object.entries(told.adds || {}).map(([what, names]) => `${what}: ${Array.isArray(names) ? names.join(', ') : names}`).join(' · ')}</p>
+    <${Field} label=${t('import_text')}><textarea class="mono" rows="8" spellcheck="false" value=${text}
+      onInput=${(event) => { setText(event.target.value); setTold(null); }}></textarea><//>
+    <div class="line"><${Button} disabled=${!text.trim()} onClick=${look}>${t('preview')}<//>${told
+      ? html`<${Button} kind="primary" onClick=${apply}>${t('apply')}<//>` : null}</div>
+    ${told ? html`<div role="status"><p><${Pill}>${told.kind}<//> ${Object.entries(told.adds
+      || {}).map(([what, names]) => `${what}: ${Array.isArray(names) ? names.join(', ') : names}`).join(' · ')}</p>
+      <ul class="changes">${[...(told.notes || []), ...(told.problems
+        || []).map((one) => `${t('line_n', { n: one.line })}: ${one.message}`)].map((note, at) => html`<li key=${at} class="soft">${note}</li>`)}</ul>
       <div class="code"><pre tabindex="0">${told.text}</pre></div></div>` : null}</div><//>`;
 }
 
 // -- about ------------------------------------------------------------------------------------------------------
 
-const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
+const LEVELS = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
 
 function About() {
   const status = useFetch('/api/status', { every: 5000 });
@@ -204,10 +227,12 @@ function About() {
   };
   const Fact = ({ name, children }) => (children == null || children === '' ? null : html`<dt>${name}</dt><dd>${children}</dd>`);
   return html`<div class="columns">
-    <${Section} title="weir" actions=${html`<${Button} onClick=${reload}>${t('reload_file')}<//>`}><${Loaded} of=${status}>${(now) => html`<dl class="facts inner">
+    <${Section} title="weir" actions=${html`<${Button} onClick=${reload}>${t('reload_file')}<//>`}>
+      <${Loaded} of=${status}>${(now) => html`<dl class="facts inner">
       <${Fact} name=${t('version')}>${now.version} <span class="faint">${now.commit}</span><//>
       <${Fact} name=${t('driver')}>${now.driver} <span class="faint">${now.driver_why}</span><//>
-      <${Fact} name=${t('cores')}>${now.cores}${now.cores_stalled ? html` <${Pill} tone="bad">${t('stalled_n', { n: now.cores_stalled })}<//>` : null}<//>
+      <${Fact} name=${t('cores')}>${now.cores}${now.cores_stalled
+        ? html` <${Pill} tone="bad">${t('stalled_n', { n: now.cores_stalled })}<//>` : null}<//>
       <${Fact} name=${t('uptime')}>${span(now.uptime_ms)}<//><${Fact} name=${t('process')}>${now.pid}<//>
       <${Fact} name=${t('listens_on')}>${(now.listen || []).join(', ')}<//>
       <${Fact} name=${t('config_file')}>${now.config.file} <span class="faint">${t('generation_n', { n: now.config.generation })}</span><//>
@@ -215,13 +240,20 @@ function About() {
     <div class="stack"><${Section} title=${t('store')}><${Loaded} of=${store}>${(now) => html`<dl class="facts inner">
         <${Fact} name=${t('state')}><${Pill} tone=${now.state === 'ok' ? 'good' : 'bad'}>${now.state}<//> ${now.message || ''}<//>
         <${Fact} name=${t('file')}>${now.file}<//><${Fact} name=${t('size')}>${bytes(now.bytes)}<//><${Fact} name=${t('rows')}>${whole(now.rows)}<//>
-        <${Fact} name=${t('oldest')}>${now.oldest_unix_ms ? moment(unixMs(now.oldest_unix_ms)) : null}<//><${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//></dl>`}<//><//>
-      <${Section} title=${t('log')}><div class="inner"><${Loaded} of=${log}>${(now) => html`<${Select} label=${t('log_level')} value=${now.level} onChange=${level} hint=${t('log_level_hint')}
+        <${Fact} name=${t('oldest')}>${now.oldest_unix_ms ? moment(unixMs(now.oldest_unix_ms)) : null}<//>
+          <${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//></dl>`}<//><//>
+      <${Section} title=${t('log')}><div class="inner"><${Loaded}
+        of=${log}>${(now) => html`<${Select} label=${t('log_level')} value=${now.level} onChange=${level} hint=${t('log_level_hint')}
         options=${LEVELS.includes(now.level) ? LEVELS : [now.level, ...LEVELS]} />`}<//></div><//>
-      <${Section} title=${t('traces')}><div class="inner line"><a class="button" href="/api/traces/export" download="weir-traces.jsonl">${t('export_traces')}</a><${Button} kind="danger" onClick=${forget}>${t('forget_traces')}<//></div><//>
-      <${Section} title=${t('elsewhere')}><ul class="inner links"><li><a href="/metrics" target="_blank" rel="noreferrer">/metrics</a> <span class="faint">Prometheus</span></li>
+      <${Section} title=${t('traces')}><div class="inner line">
+        <a class="button" href="/api/traces/export" download="weir-traces.jsonl">${t('export_traces')}</a>
+          <${Button} kind="danger" onClick=${forget}>${t('forget_traces')}<//></div><//>
+      <${Section} title=${t('elsewhere')}><ul class="inner links"><li>
+        <a href="/metrics" target="_blank" rel="noreferrer">/metrics</a> <span class="faint">Prometheus</span></li>
         <li><a href="/api/openapi.json" target="_blank" rel="noreferrer">/api/openapi.json</a> <span class="faint">OpenAPI</span></li>
         <li><a href="/health" target="_blank" rel="noreferrer">/health</a></li>
-        <li>${t('made_with')} ${[['Preact', 'preact'], ['htm', 'htm'], ['uPlot', 'uplot']].map(([name, file]) => html`<a key=${file} href=${new URL('../vendor/LICENSE-' + file, import.meta.url).href} target="_blank" rel="noreferrer">${name}</a> `)}</li></ul><//></div>
+        <li>${t('made_with')} ${[['Preact', 'preact'], ['htm', 'htm'],
+          ['uPlot', 'uplot']].map(([name, file]) => html`<a key=${file} href=${new URL('../vendor/LICENSE-' + file, import.meta.url).href}
+            target="_blank" rel="noreferrer">${name}</a> `)}</li></ul><//></div>
   </div>`;
 }

@@ -9,7 +9,7 @@ import { Empty, Input, Loaded, Page, Section, Select, Share, Stat, Tabs, useFetc
 
 const HOUR = 3600000, DAY = 24 * HOUR;
 const PERIODS = { today: 1, week: 7, month: 30, quarter: 90 };
-const GROUPS = ['model', 'provider', 'key', 'client', 'route', 'dialect'];
+const GROUPS = ['model', 'provider', 'key', 'client', 'dialect'];
 const MEASURES = {
   cost: { of: (row) => row.cost, form: cost }, requests: { of: (row) => row.requests, form: short },
   tokens: { of: (row) => row.input_tokens + row.output_tokens, form: short }, output: { of: (row) => row.output_tokens, form: short },
@@ -42,18 +42,23 @@ export function Usage({ at }) {
   return html`<${Page} title=${t('page_usage')} sub=${t('usage_sub')} actions=${html`
       <a class="button" download=${title} href=${path('/api/usage', { ...span, group_by: `day,${by}`, format: 'csv' })}>CSV</a>`}>
     <div class="filters">
-      <${Select} bare label=${t('period')} value=${query.period} onChange=${(period) => set({ period, from: query.from || day(low), to: query.to || day(high - DAY) })}
+      <${Select} bare label=${t('period')} value=${query.period}
+        onChange=${(period) => set({ period, from: query.from || day(low), to: query.to || day(high - DAY) })}
         options=${[...Object.keys(PERIODS), 'own'].map((name) => [name, t('period_' + name)])} />
-      ${query.period === 'own' ? html`<input type="date" aria-label=${t('from')} value=${query.from} onChange=${(event) => set({ from: event.target.value })} />
+      ${query.period === 'own' ? html`<input type="date" aria-label=${t('from')} value=${query.from}
+        onChange=${(event) => set({ from: event.target.value })} />
         <input type="date" aria-label=${t('to')} value=${query.to} onChange=${(event) => set({ to: event.target.value })} />` : null}
-      <${Select} bare label=${t('group_by')} value=${by} onChange=${(value) => set({ by: value })} options=${GROUPS.map((name) => [name, t('by_' + name)])} />
+      <${Select} bare label=${t('group_by')} value=${by} onChange=${(value) => set({ by: value })}
+        options=${GROUPS.map((name) => [name, t('by_' + name)])} />
       ${Object.entries(filter).filter(([, value]) => value).map(([name, value]) => html`<button type="button" class="button" key=${name}
         aria-label=${`${t('clear_filters')}: ${value}`} onClick=${() => set({ [name]: '' })}>${t(name)}: ${value} ×</button>`)}
     </div>
     <${Loaded} of=${all}>${(told) => (told.total.requests ? html`
       <${Totals} total=${told.total} />
-      <${OverTime} groups=${line.value ? line.value.groups : []} known=${told.groups} by=${by} step=${step} low=${low} high=${high} measure=${query.measure} onMeasure=${(measure) => set({ measure })} />
-      <${Groups} told=${told} by=${by} onPick=${['client', 'provider', 'model'].includes(by) ? (name) => set({ [by]: name, by: by === 'model' ? 'client' : 'model' }) : null} />`
+      <${OverTime} groups=${line.value ? line.value.groups : []} known=${told.groups} by=${by} step=${step} low=${low} high=${high}
+        measure=${query.measure} onMeasure=${(measure) => set({ measure })} />
+      <${Groups} told=${told} by=${by} onPick=${['client', 'provider', 'model'].includes(by)
+        ? (name) => set({ [by]: name, by: by === 'model' ? 'client' : 'model' }) : null} />`
       : html`<${Section}><${Empty} title=${t('no_usage')}><p>${t('no_usage_do')}</p><//><//>`)}<//>
   <//>`;
 }
@@ -63,9 +68,11 @@ function Totals({ total }) {
     <${Stat} label=${t('cost')} value=${cost(total.cost)} />
     <${Stat} label=${t('requests')} value=${short(total.requests)} note=${t('errors_n', { n: percent(total.errors, total.requests) })} />
     <${Stat} label=${t('tokens_in')} value=${short(total.input_tokens)} />
-    <${Stat} label=${t('cache_share')} value=${percent(total.cache_read_tokens, total.input_tokens)} note=${t('cached_n', { n: short(total.cache_read_tokens) })} />
+    <${Stat} label=${t('cache_share')} value=${percent(total.cache_read_tokens, total.input_tokens)}
+      note=${t('cached_n', { n: short(total.cache_read_tokens) })} />
     <${Stat} label=${t('tokens_out')} value=${short(total.output_tokens)} note=${t('reasoning_n', { n: short(total.reasoning_tokens) })} />
-    ${total.first_token_ms_p50 != null ? html`<${Stat} label=${t('first_token')} value=${ms(total.first_token_ms_p50)} note=${`p99 ${ms(total.first_token_ms_p99)}`} />` : null}
+    ${total.first_token_ms_p50 != null
+      ? html`<${Stat} label=${t('first_token')} value=${ms(total.first_token_ms_p50)} note=${`p99 ${ms(total.first_token_ms_p99)}`} />` : null}
   </dl>`;
 }
 
@@ -80,7 +87,8 @@ function OverTime({ groups, known, by, step, low, high, measure, onMeasure }) {
     const ranked = [...known].sort((a, b) => of(b) - of(a)).map((row) => nameOf(row, by));
     const names = (apart ? [...known].sort((a, b) => b.requests - a.requests).map((row) => nameOf(row, by)) : ranked).slice(0, SERIES_MAX);
     const rest = ranked.length > names.length && !apart;
-    const rows = [...names, ...(rest ? [null] : [])].map((name, at) => ({ name: name ?? t('others'), colour: colour(name == null ? SERIES_MAX : at), values: slots.map(() => (apart ? null : 0)) }));
+    const rows = [...names, ...(rest ? [null] : [])].map((name,
+      at) => ({ name: name ?? t('others'), colour: colour(name == null ? SERIES_MAX : at), values: slots.map(() => (apart ? null : 0)) }));
     for (const row of groups) {
       const slot = Math.floor((unixMs(row[step]) - low) / length), at = names.indexOf(nameOf(row, by));
       const line = at >= 0 ? rows[at] : rest ? rows[rows.length - 1] : null;
@@ -91,12 +99,14 @@ function OverTime({ groups, known, by, step, low, high, measure, onMeasure }) {
   }, [groups, known, by, step, low, high, chosen, t('others')]);
   return html`<${Section}>
     <${Tabs} label=${t('measure')} value=${chosen} onChange=${onMeasure} tabs=${Object.keys(MEASURES).map((name) => [name, t('measure_' + name)])} />
-    <${Chart} times=${times} series=${series} stacked=${!apart} bars=${!apart} daily=${step === 'day'} form=${form} height=${250} label=${t('measure_' + chosen)} /><//>`;
+    <${Chart} times=${times} series=${series} stacked=${!apart} bars=${!apart} daily=${step === 'day'} form=${form} height=${250}
+      label=${t('measure_' + chosen)} /><//>`;
 }
 
 const COLUMNS = [
   ['requests', (row) => row.requests, (row) => short(row.requests)],
-  ['errors', (row) => row.errors / (row.requests || 1), (row) => html`<span class=${row.errors ? 'bad' : 'faint'}>${percent(row.errors, row.requests)}</span>`],
+  ['errors', (row) => row.errors / (row.requests || 1),
+    (row) => html`<span class=${row.errors ? 'bad' : 'faint'}>${percent(row.errors, row.requests)}</span>`],
   ['tokens_in', (row) => row.input_tokens, (row) => short(row.input_tokens)],
   ['cache_share', (row) => row.cache_read_tokens / (row.input_tokens || 1), (row) => percent(row.cache_read_tokens, row.input_tokens)],
   ['tokens_out', (row) => row.output_tokens, (row) => short(row.output_tokens)],
@@ -109,12 +119,17 @@ function Groups({ told, by, onPick }) {
   const [, of] = COLUMNS.find(([name]) => name === sort);
   const rows = [...told.groups].sort((a, b) => of(b) - of(a) || b.requests - a.requests);
   return html`<${Section} title=${t('by_' + by)} note=${String(rows.length)}><div class="scroll"><table>
-    <thead><tr><th>${t(by)}</th>${COLUMNS.map(([name]) => html`<th key=${name} class=${'n' + (['errors', 'cache_share', 'first_token'].includes(name) ? ' wide-only' : '')}
-      aria-sort=${sort === name ? 'descending' : undefined}><button type="button" class="sort" onClick=${() => setSort(name)}>${t(name)}${sort === name ? ' ↓' : ''}</button></th>`)}
+    <thead><tr><th>${t(by)}</th>${COLUMNS.map(([name]) => html`<th key=${name}
+      class=${'n' + (['errors', 'cache_share', 'first_token'].includes(name) ? ' wide-only' : '')}
+      aria-sort=${sort === name ? 'descending' : undefined}>
+        <button type="button" class="sort" onClick=${() => setSort(name)}>${t(name)}${sort === name ? ' ↓' : ''}</button></th>`)}
       <th class="wide-only"><span class="out">${t('share')}</span></th></tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${nameOf(row, by)}>
-      <td class="cut">${onPick && row[by] ? html`<button type="button" class="linkish" onClick=${() => onPick(row[by])}>${row[by]}</button>` : nameOf(row, by)}</td>
-      ${COLUMNS.map(([name, , show]) => html`<td key=${name} class=${'n' + (['errors', 'cache_share', 'first_token'].includes(name) ? ' wide-only' : '')}>${show(row)}</td>`)}
-      <td class="wide-only"><${Share} part=${told.total.cost ? row.cost / told.total.cost : row.requests / told.total.requests} label=${percent(row.cost, told.total.cost)} /></td></tr>`)}</tbody>
+      <td class="cut">${onPick && row[by]
+        ? html`<button type="button" class="linkish" onClick=${() => onPick(row[by])}>${row[by]}</button>` : nameOf(row, by)}</td>
+      ${COLUMNS.map(([name, , show]) => html`<td key=${name}
+        class=${'n' + (['errors', 'cache_share', 'first_token'].includes(name) ? ' wide-only' : '')}>${show(row)}</td>`)}
+      <td class="wide-only"><${Share} part=${told.total.cost ? row.cost / told.total.cost : row.requests / told.total.requests}
+        label=${percent(row.cost, told.total.cost)} /></td></tr>`)}</tbody>
   </table></div><//>`;
 }

@@ -1,0 +1,209 @@
+//! The configuration over the API: its text, its check, its earlier texts.
+//!
+//! The text is the file, with marks in the places of secrets; whoever sends it back sends the marks, and the secrets are
+//! in it again. What is sent is checked as `weir check` checks it before a byte is written.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::problem::{Body, Document, Problem, problems};
+use crate::config::{mask, presets, schema};
+use crate::control::change::{self, Changed, Refusal, Unchanged};
+use crate::control::{Shared, disk};
+
+/// The configuration.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Config {
+    /// The file.
+    file: String,
+    /// Its text; secrets that it holds itself are `masked:…`, and stay what they are if they are sent back so.
+    text: String,
+    /// Of the snapshot in force.
+    generation: u64,
+    /// Mark of the text, for `If-Match`.
+    etag: String,
+    /// What is odd about it.
+    problems: Vec<Problem>,
+}
+
+/// The configuration file
+#[utoipa::path(get, path = "/api/config", tag = "config",
+    responses((status = 200, body = Config, headers(("etag" = String))), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn config(State(shared): State<Arc<Shared>>) -> Result<Response, Document> {
+    let file = shared.snapshot.load().file.clone().ok_or(Unchanged::NoFile)?;
+    let read = change::current(&shared).await?;
+    let found = change::judge(&shared, read.text.clone()).await?;
+    let text = mask::mask(&read.text, &shared.salt).map_err(|refused| Unchanged::Edit(Refusal::from(refused)))?;
+    let config = Config {
+        file: file.display().to_string(),
+        text,
+        generation: shared.snapshot.load().generation,
+        etag: read.etag,
+        problems: problems(&found),
+    };
+    let etag = HeaderValue::from_str(&format!("\"{}\"", config.etag)).unwrap_or(HeaderValue::from_static("\"\""));
+    Ok(([(header::ETAG, etag)], Json(config)).into_response())
+}
+
+/// A text of a configuration.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Text {
+    /// JSON with comments and trailing commas.
+    text: String,
+}
+
+/// What a text comes to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Judged {
+    /// Errors and warnings, in the order of the file; empty if it is sound.
+    problems: Vec<Problem>,
+}
+
+/// Check a text
+#[utoipa::path(post, path = "/api/config/validate", tag = "config", request_body = Text,
+    responses((status = 200, body = Judged), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn validate(
+    State(shared): State<Arc<Shared>>,
+    Body(Text { text }): Body<Text>,
+) -> Result<Json<Judged>, Document> {
+    let text = match change::current(&shared).await {
+        Ok(before) => unmasked(&shared, &text, &before.text)?,
+        // Nothing is there to hide secrets of.
+        Err(Unchanged::NoFile) => text,
+        Err(other) => return Err(other.into()),
+    };
+    Ok(Json(Judged { problems: problems(&change::judge(&shared, text).await?) }))
+}
+
+fn unmasked(shared: &Shared, text: &str, before: &str) -> Result<String, Document> {
+    mask::unmask(text, before, &shared.salt)
+        .map_err(|member| Document::invalid(member, "a masked secret is none that the file holds; read the file again"))
+}
+
+/// What a change has come to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Applied {
+    /// Of the snapshot in force.
+    generation: u64,
+    /// Mark of the text that is there now.
+    etag: String,
+    /// What has changed, in words.
+    changes: Vec<String>,
+    /// Members that take effect after a restart.
+    restart_needed: Vec<&'static str>,
+    /// Warnings.
+    problems: Vec<Problem>,
+}
+
+impl From<Changed> for Applied {
+    fn from(changed: Changed) -> Applied {
+        Applied {
+            generation: changed.generation,
+            etag: changed.etag,
+            changes: changed.changes,
+            restart_needed: changed.restart,
+            problems: problems(&changed.problems),
+        }
+    }
+}
+
+/// Replace the configuration file
+///
+/// Comments are part of the text. With `If-Match` only the text of that mark is replaced (412 otherwise). The text that
+/// was there is kept among the backups.
+#[utoipa::path(put, path = "/api/config", tag = "config", request_body = Text,
+    params(("if-match" = Option<String>, Header, description = "`etag` of the text that was edited")),
+    responses((status = 200, body = Applied), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn put(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Body(Text { text }): Body<Text>,
+) -> Result<Json<Applied>, Document> {
+    let expected = headers.get(header::IF_MATCH).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let expected = expected.filter(|mark| mark != "*");
+    let expected = expected.map(|mark| mark.trim_start_matches("W/").trim_matches('"').to_owned());
+    Ok(Json(change::change(&shared, expected, move |_| Ok(text)).await?.into()))
+}
+
+/// An earlier text.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Backup {
+    name: String,
+    /// When another took its place.
+    unix_ms: u64,
+    bytes: u64,
+}
+
+/// Earlier texts, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Backups {
+    backups: Vec<Backup>,
+}
+
+/// Earlier texts of the file
+#[utoipa::path(get, path = "/api/config/backups", tag = "config",
+    responses((status = 200, body = Backups), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn backups(State(shared): State<Arc<Shared>>) -> Json<Backups> {
+    let list = disk::list(&shared.snapshot.load().data_dir);
+    let told = list.into_iter().map(|disk::Backup { name, unix_ms, bytes }| Backup { name, unix_ms, bytes });
+    Json(Backups { backups: told.collect() })
+}
+
+/// An earlier text
+#[utoipa::path(get, path = "/api/config/backups/{name}", tag = "config", params(("name" = String, Path)),
+    responses((status = 200, body = Text), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn backup(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+) -> Result<Json<Text>, Document> {
+    let text = mask::mask(&kept(&shared, &name)?, &shared.salt);
+    let text = text.map_err(|refused| Unchanged::Edit(Refusal::from(refused)))?;
+    Ok(Json(Text { text }))
+}
+
+/// Put an earlier text back
+#[utoipa::path(post, path = "/api/config/backups/{name}/restore", tag = "config", params(("name" = String, Path)),
+    responses((status = 200, body = Applied), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn restore(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+) -> Result<Json<Applied>, Document> {
+    let text = kept(&shared, &name)?;
+    Ok(Json(change::change(&shared, None, move |_| Ok(text)).await?.into()))
+}
+
+fn kept(shared: &Shared, name: &str) -> Result<String, Document> {
+    let found = disk::find(&shared.snapshot.load().data_dir, name);
+    found.map(|read| read.text).map_err(|_| Document::absent("there is no backup of this name"))
+}
+
+/// JSON Schema of the configuration file
+#[utoipa::path(get, path = "/api/schema", tag = "config",
+    responses((status = 200, body = Object, content_type = "application/schema+json"), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn schema_of_file() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/schema+json")], schema::schema())
+}
+
+/// Well-known vendors
+#[utoipa::path(get, path = "/api/presets", tag = "config",
+    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn presets() -> Json<Value> {
+    let told = |preset: &presets::Preset| {
+        json!({
+            "name": preset.name,
+            "protocol": preset.protocol.name(),
+            "base_url": preset.base_url,
+            "env": preset.env,
+            "families": preset.families,
+        })
+    };
+    Json(json!({ "presets": presets::PRESETS.iter().map(told).collect::<Vec<_>>() }))
+}

@@ -1,0 +1,126 @@
+//! Routes over the API, and where a request would go.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::config::Applied;
+use super::problem::{Body, Document};
+use super::providers;
+use crate::config::jsonc_edit;
+use crate::config::problem::Step;
+use crate::control::change::{self, change};
+use crate::control::{Shared, health};
+use crate::plan::explain::{self, Ask};
+use crate::protocol::Dialect;
+
+/// The routes
+///
+/// As the file says them, and which of them are the defaults.
+#[utoipa::path(get, path = "/api/routes", tag = "routes",
+    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
+    let read = change::current(&shared).await?;
+    let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
+    let file = file.unwrap_or_default();
+    let snapshot = shared.snapshot.load();
+    let told = |(name, route): (&String, &Value)| {
+        let mut told = json!({ "name": name, "to": [], "models": {}, "scenes": {}, "spread": "ordered" });
+        for (member, value) in route.as_object().into_iter().flatten() {
+            told[member] = value.clone();
+        }
+        told
+    };
+    let routes: Vec<Value> = file["routes"].as_object().into_iter().flatten().map(told).collect();
+    let default = snapshot.default_route.map(|route| snapshot.routes[usize::from(route)].name.clone());
+    Ok(Json(json!({ "routes": routes, "default_route": default, "default_routes": file["default_routes"] })))
+}
+
+/// Set a route
+///
+/// All of it: the members that a route has in the file. A new name is a new route.
+#[utoipa::path(put, path = "/api/routes/{name}", tag = "routes", params(("name" = String, Path)), request_body = Object,
+    responses((status = 200, body = Applied), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn put(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    Body(mut route): Body<Map<String, Value>>,
+) -> Result<Json<Applied>, Document> {
+    // As it was told.
+    if route.get("name").is_some_and(|told| *told == name) {
+        route.shift_remove("name");
+    }
+    let edit = move |text: &str| {
+        let path = [Step::Member("routes"), Step::Member(&name)];
+        Ok(jsonc_edit::set(text, &path, &route.into())?)
+    };
+    Ok(Json(change(&shared, None, edit).await?.into()))
+}
+
+/// Remove a route
+#[utoipa::path(delete, path = "/api/routes/{name}", tag = "routes", params(("name" = String, Path)),
+    responses((status = 200, body = Applied), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn remove_one(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+) -> Result<Json<Applied>, Document> {
+    providers::remove(&shared, "routes", "route", name).await
+}
+
+/// A request to be explained.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    /// Who asks, by name.
+    client: Option<String>,
+    /// The model asked for; without it the one that the body names.
+    model: Option<String>,
+    /// `chat`, `responses`, `anthropic`, `gemini` or `ollama`. Default `chat`.
+    dialect: Option<String>,
+    /// Header fields, each `name: value`.
+    #[serde(default)]
+    headers: Vec<String>,
+    /// The body of the request.
+    #[schema(value_type = Object)]
+    body: Option<Value>,
+}
+
+/// Where a request would go, and why
+///
+/// The decision that a core makes; nothing is sent.
+#[utoipa::path(post, path = "/api/explain", tag = "routes", request_body = Question,
+    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn explain(
+    State(shared): State<Arc<Shared>>,
+    Body(question): Body<Question>,
+) -> Result<Json<Value>, Document> {
+    let said = question.dialect.as_deref().unwrap_or("chat");
+    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == said);
+    let dialect =
+        dialect.ok_or_else(|| Document::invalid("dialect", "it is chat, responses, anthropic, gemini or ollama"))?;
+    let explained = tokio::task::spawn_blocking(move || {
+        let snapshot = shared.snapshot.load_full();
+        let body = question.body.map(|body| body.to_string());
+        let ask = Ask {
+            client: question.client.as_deref(),
+            model: question.model.as_deref(),
+            dialect,
+            headers: &question.headers,
+            body: body.as_deref().map(str::as_bytes),
+        };
+        explain::explain(&snapshot, &ask).map(|told| {
+            let health = health::now(&shared, &snapshot);
+            told.value(|key| health[usize::from(key)].told.clone())
+        })
+    });
+    match explained.await {
+        Ok(Ok(told)) => Ok(Json(told)),
+        Ok(Err(why)) => Err(Document::invalid("", why)),
+        Err(_panicked) => Err(Document::new(StatusCode::INTERNAL_SERVER_ERROR, "the question failed")),
+    }
+}

@@ -1,0 +1,137 @@
+//! What the collector has for the store: rows and sums until they are handed over, and the way to the writer.
+//!
+//! Handing over never waits. While the writer cannot take it, rows are kept up to a bound and then given up, counted;
+//! their numbers are not, for sums are kept by whom they are of, coarser the more there are.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+
+use ahash::AHashMap;
+
+use super::Message;
+use crate::control::names::Names;
+use crate::control::usage::Whose;
+use crate::limits;
+use crate::record::{Attempt, Dropped, Entry, Numbers, SumKey};
+
+/// Something that was told, with the names of its time.
+pub(crate) struct Named<T> {
+    pub(crate) told: T,
+    pub(crate) names: Arc<Names>,
+}
+
+/// What goes to the writer at once.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<Named<Entry>>,
+    pub(crate) attempts: Vec<Named<Attempt>>,
+    pub(crate) dropped: Vec<Dropped>,
+    /// Numbers of exchanges that have no row here.
+    pub(crate) sums: AHashMap<SumKey, Named<Numbers>>,
+    /// Rows that were given up.
+    pub(crate) lost: u64,
+    /// All numbers since the process began, these included, where the file has begun anew.
+    pub(crate) seed: Option<Vec<(Whose, Numbers)>>,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.attempts.is_empty() && self.dropped.is_empty() && self.sums.is_empty()
+    }
+
+    /// Adds numbers; of whom and what, then of which day, is all that is kept once they are many.
+    pub(crate) fn sum(&mut self, key: SumKey, numbers: &Numbers, names: &Arc<Names>) {
+        if self.sums.len() >= limits::STORE_SUMS_HELD && !self.sums.contains_key(&key) {
+            for (key, sum) in std::mem::take(&mut self.sums) {
+                put(&mut self.sums, key.by_day(), &sum.told, &sum.names);
+            }
+        }
+        put(&mut self.sums, key, numbers, names);
+    }
+}
+
+fn put(sums: &mut AHashMap<SumKey, Named<Numbers>>, key: SumKey, numbers: &Numbers, names: &Arc<Names>) {
+    sums.entry(key).or_insert_with(|| Named { told: Numbers::default(), names: names.clone() }).told.add(numbers);
+}
+
+/// The collector's end.
+pub(crate) struct Feed {
+    way: Option<SyncSender<Message>>,
+    batch: Batch,
+    since: Option<Instant>,
+}
+
+impl Feed {
+    /// An end with nobody at the other one: all is thrown away.
+    pub(crate) fn nowhere() -> Feed {
+        Feed { way: None, batch: Batch::default(), since: None }
+    }
+
+    /// The end of this way.
+    pub(crate) fn new(way: SyncSender<Message>) -> Feed {
+        Feed { way: Some(way), ..Feed::nowhere() }
+    }
+
+    pub(crate) fn exchange(&mut self, entry: &Entry, names: &Arc<Names>) {
+        if self.way.is_none() {
+            return;
+        }
+        if self.batch.rows.len() < limits::STORE_ROWS_WAITING {
+            self.batch.rows.push(Named { told: *entry, names: names.clone() });
+        } else {
+            self.batch.lost += 1;
+            self.batch.sum(SumKey::of(entry), &Numbers::of(entry), names);
+        }
+    }
+
+    pub(crate) fn sum(&mut self, key: SumKey, numbers: &Numbers, names: &Arc<Names>) {
+        if self.way.is_some() {
+            self.batch.sum(key, numbers, names);
+        }
+    }
+
+    pub(crate) fn attempt(&mut self, attempt: &Attempt, names: &Arc<Names>) {
+        if self.way.is_some() && self.batch.attempts.len() < limits::STORE_ROWS_WAITING {
+            self.batch.attempts.push(Named { told: *attempt, names: names.clone() });
+        }
+    }
+
+    pub(crate) fn dropped(&mut self, dropped: &Dropped) {
+        if self.way.is_some() && self.batch.dropped.len() < limits::STORE_ROWS_WAITING {
+            self.batch.dropped.push(*dropped);
+        }
+    }
+
+    /// Hands over what is due, or all of it. False where the writer has no room for it now. `seed` is asked for all
+    /// numbers where the file has begun anew.
+    pub(crate) fn hand_over(&mut self, all: bool, seed: impl FnOnce() -> Option<Vec<(Whose, Numbers)>>) -> bool {
+        let Some(way) = &self.way else { return true };
+        if self.batch.is_empty() && !all {
+            return true;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let is_due = since.elapsed() >= Duration::from_millis(limits::STORE_EVERY_MS);
+        if !all && !is_due && self.batch.rows.len() < limits::STORE_BATCH_ROWS {
+            return true;
+        }
+        self.batch.seed = seed();
+        if self.batch.is_empty() && self.batch.seed.is_none() {
+            return true;
+        }
+        match way.try_send(Message::Batch(Box::new(std::mem::take(&mut self.batch)))) {
+            Ok(()) => {
+                self.since = None;
+                true
+            }
+            Err(TrySendError::Full(Message::Batch(batch))) => {
+                self.batch = *batch;
+                false
+            }
+            Err(_) => {
+                self.way = None;
+                true
+            }
+        }
+    }
+}

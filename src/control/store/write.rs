@@ -1,0 +1,571 @@
+//! The writer: takes batches, writes each in one transaction, and goes on whatever becomes of the file.
+//!
+//! What could not be written is kept, rows up to a bound and sums by whom they are of, and tried again a second later. A
+//! damaged file is set aside under another name; of a file that has gone or was replaced a new one is begun. The new
+//! one gets the numbers since the start of the process with the next batch, so totals stay what the cores have counted.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use ahash::AHashMap;
+use rusqlite::{Transaction, TransactionBehavior, params};
+
+use super::feed::{Batch, Named};
+use super::schema::{self, Opened, Trouble};
+use super::sums::{Grain, Sums, Unwritten, whose};
+use super::{Flushed, Indexed, Ledger, Message, State};
+use crate::control::unix_ms;
+use crate::control::usage::Whose;
+use crate::limits;
+use crate::record::entry::NEVER_US;
+use crate::record::{Attempt, Dropped, Entry, Numbers, SumKey};
+
+/// The greatest number of one exchange that is written: sums of millions of them fit.
+const NUMBER_MAX: u64 = 1 << 40;
+
+/// What is in no file yet.
+#[derive(Default)]
+struct Pending {
+    rows: Vec<Named<Entry>>,
+    attempts: Vec<Named<Attempt>>,
+    dropped: Vec<Dropped>,
+    sums: AHashMap<SumKey, Named<Sums>>,
+    seed: Option<Vec<(Whose, Numbers)>>,
+    traced: Vec<Indexed>,
+    segments_gone: Vec<u64>,
+    lost: u64,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.attempts.is_empty()
+            && self.dropped.is_empty()
+            && self.sums.is_empty()
+            && self.seed.is_none()
+            && self.traced.is_empty()
+            && self.segments_gone.is_empty()
+            && self.lost == 0
+    }
+
+    fn sum(&mut self, key: SumKey, names: &Arc<crate::control::names::Names>, add: impl FnOnce(&mut Sums)) {
+        if self.sums.len() >= limits::STORE_SUMS_HELD && !self.sums.contains_key(&key) {
+            for (key, sum) in std::mem::take(&mut self.sums) {
+                let whole = self.sums.entry(key.by_day());
+                whole.or_insert_with(|| Named { told: Sums::default(), names: sum.names }).told.merge(&sum.told);
+            }
+        }
+        let sums = self.sums.entry(key).or_insert_with(|| Named { told: Sums::default(), names: names.clone() });
+        add(&mut sums.told);
+    }
+
+    /// Takes in a batch; its sums only where they are not part of a seed that will come.
+    fn take(&mut self, batch: Batch, counts: bool) {
+        if counts {
+            for row in &batch.rows {
+                self.sum(SumKey::of(&row.told), &row.names, |sums| sums.exchange(&row.told));
+            }
+            for (key, sum) in &batch.sums {
+                self.sum(*key, &sum.names, |sums| sums.numbers.add(&sum.told));
+            }
+        }
+        self.rows.extend(batch.rows);
+        self.attempts.extend(batch.attempts);
+        self.dropped.extend(batch.dropped);
+        self.lost += batch.lost;
+    }
+
+    /// Gives up what is too much to be held. Says how many rows.
+    fn bound(&mut self) -> u64 {
+        let lost = keep_last(&mut self.rows, limits::STORE_ROWS_HELD);
+        keep_last(&mut self.attempts, limits::STORE_ROWS_HELD);
+        keep_last(&mut self.dropped, limits::STORE_ROWS_HELD);
+        keep_last(&mut self.traced, limits::STORE_ROWS_HELD);
+        keep_last(&mut self.segments_gone, limits::STORE_ROWS_HELD);
+        self.lost += lost;
+        lost
+    }
+}
+
+/// Keeps the last ones. Says how many went.
+fn keep_last<T>(list: &mut Vec<T>, most: usize) -> u64 {
+    let over = list.len().saturating_sub(most);
+    list.drain(..over);
+    over as u64
+}
+
+/// The thread that writes.
+pub(super) struct Writer {
+    ledger: Arc<Ledger>,
+    opened: Option<Opened>,
+    names: AHashMap<Box<str>, i64>,
+    /// The day for which `names` holds.
+    day: u32,
+    pending: Pending,
+    /// Whether trouble has been said.
+    is_said: bool,
+    /// Whether the numbers since the start have to come before any others are written.
+    awaits_seed: bool,
+    looked: Instant,
+    retained: Option<Instant>,
+}
+
+impl Writer {
+    pub(super) fn new(ledger: Arc<Ledger>) -> Writer {
+        Writer {
+            ledger,
+            opened: None,
+            names: AHashMap::new(),
+            day: 0,
+            pending: Pending::default(),
+            is_said: false,
+            awaits_seed: false,
+            looked: Instant::now(),
+            retained: None,
+        }
+    }
+
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        self.begin();
+        let rest = Duration::from_millis(limits::STORE_RETRY_MS);
+        loop {
+            match messages.recv_timeout(rest) {
+                Ok(Message::Batch(batch)) => {
+                    self.take(*batch);
+                    self.write();
+                }
+                Ok(Message::Flush(reply)) => {
+                    self.write();
+                    let _nobody_waits_any_more = reply.send(self.flushed());
+                }
+                Ok(Message::Traced(indexed)) => {
+                    self.pending.traced.push(indexed);
+                    self.pending.bound();
+                }
+                Ok(Message::SegmentGone(number)) => self.pending.segments_gone.push(number),
+                Ok(Message::Damaged(why)) => self.damaged(&why),
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => {
+                    self.write();
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if !self.pending.is_empty() {
+                        self.write();
+                    }
+                    self.rest();
+                }
+            }
+        }
+    }
+
+    /// Opens the file before there is anything to write: what is wrong with it is said at the start.
+    fn begin(&mut self) {
+        match self.open() {
+            Ok(()) | Err(Trouble::Busy) => {}
+            Err(Trouble::Corrupt(why)) => self.set_aside(&why, false),
+            Err(Trouble::Full(why)) => self.full(&why),
+            Err(Trouble::Newer) => self.newer(),
+        }
+    }
+
+    fn open(&mut self) -> Result<(), Trouble> {
+        if self.opened.is_none() {
+            self.names.clear();
+            self.opened = Some(schema::open(&self.ledger.path)?);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, mut batch: Batch) {
+        let seed = batch.seed.take().filter(|_| self.awaits_seed);
+        let counts = !self.awaits_seed;
+        if seed.is_some() {
+            self.awaits_seed = false;
+            self.ledger.wants_seed.store(false, Ordering::Release);
+            self.pending.seed = seed;
+        }
+        self.pending.take(batch, counts);
+    }
+
+    /// Writes all that is pending, if it can be.
+    fn write(&mut self) {
+        if self.looked.elapsed() >= Duration::from_millis(limits::STORE_RETRY_MS) {
+            self.looked = Instant::now();
+            self.look_for_file();
+        }
+        if self.pending.is_empty() && self.opened.is_some() {
+            return;
+        }
+        match self.open().and_then(|()| self.commit()) {
+            Ok(()) => {
+                self.pending = Pending::default();
+                if std::mem::take(&mut self.is_said) {
+                    tracing::warn!(path = %self.ledger.path.display(), "what is told is written down again");
+                    self.ledger.say(State::Ok, "");
+                }
+            }
+            Err(trouble) => {
+                // Names of a transaction that was taken back have no numbers.
+                self.names.clear();
+                self.trouble(trouble);
+            }
+        }
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Busy => {}
+            // The file stays open: what it needs to be read might not be had again.
+            Trouble::Full(why) => self.full(&why),
+            Trouble::Corrupt(why) => self.set_aside(&why, true),
+            Trouble::Newer => self.newer(),
+        }
+        let lost = self.pending.bound();
+        self.ledger.dropped.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    fn full(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.is_said, true) {
+            tracing::error!(path = %self.ledger.path.display(), why, "nothing can be written down now; requests go on");
+            self.ledger.say(State::Full, why);
+        }
+    }
+
+    fn newer(&mut self) {
+        let why = "the file is of a later version of weir";
+        if !std::mem::replace(&mut self.is_said, true) {
+            tracing::error!(path = %self.ledger.path.display(), why, "nothing is written down");
+            self.ledger.say(State::Unavailable, why);
+        }
+    }
+
+    /// A reader has found damage: the file goes, if a look of our own agrees.
+    fn damaged(&mut self, why: &str) {
+        let sound = schema::open_to_read(&self.ledger.path)
+            .and_then(|db| Ok(db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?));
+        match sound {
+            Ok(said) if said == "ok" => {}
+            Err(Trouble::Busy | Trouble::Full(_)) => {}
+            _ => self.set_aside(why, true),
+        }
+    }
+
+    /// Puts the file under another name and begins a new one. `counted` is whether anything was told before.
+    fn set_aside(&mut self, why: &str, counted: bool) {
+        self.opened = None;
+        self.names.clear();
+        let (path, bad) = (&self.ledger.path, aside(&self.ledger.path));
+        let moved = std::fs::rename(path, &bad);
+        for end in ["-wal", "-shm"] {
+            let _mostly_there_is_none = std::fs::rename(with_end(path, end), with_end(&bad, end));
+        }
+        prune(path);
+        let message = match &moved {
+            Ok(()) => format!("the file was damaged ({why}); it is now {}, and a new one was begun", bad.display()),
+            Err(error) => format!("the file is damaged ({why}) and cannot be moved: {error}"),
+        };
+        tracing::error!(path = %path.display(), "{message}");
+        self.ledger.say(if moved.is_ok() { State::SetAside } else { State::Full }, message);
+        if counted {
+            self.anew();
+        }
+        if let Err(Trouble::Full(why)) = self.open() {
+            self.full(&why);
+        }
+    }
+
+    /// The next file is empty: all numbers since the start belong into it.
+    fn anew(&mut self) {
+        self.pending.sums.clear();
+        self.pending.seed = None;
+        self.awaits_seed = true;
+        self.ledger.wants_seed.store(true, Ordering::Release);
+    }
+
+    /// Notices a file that was deleted or replaced under us.
+    fn look_for_file(&mut self) {
+        let Some(opened) = &self.opened else { return };
+        let there = std::fs::metadata(&self.ledger.path).map(|found| found.ino()).ok();
+        if there != Some(opened.inode) {
+            tracing::error!(path = %self.ledger.path.display(), "the file is gone or another one: begins anew");
+            self.opened = None;
+            // Left behind, they would be taken for those of the new file.
+            if there.is_none() {
+                for end in ["-wal", "-shm"] {
+                    let _mostly_there_is_none = std::fs::remove_file(with_end(&self.ledger.path, end));
+                }
+            }
+            self.anew();
+        }
+    }
+
+    /// What is not in the file after a flush.
+    fn flushed(&self) -> Flushed {
+        let unwritten = self.pending.sums.iter().map(|(key, sum)| Unwritten::of(key, &sum.names, &sum.told));
+        Flushed { unwritten: unwritten.collect(), holds_rows: !self.pending.rows.is_empty() }
+    }
+
+    /// Nothing is to be written: lets go of memory, and of rows that are old.
+    fn rest(&mut self) {
+        let every = Duration::from_secs(limits::STORE_RETAIN_EVERY_S);
+        if self.retained.is_some_and(|last| last.elapsed() < every) {
+            return;
+        }
+        let Some(opened) = &self.opened else { return };
+        let keep_days = self.ledger.snapshot.load().usage_keep_days;
+        match super::retain::step(&opened.db, keep_days, unix_ms()) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.retained = Some(Instant::now());
+                let _ = opened.db.release_memory();
+            }
+            Err(trouble) => self.trouble(trouble),
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), Trouble> {
+        let Writer { opened: Some(opened), names, pending, day, .. } = self else { return Ok(()) };
+        let today = u32::try_from(unix_ms() / 86_400_000).unwrap_or(u32::MAX);
+        if *day != today || names.len() >= limits::STORE_NAMES_KNOWN {
+            names.clear();
+            *day = today;
+        }
+        let change = opened.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut known = Known { change: &change, names, today };
+        let rows = known.rows(&pending.rows)?;
+        known.attempts(&pending.attempts)?;
+        known.dropped(&pending.dropped)?;
+        known.traces(&pending.traced, &pending.segments_gone)?;
+        for (key, sums) in &pending.sums {
+            known.sums(&Grain::ALL, key.minute, whose(key, &sums.names), &sums.told)?;
+        }
+        for (whose, numbers) in pending.seed.iter().flatten() {
+            let names = [&*whose.client, &*whose.provider, &*whose.key, &*whose.model, whose.dialect.name()];
+            let sums = Sums { numbers: *numbers, ..Sums::default() };
+            known.sums(&[Grain::Day], whose.day.saturating_mul(Grain::Day.minutes()), names, &sums)?;
+        }
+        change
+            .prepare_cached("UPDATE meta SET value = value + CASE name WHEN 'rows' THEN ?1 ELSE ?2 END")?
+            .execute(params![rows, pending.lost as i64])?;
+        change.commit()?;
+        Ok(())
+    }
+}
+
+/// Where a damaged file goes.
+fn aside(path: &Path) -> PathBuf {
+    with_end(path, &format!(".damaged-{}", unix_ms()))
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut whole = path.as_os_str().to_owned();
+    whole.push(end);
+    whole.into()
+}
+
+/// Of files that were set aside the last ones stay: a disk that goes bad must not fill up with them.
+fn prune(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let start = format!("{}.damaged-", name.to_string_lossy());
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let names = entries.flatten().map(|entry| entry.path());
+    let is_aside = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start));
+    let is_main =
+        |path: &PathBuf| !path.to_string_lossy().ends_with("-wal") && !path.to_string_lossy().ends_with("-shm");
+    let mut found: Vec<PathBuf> = names.filter(is_aside).filter(is_main).collect();
+    found.sort();
+    let over = found.len().saturating_sub(limits::STORE_ASIDE_MAX);
+    for old in &found[..over] {
+        tracing::warn!(path = %old.display(), "an older damaged file is deleted");
+        for end in ["", "-wal", "-shm"] {
+            let _mostly_there_is_none = std::fs::remove_file(with_end(old, end));
+        }
+    }
+}
+
+/// A transaction, and the numbers of names.
+struct Known<'a> {
+    change: &'a Transaction<'a>,
+    names: &'a mut AHashMap<Box<str>, i64>,
+    today: u32,
+}
+
+fn capped(number: u64) -> i64 {
+    number.min(NUMBER_MAX) as i64
+}
+
+fn came(us: u32) -> Option<u32> {
+    (us != NEVER_US).then_some(us)
+}
+
+impl Known<'_> {
+    fn name(&mut self, text: &str) -> Result<i64, Trouble> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        if let Some(&id) = self.names.get(text) {
+            return Ok(id);
+        }
+        let mut insert = self.change.prepare_cached(
+            "INSERT INTO name (text, day) VALUES (?1, ?2)
+             ON CONFLICT (text) DO UPDATE SET day = max(day, excluded.day) RETURNING id",
+        )?;
+        let id = insert.query_row(params![text, self.today], |row| row.get(0))?;
+        self.names.insert(text.into(), id);
+        Ok(id)
+    }
+
+    /// Writes rows; how many are new.
+    fn rows(&mut self, rows: &[Named<Entry>]) -> Result<i64, Trouble> {
+        let change = self.change;
+        let mut insert = change.prepare_cached(
+            "INSERT OR IGNORE INTO exchange VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+             ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+        )?;
+        let mut fresh = 0;
+        for Named { told, names } in rows {
+            let Some((at, rest)) = schema::place(told.id.as_str()) else { continue };
+            let said = |tokens: u64| told.tokens.said.then(|| capped(tokens));
+            let flags = u8::from(told.streamed) | u8::from(told.reused) << 1 | u8::from(told.traced) << 2;
+            fresh += insert.execute(params![
+                at,
+                rest,
+                self.name(names.client(told.client))?,
+                self.name(names.route(told.route))?,
+                self.name(told.dialect.name())?,
+                self.name(told.endpoint.name())?,
+                self.name(told.model_asked.as_str())?,
+                self.name(told.model_sent.as_str())?,
+                self.name(names.provider(told.provider))?,
+                self.name(names.key(told.key))?,
+                told.status,
+                told.outcome as u8,
+                flags,
+                told.attempts,
+                self.name(told.scene.map_or("", |scene| scene.name()))?,
+                said(told.tokens.input),
+                said(told.tokens.output),
+                said(told.tokens.cache_read),
+                said(told.tokens.cache_write),
+                said(told.tokens.reasoning),
+                capped(told.cost_nanos),
+                came(told.begun_us),
+                came(told.first_byte_us),
+                came(told.first_token_us),
+                capped(told.total_us),
+                capped(told.request_bytes),
+                capped(told.response_bytes),
+            ])?;
+        }
+        Ok(fresh as i64)
+    }
+
+    fn attempts(&mut self, attempts: &[Named<Attempt>]) -> Result<(), Trouble> {
+        let change = self.change;
+        let mut insert =
+            change.prepare_cached("INSERT OR IGNORE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        for Named { told, names } in attempts {
+            let Some((at, _)) = schema::place(told.id.as_str()) else { continue };
+            insert.execute(params![
+                at,
+                told.n,
+                self.name(names.provider(told.provider))?,
+                self.name(names.key(told.key))?,
+                self.name(told.model.as_str())?,
+                told.status,
+                told.why.as_str(),
+                told.begun_us,
+                came(told.ended_us),
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn dropped(&mut self, dropped: &[Dropped]) -> Result<(), Trouble> {
+        let mut insert = self.change.prepare_cached("INSERT OR IGNORE INTO dropped VALUES (?1, ?2)")?;
+        for told in dropped {
+            if let Some((at, _)) = schema::place(told.id.as_str()) {
+                insert.execute(params![at, told.members.as_str()])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn traces(&mut self, traced: &[Indexed], segments_gone: &[u64]) -> Result<(), Trouble> {
+        let mut insert = self.change.prepare_cached("INSERT OR REPLACE INTO trace VALUES (?1, ?2, ?3, ?4)")?;
+        for one in traced {
+            insert.execute(params![one.place, one.segment, one.start, one.length])?;
+        }
+        let mut delete = self.change.prepare_cached("DELETE FROM trace WHERE segment = ?1")?;
+        for number in segments_gone {
+            delete.execute([number])?;
+        }
+        Ok(())
+    }
+
+    fn sums(&mut self, grains: &[Grain], minute: u32, names: [&str; 5], sums: &Sums) -> Result<(), Trouble> {
+        let change = self.change;
+        let mut ids = [0; 5];
+        for (id, name) in ids.iter_mut().zip(names) {
+            *id = self.name(name)?;
+        }
+        let (numbers, tokens) = (&sums.numbers, &sums.numbers.tokens);
+        let (first_token, total) = (sums.first_token.write(), sums.total.write());
+        for grain in grains {
+            let mut add = change.prepare_cached(&add_to(*grain))?;
+            add.execute(params![
+                grain.floor(minute),
+                ids[0],
+                ids[1],
+                ids[2],
+                ids[3],
+                ids[4],
+                whole(numbers.requests),
+                whole(numbers.ok),
+                whole(numbers.request_bytes),
+                whole(numbers.response_bytes),
+                whole(tokens.input),
+                whole(tokens.output),
+                whole(tokens.cache_read),
+                whole(tokens.cache_write),
+                whole(tokens.reasoning),
+                whole(numbers.cost_nanos),
+                first_token,
+                total,
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// A sum as it is written: absurd numbers stop at a top that sums of sums do not overflow.
+fn whole(sum: u64) -> i64 {
+    sum.min(1 << 53) as i64
+}
+
+fn add_to(grain: Grain) -> String {
+    let sum = |name: &str| format!("{name} = min({name} + excluded.{name}, {})", 1_u64 << 53);
+    let numbers = [
+        "requests",
+        "ok",
+        "request_bytes",
+        "response_bytes",
+        "input",
+        "output",
+        "cache_read",
+        "cache_write",
+        "reasoning",
+        "cost",
+    ];
+    format!(
+        "INSERT INTO {} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+         ON CONFLICT DO UPDATE SET {}, first_token = bins_add(first_token, excluded.first_token),
+         total = bins_add(total, excluded.total)",
+        grain.table(),
+        numbers.map(sum).join(", ")
+    )
+}

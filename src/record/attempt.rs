@@ -1,0 +1,69 @@
+//! One try at an upstream, as a core tells it beside its exchange: what failed before something else served.
+//!
+//! Told where an exchange has more than one attempt, or one that failed; of all others the exchange's own entry says
+//! all there is. Fixed in size like an entry; the words of a failure are cut to their place, and the key is masked in
+//! them before they come here.
+
+use super::entry::{Model, NEVER_US, NONE, Text};
+use crate::base::id::RequestId;
+use crate::limits;
+
+/// What an attempt came to, in words; empty where it served.
+pub type Why = Text<{ limits::ATTEMPT_WHY_BYTES }>;
+
+/// One attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Milliseconds since 1970 when the exchange began.
+    pub unix_ms: u64,
+    /// The exchange.
+    pub id: RequestId,
+    /// The snapshot that the indexes belong to.
+    pub generation: u32,
+    /// From the exchange's beginning to the attempt's.
+    pub begun_us: u32,
+    /// To the attempt's end, or `NEVER_US` where the exchange ended with it.
+    pub ended_us: u32,
+    /// Which attempt of its exchange it is, from 1.
+    pub n: u8,
+    /// Whose it was, or `NONE`.
+    pub provider: u16,
+    /// With which key, or `NONE`.
+    pub key: u16,
+    /// What the upstream answered; 0 for nothing.
+    pub status: u16,
+    /// The model that was asked for.
+    pub model: Model,
+    /// What it came to.
+    pub why: Why,
+}
+
+impl Attempt {
+    /// An attempt that has begun.
+    pub fn begun(id: RequestId, unix_ms: u64, generation: u32, n: u8, begun_us: u32) -> Attempt {
+        Attempt {
+            unix_ms,
+            id,
+            generation,
+            begun_us,
+            ended_us: NEVER_US,
+            n,
+            provider: NONE,
+            key: NONE,
+            status: 0,
+            model: Model::EMPTY,
+            why: Why::EMPTY,
+        }
+    }
+}
+
+/// Members of a request that a translation did not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropped {
+    /// Milliseconds since 1970 when the exchange began.
+    pub unix_ms: u64,
+    /// The exchange.
+    pub id: RequestId,
+    /// As in `x-weir-dropped`, cut to its place.
+    pub members: Text<{ limits::DROPPED_BYTES }>,
+}

@@ -1,0 +1,339 @@
+//! What is recorded of one exchange as it passes: the bytes of both sides, in both directions, under bounds.
+//!
+//! There is none unless the configuration asks for traces. A core lends one tap to each exchange and takes its memory
+//! back; what goes over a bound is cut and says so. At the end secrets are made unreadable, here and not later: what
+//! leaves the core holds none.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use super::entry::Entry;
+use super::mask::Mask;
+use crate::base::id::RequestId;
+use crate::http::chunk;
+use crate::limits;
+
+/// A message as it was recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Its head, or empty where there was none.
+    pub head: Vec<u8>,
+    /// Its body, without the framing of HTTP/1.1.
+    pub body: Vec<u8>,
+    /// Whether there was more.
+    pub cut: bool,
+}
+
+/// One try at an upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Try {
+    /// Microseconds from the exchange's beginning to this.
+    pub begun_us: u64,
+    /// To its answer's first byte, if one came.
+    pub answered_us: Option<u64>,
+    /// What went out.
+    pub request: Message,
+    /// What came back.
+    pub response: Message,
+}
+
+/// All that was recorded of one exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The exchange.
+    pub id: RequestId,
+    /// What the client sent.
+    pub request: Message,
+    /// What was tried.
+    pub tries: Vec<Try>,
+    /// What the client was sent.
+    pub response: Message,
+}
+
+impl Trace {
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let of = |message: &Message| message.head.len() + message.body.len();
+        let tries: usize = self.tries.iter().map(|one| of(&one.request) + of(&one.response)).sum();
+        of(&self.request) + tries + of(&self.response)
+    }
+}
+
+/// Where all cores leave their traces, and one thread takes them.
+#[derive(Debug)]
+pub struct Desk {
+    way: SyncSender<Box<Trace>>,
+    end: Mutex<Option<Receiver<Box<Trace>>>>,
+    bytes: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+impl Default for Desk {
+    fn default() -> Desk {
+        let (way, end) = sync_channel(limits::TRACES_WAITING);
+        Desk { way, end: Mutex::new(Some(end)), bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0) }
+    }
+}
+
+impl Desk {
+    /// Leaves a trace. False where too many wait.
+    pub fn leave(&self, trace: Trace) -> bool {
+        let bytes = trace.bytes();
+        let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let left = held <= limits::TRACES_CORE_BYTES && self.way.try_send(Box::new(trace)).is_ok();
+        if !left {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        left
+    }
+
+    /// The end where they are taken; whoever comes first has it.
+    pub fn end(&self) -> Option<Receiver<Box<Trace>>> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A trace has been taken and is no longer held; of so many bytes.
+    pub fn done(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether all that was left has been taken and is no longer held.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) == 0
+    }
+
+    /// One that was taken could not be kept.
+    pub fn lost(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Traces that were given up.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes of a message as they pass.
+#[derive(Default)]
+struct Raw {
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+/// Bytes that all taps of a core hold.
+pub type Held = Rc<Cell<usize>>;
+
+/// The recording of one exchange.
+pub struct Tap {
+    head: Raw,
+    body: Raw,
+    tries: Vec<(u64, Option<u64>, Raw, Raw)>,
+    response: Raw,
+    presented: Option<Vec<u8>>,
+    own: usize,
+    held: Held,
+}
+
+impl Tap {
+    /// A tap that counts what it holds in `held`.
+    pub fn new(held: &Held) -> Tap {
+        Tap {
+            head: Raw::default(),
+            body: Raw::default(),
+            tries: Vec::new(),
+            response: Raw::default(),
+            presented: None,
+            own: 0,
+            held: Rc::clone(held),
+        }
+    }
+
+    /// The head of the client's request, and the credential in it.
+    pub fn client_head(&mut self, head: &[u8], presented: Option<&[u8]>) {
+        self.presented = presented.map(<[u8]>::to_vec);
+        let mut raw = std::mem::take(&mut self.head);
+        self.take(&mut raw, head);
+        self.head = raw;
+    }
+
+    /// The body of the client's request.
+    pub fn client_body(&mut self, body: &[u8]) {
+        let mut raw = std::mem::take(&mut self.body);
+        self.take(&mut raw, body);
+        self.body = raw;
+    }
+
+    /// An attempt begins.
+    pub fn begin_try(&mut self, begun_us: u64) {
+        if self.tries.len() < limits::TRACE_TRIES_MAX {
+            self.tries.push((begun_us, None, Raw::default(), Raw::default()));
+        }
+    }
+
+    /// Bytes to an upstream.
+    pub fn upstream_request(&mut self, bytes: &[u8]) {
+        let Some(last) = self.tries.last_mut() else { return };
+        let mut raw = std::mem::take(&mut last.2);
+        self.take(&mut raw, bytes);
+        if let Some(last) = self.tries.last_mut() {
+            last.2 = raw;
+        }
+    }
+
+    /// Bytes from an upstream.
+    pub fn upstream_response(&mut self, bytes: &[u8], now_us: u64) {
+        let Some(last) = self.tries.last_mut() else { return };
+        last.1.get_or_insert(now_us);
+        let mut raw = std::mem::take(&mut last.3);
+        self.take(&mut raw, bytes);
+        if let Some(last) = self.tries.last_mut() {
+            last.3 = raw;
+        }
+    }
+
+    /// Bytes to the client.
+    pub fn client_response(&mut self, bytes: &[u8]) {
+        let mut raw = std::mem::take(&mut self.response);
+        self.take(&mut raw, bytes);
+        self.response = raw;
+    }
+
+    /// Adds as much as the bounds allow.
+    fn take(&mut self, raw: &mut Raw, bytes: &[u8]) {
+        let room = (limits::TRACE_MESSAGE_BYTES - raw.bytes.len().min(limits::TRACE_MESSAGE_BYTES))
+            .min(limits::TRACE_BYTES_MAX - self.own.min(limits::TRACE_BYTES_MAX))
+            .min(limits::TRACES_CORE_BYTES - self.held.get().min(limits::TRACES_CORE_BYTES));
+        let taken = bytes.len().min(room);
+        raw.cut |= taken < bytes.len();
+        raw.bytes.extend_from_slice(&bytes[..taken]);
+        self.own += taken;
+        self.held.set(self.held.get() + taken);
+    }
+
+    /// What was recorded, without secrets. Times are from `start_us` on.
+    pub fn finish(mut self, entry: &Entry, start_us: u64, mask: &Mask) -> Trace {
+        let presented = self.presented.take();
+        let presented = presented.as_deref();
+        let clean = |message: Message| Message {
+            head: mask.head(&message.head, presented),
+            body: mask.body(&message.body, presented),
+            cut: message.cut,
+        };
+        let (head, body) = (std::mem::take(&mut self.head), std::mem::take(&mut self.body));
+        let request = Message { head: head.bytes, body: body.bytes, cut: head.cut || body.cut };
+        let since = |us: u64| us.saturating_sub(start_us);
+        let tries = std::mem::take(&mut self.tries).into_iter().map(|(begun, answered, request, response)| Try {
+            begun_us: since(begun),
+            answered_us: answered.map(since),
+            request: clean(split(request)),
+            response: clean(split(response)),
+        });
+        Trace {
+            id: entry.id,
+            request: clean(request),
+            tries: tries.collect(),
+            response: clean(split(std::mem::take(&mut self.response))),
+        }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.held.set(self.held.get().saturating_sub(self.own));
+    }
+}
+
+/// A message as it passed, taken apart. Interim answers before it are left out.
+fn split(raw: Raw) -> Message {
+    let Raw { mut bytes, mut cut } = raw;
+    let mut end = head_end(&bytes);
+    while bytes.starts_with(b"HTTP/1.1 1") && end < bytes.len() {
+        bytes.drain(..end);
+        end = head_end(&bytes);
+    }
+    let mut body = bytes.split_off(end);
+    if is_chunked(&bytes) {
+        match chunk::Decoder::new().decode(&mut body) {
+            Ok(piece) => {
+                body.truncate(piece.data.end);
+                body.drain(..piece.data.start);
+            }
+            // What is no framing is shown as it came.
+            Err(_) => cut = true,
+        }
+    }
+    Message { head: bytes, body, cut }
+}
+
+fn head_end(bytes: &[u8]) -> usize {
+    memchr::memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4)
+}
+
+fn is_chunked(head: &[u8]) -> bool {
+    head.split(|&byte| byte == b'\n').any(|line| {
+        let name = b"transfer-encoding:";
+        line.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name))
+            && line[name.len()..].trim_ascii().eq_ignore_ascii_case(b"chunked")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tap() -> (Tap, Held) {
+        let held = Held::default();
+        (Tap::new(&held), held)
+    }
+
+    #[test]
+    fn both_sides_are_recorded_without_framing_and_secrets() {
+        let (mut tap, held) = tap();
+        tap.client_head(b"POST /v1 HTTP/1.1\r\nauthorization: Bearer client-key\r\n\r\n", Some(b"client-key"));
+        tap.client_body(b"{\"user\":\"client-key\"}");
+        tap.begin_try(1_500);
+        tap.upstream_request(b"POST / HTTP/1.1\r\nx-api-key: upstream-key\r\n\r\n{\"a\"");
+        tap.upstream_request(b":1}");
+        tap.upstream_response(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+            1_900,
+        );
+        tap.upstream_response(b"lo\r\n0\r\n\r\n", 2_000);
+        tap.client_response(b"HTTP/1.1 200 OK\r\n\r\nupstream-key");
+        assert!(held.get() > 100);
+        let mask = Mask::new(std::iter::once(&b"upstream-key"[..]));
+        let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
+        let trace = tap.finish(&entry, 1_000, &mask);
+        assert_eq!(held.get(), 0);
+        assert_eq!(trace.request.head, b"POST /v1 HTTP/1.1\r\nauthorization: ***\r\n\r\n");
+        assert_eq!(trace.request.body, b"{\"user\":\"***\"}");
+        let one = &trace.tries[0];
+        assert_eq!((one.begun_us, one.answered_us), (500, Some(900)));
+        assert_eq!((&one.request.body[..], one.request.cut), (&b"{\"a\":1}"[..], false));
+        assert_eq!(one.response.head, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(one.response.body, b"hello");
+        assert_eq!(trace.response.body, b"***");
+        let all = format!("{trace:?}");
+        assert!(!all.contains("client-key") && !all.contains("upstream-key"));
+    }
+
+    #[test]
+    fn bounds_cut_and_say_so() {
+        let (mut tap, held) = tap();
+        tap.client_body(&vec![b'a'; limits::TRACE_MESSAGE_BYTES]);
+        assert!(!tap.body.cut);
+        tap.client_body(b"b");
+        assert!(tap.body.cut && tap.body.bytes.len() == limits::TRACE_MESSAGE_BYTES);
+        held.set(limits::TRACES_CORE_BYTES);
+        tap.client_response(b"c");
+        assert!(tap.response.cut && tap.response.bytes.is_empty());
+        for nth in 0..=limits::TRACE_TRIES_MAX {
+            tap.begin_try(nth as u64);
+        }
+        assert_eq!(tap.tries.len(), limits::TRACE_TRIES_MAX);
+    }
+}
