@@ -41,7 +41,7 @@ class Provider(BaseHTTPRequestHandler):
     def do_POST(self):
         length = int(self.headers.get("content-length", 0))
         raw = self.rfile.read(length)
-        self.serve(json.loads(raw) if "json" in self.headers.get("content-type", "") and raw else raw)
+        self.serve(json.loads(raw) if "json" in self.headers.get("content-type", "json") and raw else raw)
 
     def serve(self, body):
         self.server.requests.append((self.command, self.path, dict(self.headers), body))

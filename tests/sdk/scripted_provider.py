@@ -305,7 +305,7 @@ def failed_response(message):
 
 
 BREAKS = {
-    chat_stream: lambda message: [data(openai_error(500, message))],
+    chat_stream: lambda message: [data({"error": {"message": message, "type": "server_error", "param": None, "code": None}})],
     responses_stream: failed_response,
     anthropic_stream: lambda message: named([anthropic_error(500, message)]),
     gemini_stream: lambda message: [data(gemini_error(500, message))],
