@@ -20,10 +20,11 @@ sys.path.insert(0, str(HERE.parent / "sdk"))
 
 import conftest
 from fake_provider import FakeProvider
-from model import TOLD, Model
+from model import COMMAND, TOLD, Model
 
 MODULES = HERE / "node_modules"
 UPSTREAMS = {"chat": "/v1", "responses": "/v1", "anthropic": "", "gemini": "", "ollama": ""}
+DEMO = "demo"  # weir's own provider, which is asked for the call in so many words
 NOTE = 'the heron 🐦 is "grey" \\ 7141'
 PROMPT = "Read note.txt with a tool and tell me what it says."
 TIMEOUT_S = 120
@@ -33,13 +34,13 @@ def native(pattern):
     return next(MODULES.glob(pattern))
 
 
-def claude(url, key, home):
+def claude(url, key, home, prompt):
     given = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": key, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
-    asked = ["-p", PROMPT, "--model", "claude-sonnet-4-5", "--allowedTools", "Bash(cat:*)"]
+    asked = ["-p", prompt, "--model", "claude-sonnet-4-5", "--allowedTools", "Bash(cat:*)"]
     return [native("@anthropic-ai/claude-code-linux-*/claude"), *asked], given
 
 
-def codex(url, key, home):
+def codex(url, key, home, prompt):
     (home / ".codex").mkdir()
     (home / ".codex/config.toml").write_text(f"""
 model = "gpt-5.1-codex"
@@ -52,32 +53,35 @@ wire_api = "responses"
 env_key = "WEIR_KEY"
 """)
     # The sandbox is the agent's own and needs more of the kernel than a container gives.
-    asked = ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT]
+    asked = ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", prompt]
     return [MODULES / ".bin/codex", *asked], {"WEIR_KEY": key}
 
 
-def gemini(url, key, home):
+def gemini(url, key, home, prompt):
     settings = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "privacy": {"usageStatisticsEnabled": False}}
     (home / ".gemini").mkdir()
     (home / ".gemini/settings.json").write_text(json.dumps(settings))
     given = {"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": key, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
-    return [MODULES / ".bin/gemini", "--yolo", "--model", "gemini-2.5-pro", "-p", PROMPT], given
+    return [MODULES / ".bin/gemini", "--yolo", "--model", "gemini-2.5-pro", "-p", prompt], given
 
 
-def opencode(url, key, home):
+def opencode(url, key, home, prompt):
     provider = {"npm": "@ai-sdk/openai-compatible", "options": {"baseURL": f"{url}/v1", "apiKey": key}, "models": {"m": {"tool_call": True}}}
     settings = {"provider": {"weir": provider}, "autoupdate": False, "share": "disabled"}
-    return [native("opencode-linux-*/bin/opencode"), "run", "-m", "weir/m", PROMPT], {"OPENCODE_CONFIG_CONTENT": json.dumps(settings)}
+    # Word by word: it puts what holds a space in quotation marks.
+    return [native("opencode-linux-*/bin/opencode"), "run", "-m", "weir/m", *prompt.split(" ")], {"OPENCODE_CONFIG_CONTENT": json.dumps(settings)}
 
 
 AGENTS = {"claude": claude, "codex": codex, "gemini": gemini, "opencode": opencode}
+SHELL = {"claude": "Bash", "codex": "exec_command", "gemini": "run_shell_command", "opencode": "bash"}
 
 
 def configuration(fake):
+    providers = {name: {"protocol": name, "base_url": fake.url + version, "keys": ["sk-up"], "models": ["model"]} for name, version in UPSTREAMS.items()}
     return {
-        "clients": {name: {"key": f"sk-client-{name}", "route": name} for name in UPSTREAMS},
-        "providers": {name: {"protocol": name, "base_url": fake.url + version, "keys": ["sk-up"], "models": ["model"]} for name, version in UPSTREAMS.items()},
-        "routes": {name: {"to": [f"{name}/model"]} for name in UPSTREAMS},
+        "clients": {name: {"key": f"sk-client-{name}", "route": name} for name in [*UPSTREAMS, DEMO]},
+        "providers": {**providers, DEMO: {"protocol": "demo"}},
+        "routes": {**{name: {"to": [f"{name}/model"]} for name in UPSTREAMS}, DEMO: {"to": ["demo/demo"]}},
         "default_routes": {},
         "default_route": "chat",
     }
@@ -89,7 +93,9 @@ def run(agent, upstream, url, folder):
     for made in (home, work):
         made.mkdir(parents=True)
     (work / "note.txt").write_text(NOTE + "\n")
-    command, given = AGENTS[agent](url, f"sk-client-{upstream}", home)
+    asked = {"cmd" if agent == "codex" else "command": COMMAND, "description": "Read a note"}
+    prompt = PROMPT if upstream != DEMO else f"{PROMPT} demo:tool={SHELL[agent]} {json.dumps(asked)}"
+    command, given = AGENTS[agent](url, f"sk-client-{upstream}", home, prompt)
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb", "NO_COLOR": "1", "LANG": "C.UTF-8", **given}
     start = time.monotonic()
     with open(folder / "stdout", "wb") as out, open(folder / "stderr", "wb") as err:
@@ -100,7 +106,7 @@ def run(agent, upstream, url, folder):
             process.kill()
             code = process.wait()
     told = (folder / "stdout").read_text(errors="replace")
-    good = code == 0 and TOLD in told and NOTE in told.split(TOLD, 1)[1]
+    good = code == 0 and NOTE in (told if upstream == DEMO else told.partition(TOLD)[2])
     return good, code, time.monotonic() - start
 
 
@@ -115,7 +121,7 @@ def main():
     process, url = conftest.start(driver, folder, fake, **configuration(fake))
     failed = 0
     for agent in given.agents or AGENTS:
-        for upstream in UPSTREAMS:
+        for upstream in [*UPSTREAMS, DEMO] if not given.hurt else UPSTREAMS:
             fake.requests.clear()
             fake.server.hurts = [given.hurt] if given.hurt else []
             good, code, seconds = run(agent, upstream, url, folder / agent / upstream)
