@@ -436,6 +436,33 @@ fn the_tree_is_tidy() {
     assert!(found.is_empty(), "{} problems:\n{}", found.len(), found.join("\n"));
 }
 
+/// Known defects of relays that this one is to be free of, numbered from 1.
+const REPORTED: u32 = 68;
+
+/// The numbers in a name like `conversion_03_and_57_cached_tokens…`.
+fn numbers(name: &str) -> impl Iterator<Item = u32> {
+    let words = name.split('_').skip_while(|word| *word != "conversion").skip(1);
+    words.filter(|word| *word != "and").map_while(|word| word.parse().ok())
+}
+
+/// Each of them is a test with its number in its name, or a row of `doc` that says what holds it.
+#[test]
+fn every_reported_defect_has_its_test_or_its_sentence() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    ["src", "tests"].iter().for_each(|folder| tree(&root.join(folder), root, &mut sources));
+    let named = sources.iter().flat_map(|source| source.words("fn").flat_map(|at| heads(&source.code[at + 2..])));
+    let tested: Vec<u32> = named.flat_map(|name| numbers(&name).collect::<Vec<_>>()).collect();
+    let doc = std::fs::read_to_string(root.join("docs/translation.md")).expect("the document");
+    let cells = doc.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let told: Vec<u32> = cells.flat_map(|cell| cell.split(", ")).filter_map(|cell| cell.parse().ok()).collect();
+    let missing: Vec<u32> =
+        (1..=REPORTED).filter(|number| !tested.contains(number) && !told.contains(number)).collect();
+    assert!(missing.is_empty(), "neither a test nor a sentence: {missing:?}");
+    let unknown: Vec<&u32> = tested.iter().chain(&told).filter(|number| **number > REPORTED).collect();
+    assert!(unknown.is_empty(), "no such number: {unknown:?}");
+}
+
 #[cfg(test)]
 #[path = "tidy_test.rs"]
 mod tests;

@@ -123,6 +123,14 @@ fn banners_are_found() {
 }
 
 #[test]
+fn numbers_of_defects_are_read_from_names() {
+    let read = |name: &str| numbers(name).collect::<Vec<_>>();
+    assert_eq!(read("conversion_03_and_57_cached_tokens_of_2_kinds"), [3, 57]);
+    assert_eq!(read("test_conversion_8_calls"), [8]);
+    assert!(read("reads_68_events").is_empty());
+}
+
+#[test]
 fn heads_and_reasons_are_asked_for() {
     assert_eq!(lines(headless, "src/x.rs", "use x;\n"), [1]);
     assert!(lines(headless, "src/x.rs", "//! What it is.\n").is_empty());

@@ -222,7 +222,7 @@ pub(in crate::json) fn soup() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 1_000 }))]
 
     #[test]
     fn spans_are_the_members_that_serde_json_finds(made in any_value(), pretty: bool) {

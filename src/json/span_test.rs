@@ -35,7 +35,7 @@ fn plain_text_is_decoded_without_a_copy() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 2_000 }))]
 
     #[test]
     fn comparison_is_that_of_what_is_said(

@@ -67,7 +67,7 @@ fn a_number_and_blanks_without_end_are_read_once() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 200 }))]
 
     #[test]
     fn values_may_be_cut_anywhere(made in any_value(), pretty: bool) {

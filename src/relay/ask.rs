@@ -146,6 +146,7 @@ pub(super) async fn attempt<N: Net>(
         generates: request.called.endpoint.generates(),
         dialect: said.map_or(request.called.dialect, |said| said.upstream),
         renamed: target.mapped || said.is_some(),
+        translated: said.is_some(),
     };
     // Another dialect's words are read and written anew, whatever they are.
     let own = if said.is_some() { None } else { Some(request.called.dialect) };

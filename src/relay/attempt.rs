@@ -45,6 +45,8 @@ pub(super) struct Destination<'a> {
     pub(super) dialect: Dialect,
     /// Whether the answer is to carry another name of the model: it is held until its end, for its length changes.
     pub(super) renamed: bool,
+    /// Whether the answer is read here, and not passed on as it comes.
+    pub(super) translated: bool,
 }
 
 /// An answer that has begun.
@@ -141,8 +143,9 @@ async fn on_lane<N: Net>(
             let stream = framing.filter(|_| !encoded);
             let is_json = kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"));
             let hold_bytes = match to.renamed && is_json && stream.is_none() {
-                // Events that nobody here can read are passed on as they come.
-                _ if encoded && framing.is_some() => 0,
+                // Events in a coding are read once all have come, or by nobody and passed on as they come.
+                _ if encoded && framing.is_some() && !to.translated => 0,
+                _ if encoded && to.translated => limits::RENAMED_BYTES_MAX,
                 true => limits::RENAMED_BYTES_MAX,
                 false => limits::HOLD_BYTES_MAX,
             };

@@ -6,6 +6,7 @@
 use super::ask::Ask;
 use super::attempt::Answered;
 use super::failure::{Failure, told_status};
+use super::hold;
 use super::outgoing;
 use super::reach::Prepared;
 use super::say::Said;
@@ -120,6 +121,9 @@ pub(super) fn failed(request: &Prepared<'_>, upstream: Dialect, failure: Failure
     Failure { fault, body: Some(written), ..failure }
 }
 
+/// What gzip begins with (RFC 1952 §2.3.1).
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+
 /// The way back for an answer that has begun. A whole answer is read here, where one that is none can still be
 /// followed by another attempt.
 pub(super) fn turned<N: Net, S>(
@@ -133,18 +137,19 @@ pub(super) fn turned<N: Net, S>(
     let Ask { request, target, .. } = *ask;
     let mut answering = answering(request, target, said, key.secret.clone(), entry);
     let fields_back = said.fields.clone();
-    let codings = codings(answered, fields)?;
     let compaction = said.compaction.clone();
     if answered.stream.is_some() {
-        return match codings.is_empty() {
-            true => Ok(Turned { answering, whole: None, compaction, fields: fields_back }),
-            false => Err(Failure::broken("its stream is compressed, which was not asked for")),
-        };
+        return Ok(Turned { answering, whole: None, compaction, fields: fields_back });
     }
     if !answered.ended {
         return Err(Failure::broken("its answer is larger than the limit"));
     }
     let body = &answered.buffer[answered.payload.clone()];
+    let mut codings = codings(answered, fields)?;
+    // There are gateways that do not say so (conversion.md 15). No answer begins like this.
+    if codings.is_empty() && body.starts_with(GZIP_MAGIC) {
+        codings.push(Coding::Gzip);
+    }
     let decoded = match codings.is_empty() {
         true => None,
         false => Some(
@@ -152,7 +157,14 @@ pub(super) fn turned<N: Net, S>(
                 .map_err(|_| Failure::broken("its answer does not match its content-encoding"))?,
         ),
     };
-    match translate::read(&mut answering, decoded.as_deref().unwrap_or(body)) {
+    let body = decoded.as_deref().unwrap_or(body);
+    let kind = fields.value(&answered.buffer, Name::ContentType).unwrap_or_default();
+    let read = match hold::stream_framing(kind, request.streamed, said.upstream) {
+        // Coded events are not read as they come (conversion.md 67).
+        Some(framing) if answered.encoded => translate::read_stream(&mut answering, framing, body),
+        _ => translate::read(&mut answering, body),
+    };
+    match read {
         Ok((response, _)) if compaction.is_some() && compact::told(&response).is_err() => {
             Err(Failure::broken("its answer holds no summary"))
         }

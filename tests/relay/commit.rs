@@ -9,7 +9,7 @@ on_both_drivers!(
     an_error_before_the_first_token_goes_to_the_next_key,
     a_stream_that_says_nothing_goes_to_the_next_key,
     what_was_held_arrives_whole,
-    the_first_token_has_its_time,
+    conversion_56_the_first_token_has_its_time,
     a_reason_without_text_is_an_answer,
     what_is_held_is_bounded,
     a_client_that_leaves_while_the_model_thinks,
@@ -138,7 +138,7 @@ fn what_was_held_arrives_whole(driver: Driver) {
 }
 
 /// `first_token_ms` ends with the first token: neither a head nor roles and pings end it, and no token is late.
-fn the_first_token_has_its_time(driver: Driver) {
+fn conversion_56_the_first_token_has_its_time(driver: Driver) {
     let short = |config: &mut Value| config["timeouts"] = json!({ "first_token_ms": 600, "stream_idle_ms": 60_000 });
     let (weir, mut upstream) = two_keys_with(driver, "chat", short);
     let mut client = weir.client();

@@ -7,10 +7,10 @@ on_both_drivers!(
     what_no_protocol_can_say_is_501,
     an_unknown_path_is_404,
     a_wrong_method_is_405,
-    probes_need_no_key,
+    conversion_41_probes_need_no_key,
     cors_echoes_what_is_asked,
     models_in_the_openai_dialect,
-    models_in_the_anthropic_dialect,
+    conversion_40_models_in_the_anthropic_dialect,
     models_in_the_gemini_dialect,
     models_in_the_ollama_dialect,
     a_client_sees_only_its_models,
@@ -76,7 +76,7 @@ fn a_wrong_method_is_405(driver: Driver) {
     client.still_serves(&mut upstream);
 }
 
-fn probes_need_no_key(driver: Driver) {
+fn conversion_41_probes_need_no_key(driver: Driver) {
     let (weir, mut upstream) = relay(driver, "chat");
     let mut client = weir.client();
     for path in ["/health", "/healthz", "/"] {
@@ -173,7 +173,7 @@ fn models_in_the_openai_dialect(driver: Driver) {
     upstream.untouched();
 }
 
-fn models_in_the_anthropic_dialect(driver: Driver) {
+fn conversion_40_models_in_the_anthropic_dialect(driver: Driver) {
     let (weir, mut upstream) = catalogue(driver);
     let fields = format!("x-api-key: {CLIENT_KEY}\r\nanthropic-version: 2023-06-01\r\n");
     let body = list(&weir, "/v1/models?limit=1000", &fields);

@@ -10,7 +10,7 @@ on_both_drivers!(
     a_nested_model_is_left_alone,
     the_answer_is_untouched,
     a_large_body_is_untouched,
-    coded_bodies_are_decoded,
+    conversion_46_coded_bodies_are_decoded,
     usage_is_asked_for_and_hidden,
     usage_asked_for_by_the_client_is_shown,
 );
@@ -85,7 +85,7 @@ fn a_large_body_is_untouched(driver: Driver) {
 }
 
 /// RFC 9110 §8.4: a coded body is read plain, and goes on plain with its plain length.
-fn coded_bodies_are_decoded(driver: Driver) {
+fn conversion_46_coded_bodies_are_decoded(driver: Driver) {
     let (weir, mut upstream) = relay(driver, "chat");
     let mut client = weir.client();
     for (coding, coded) in coded(ODD.as_bytes()) {

@@ -29,6 +29,7 @@ mod peculiar;
 mod pools;
 mod promises;
 mod proxies;
+mod reported;
 mod routing;
 mod sandbox;
 mod store;

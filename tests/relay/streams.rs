@@ -3,7 +3,7 @@
 use crate::support::*;
 
 on_both_drivers!(
-    events_pass_one_by_one,
+    conversion_06_events_leave_as_they_arrive,
     bytes_are_kept_in_every_dialect,
     framings_of_the_upstream,
     a_large_event_arrives_whole,
@@ -55,11 +55,12 @@ fn responses_start() -> String {
 }
 
 /// The client holds each event before the upstream has sent the next.
-fn events_pass_one_by_one(driver: Driver) {
+fn conversion_06_events_leave_as_they_arrive(driver: Driver) {
     let (weir, mut upstream) = relay(driver, "chat");
     let mut client = weir.client();
-    client.post("/v1/chat/completions", STREAM);
+    client.post_with("/v1/chat/completions", &format!("{}accept-encoding: gzip, br\r\n", bearer(CLIENT_KEY)), STREAM);
     let mut call = upstream.next();
+    assert_eq!(call.head().field("accept-encoding"), Some("identity"), "what is coded comes in blocks");
     call.open("text/event-stream");
     let first = chat_event("0");
     call.chunk(&first);
@@ -67,6 +68,8 @@ fn events_pass_one_by_one(driver: Driver) {
     assert_eq!(head.status(), 200);
     assert_eq!(head.field("transfer-encoding"), Some("chunked"));
     assert_eq!(head.field("content-type"), Some("text/event-stream"));
+    assert_eq!(head.field("x-accel-buffering"), Some("no"));
+    assert_eq!(head.field("content-encoding"), None);
     assert_eq!(client.wire.payload(first.len()), first.as_bytes());
     for i in 1..50 {
         let event = chat_event(&i.to_string());

@@ -7,7 +7,9 @@ use super::model::Model;
 use super::{schema_out, think_out, tool_out, turn_out};
 use crate::json::Writer;
 use crate::protocol::Dialect;
-use crate::protocol::ir::{BadRequest, Destination, Dropped, Instruction, Json, Outgoing, Part, Request, Shape, Text};
+use crate::protocol::ir::{
+    BadRequest, Destination, Dropped, Instruction, Json, Outgoing, Part, Request, Shape, Text, media,
+};
 
 /// Bytes of `metadata.user_id` beyond which Anthropic refuses it.
 const USER_BYTES_MAX: usize = 256;
@@ -20,6 +22,7 @@ pub fn request(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing) 
             message: "cannot be said here: nobody keeps earlier answers for this model".into(),
         });
     }
+    media::refuse_kept_elsewhere(request, &[Dialect::Anthropic])?;
     let model = Model::named(to.model);
     let plan = think_out::plan(request, model, &mut out.dropped);
     let (format, instruction) = shape(request, model, &mut out.dropped);

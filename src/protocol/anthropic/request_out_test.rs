@@ -350,7 +350,6 @@ fn conversion_26_and_27_sides_take_turns_and_calls_are_answered() {
 #[test]
 fn conversion_28_media_are_shown_in_results_too_or_leave_a_note() {
     let image = || media(MediaKind::Image, Source::Base64(Text::plain("iVBO")), "image/jpg");
-    let foreign = Source::File { origin: Dialect::Responses, id: Text::plain("file-1") };
     let (body, dropped) = said(
         SONNET,
         &chat(vec![
@@ -361,7 +360,7 @@ fn conversion_28_media_are_shown_in_results_too_or_leave_a_note() {
                 media(MediaKind::Document, Source::Base64(Text::plain("JVBE")), "application/pdf"),
                 media(MediaKind::Document, Source::Base64(Text::plain("YSxi")), "text/csv"),
                 media(MediaKind::Audio, Source::Base64(Text::plain("UklG")), "audio/wav"),
-                media(MediaKind::Image, foreign, "image/png"),
+                media(MediaKind::Image, Source::Base64(Text::plain("SUkq")), "image/tiff"),
             ]),
         ]),
     );

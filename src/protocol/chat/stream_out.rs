@@ -20,6 +20,9 @@ use crate::protocol::ir::{CallKind, Delta, Event, Failure, Opening, PartKind, Se
 use crate::protocol::sniff::Usage;
 use crate::sse;
 
+/// Bytes of a buffer that is kept between two calls.
+const SPARE_BYTES_MAX: usize = 4 * 1024;
+
 /// Writes one stream.
 #[derive(Debug)]
 pub struct Encoder {
@@ -40,6 +43,8 @@ pub struct Encoder {
     refused: bool,
     /// First deltas of calls that wait for what comes next of their calls, in order, each with its part.
     waiting: Vec<(u32, Vec<u8>)>,
+    /// A buffer that has served one call, for the next.
+    spare: Vec<u8>,
     usage: Usage,
 }
 
@@ -105,6 +110,7 @@ impl StreamEncoder for Encoder {
             calls: 0,
             refused: false,
             waiting: Vec::new(),
+            spare: Vec::new(),
             usage: Usage::default(),
         }
     }
@@ -215,7 +221,8 @@ impl Encoder {
             return Kind::Unsaid;
         }
         let custom = kind == CallKind::Custom && !old;
-        let out = &mut Vec::with_capacity(160);
+        let mut begun = std::mem::take(&mut self.spare);
+        let out = &mut begun;
         if old {
             out.extend_from_slice(b"\"function_call\":{");
         } else {
@@ -239,7 +246,7 @@ impl Encoder {
         out.extend_from_slice(b"\"name\":\"");
         out.extend_from_slice(name.bytes());
         out.extend_from_slice(if custom { b"\",\"input\":\"\"}" } else { b"\",\"arguments\":\"\"}" });
-        self.waiting.push((at, std::mem::take(out)));
+        self.waiting.push((at, begun));
         Kind::Call { index, custom, filled: false }
     }
 
@@ -257,7 +264,18 @@ impl Encoder {
                 }
             });
         }
-        self.waiting.drain(..last);
+        let written = self.waiting.drain(..last).next_back();
+        if let Some((_, written)) = written {
+            self.spare(written);
+        }
+    }
+
+    /// Keeps `buffer` for the next call, unless it has grown out of proportion.
+    fn spare(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= SPARE_BYTES_MAX {
+            buffer.clear();
+            self.spare = buffer;
+        }
     }
 
     fn fill(&mut self, at: u32, delta: &Delta<'_>, out: &mut Vec<u8>) {
@@ -290,9 +308,10 @@ impl Encoder {
             (Kind::Call { index, custom, .. }, Delta::Json(raw)) => {
                 self.release(Some(at), out);
                 self.parts[place].kind = Kind::Call { index, custom, filled: true };
-                let mut whole = Vec::with_capacity(raw.bytes().len() + 16);
+                let mut whole = std::mem::take(&mut self.spare);
                 text::escape(&String::from_utf8_lossy(raw.bytes()), &mut whole);
                 self.input(index, custom, Escaped::at(&whole, Span::new(0, whole.len())), out);
+                self.spare(whole);
             }
             (Kind::Text, Delta::Citation { origin, raw }) if !self.opening.plain_completion => {
                 self.note(*origin, *raw, out);

@@ -8,9 +8,30 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::request::{Media, MediaKind, Source};
+use super::BadRequest;
+use super::request::{Media, MediaKind, Part, Request, Source};
 use super::text::Text;
 use crate::base::ascii;
+use crate::protocol::Dialect;
+
+/// Refuses a request that shows a file which none of `vendors` keeps: a model that does not see it would guess.
+pub fn refuse_kept_elsewhere(request: &Request<'_>, vendors: &[Dialect]) -> Result<(), BadRequest> {
+    let elsewhere = |part: &Part<'_>| match part {
+        Part::Media(Media { source: Source::File { origin, .. }, .. }) => !vendors.contains(origin),
+        _ => false,
+    };
+    let found = request.turns.iter().flat_map(|turn| &turn.parts).any(|part| match part {
+        Part::ToolResult(result) => result.content.iter().any(elsewhere),
+        part => elsewhere(part),
+    });
+    match found {
+        false => Ok(()),
+        true => Err(BadRequest {
+            member: "content.file_id".into(),
+            message: "the file is with another vendor than the one that is asked".into(),
+        }),
+    }
+}
 
 /// Where the bytes behind `url` are, and the media type where the URL tells one.
 pub fn source(url: Text<'_>) -> (Source<'_>, Option<Text<'_>>) {

@@ -188,12 +188,11 @@ impl<'o, 'r, 'a> Items<'_, 'o, 'r, 'a> {
             MediaKind::Audio => "audio",
             MediaKind::Video => "video",
         };
-        let elsewhere = matches!(&medium.source, Source::File { origin, .. } if *origin != Dialect::Responses);
         let bytes = matches!(medium.source, Source::Base64(_));
         let sayable = match medium.kind {
             MediaKind::Video => false,
             MediaKind::Audio => bytes,
-            MediaKind::Image | MediaKind::Document => !elsewhere,
+            MediaKind::Image | MediaKind::Document => true,
         };
         if !sayable || role == Role::Assistant {
             self.say.dropped.drop(format!("content.{kind}"));

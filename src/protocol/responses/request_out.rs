@@ -9,7 +9,7 @@ use super::{input_out, tools_out};
 use crate::json::Writer;
 use crate::protocol::Dialect;
 use crate::protocol::ir::{
-    BadRequest, Destination, Dropped, Effort, Names, Outgoing, Request, Sampling, Shape, Text, Thinking,
+    BadRequest, Destination, Dropped, Effort, Names, Outgoing, Request, Sampling, Shape, Text, Thinking, media,
 };
 
 /// Least that OpenAI takes for `max_output_tokens`.
@@ -30,6 +30,7 @@ pub(super) struct Say<'o, 'r, 'a> {
 
 /// Writes the request.
 pub fn request(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing) -> Result<(), BadRequest> {
+    media::refuse_kept_elsewhere(request, &[Dialect::Responses, Dialect::Chat])?;
     let Outgoing { body, dropped, names } = out;
     let own = request.origin == Dialect::Responses;
     let mut say = Say { json: Writer::new(body), dropped, names, request, to, own };

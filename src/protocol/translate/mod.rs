@@ -8,6 +8,8 @@
 //! Bytes in, bytes out; the relay has the sockets, and decides which targets there are.
 
 mod any;
+#[cfg(test)]
+mod kept_test;
 mod stage;
 mod stream;
 mod tags;
@@ -16,7 +18,7 @@ mod whole;
 pub use any::{decode_request, failure};
 pub use stage::{End, Seen};
 pub use stream::{Stream, may_lack_its_end};
-pub use whole::{Collector, read, write};
+pub use whole::{Collector, read, read_stream, write};
 
 use super::ir::{BadRequest, Destination, Names, Opening, Outgoing, Request};
 use super::path::{Call, Endpoint};

@@ -72,6 +72,19 @@ pub fn read(answering: &mut Answering, body: &[u8]) -> Result<(Response, Seen), 
     ended(assembler, overflow).map(|response| (response, seen))
 }
 
+/// Reads a stream of the provider's that is there to its end.
+pub fn read_stream(
+    answering: &mut Answering,
+    framing: Framing,
+    stream: &[u8],
+) -> Result<(Response, Seen), Failure<'static>> {
+    let mut collector = Collector::new(answering, framing);
+    // An answer that is too large is told at the end.
+    let _ = collector.push(stream);
+    let (read, seen) = collector.finish();
+    read.map(|response| (response, seen))
+}
+
 /// Appends a whole answer as a client of `dialect` reads it.
 pub fn write(dialect: Dialect, response: &Response, opening: &Opening, out: &mut Vec<u8>) {
     any::encode_response(dialect, response, opening, out);

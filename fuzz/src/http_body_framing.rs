@@ -1,0 +1,38 @@
+//! A request and its body as one text, whole and byte by byte: the same head, payload and end. After it
+//! begins the next request, so both readings must agree where that is.
+
+use weir::http::body::{Decoder, State};
+use weir::http::field::Fields;
+use weir::http::head::{self, HeadLimits};
+
+/// Payload, bytes of the message, and whether it is complete; nothing if it is refused.
+fn read(text: &[u8], step: usize) -> Option<(Vec<u8>, usize, bool)> {
+    let (mut fields, mut searched, mut seen) = (Fields::new(), 0, 0);
+    let head = loop {
+        seen = text.len().min(seen + step);
+        match head::request(&text[..seen], &mut searched, &mut fields, &HeadLimits::default()) {
+            Ok(Some(head)) => break head,
+            Ok(None) if seen < text.len() => {}
+            Ok(None) | Err(_) => return None,
+        }
+    };
+    let mut decoder = Decoder::new(head.framing);
+    let (mut payload, mut at) = (Vec::new(), head.len);
+    for piece in text[head.len..].chunks(step) {
+        let mut piece = piece.to_vec();
+        let taken = decoder.decode(&mut piece).ok()?;
+        payload.extend_from_slice(&piece[taken.data]);
+        at += taken.consumed;
+        if taken.state == State::End {
+            break;
+        }
+    }
+    let complete = decoder.eof().is_ok();
+    Some((payload, at, complete))
+}
+
+pub fn run(data: &[u8]) {
+    let whole = read(data, data.len().max(1));
+    assert_eq!(whole, read(data, 1));
+    assert_eq!(whole, read(data, 7));
+}
