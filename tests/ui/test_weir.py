@@ -179,9 +179,9 @@ def test_the_playground_streams_in_every_dialect(page, weir):
         assert page.locator(".told .pill").inner_text() == "200", dialect
         page.get_by_role("tab", name="Wire events").click()
         assert page.locator(".wire li").count() > 2, dialect
+        shot(page, f"weir-playground-{dialect}")
         page.get_by_role("tab", name="Conversation").click()
         page.get_by_role("button", name="Start over").click()
-    shot(page, "weir-playground")
 
 
 def test_explain_names_the_targets(page, weir):

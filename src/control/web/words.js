@@ -453,7 +453,7 @@ export const WORDS = {
   dropped_rows: ['Rows not written', '未写入行数'],
   log: ['Log', '日志'],
   log_level: ['Level', '级别'],
-  log_level_hint: ['Until the next start; log.level in the file stays.', '直到下次启动；文件中的 log.level 不变。'],
+  log_level_hint: ['Until the file is read again; log.level in it stays.', '直到重新读取文件；文件中的 log.level 不变。'],
   traces: ['Traces', '跟踪'],
   export_traces: ['Export as JSONL', '导出 JSONL'],
   forget_traces: ['Delete all traces', '删除所有跟踪'],
