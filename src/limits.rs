@@ -235,6 +235,15 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 /// How long rows are looked at for one page, milliseconds. The page says where to go on.
 pub const PAGE_MS_MAX: u64 = 100;
 
+// Spans.
+
+/// Spans that wait to be sent; beyond it they are given up.
+pub const OTLP_SPANS_WAITING: usize = 4_096;
+/// Spans that one request brings.
+pub const OTLP_SPANS_AT_ONCE: usize = 512;
+/// Between two sendings, milliseconds.
+pub const OTLP_EVERY_MS: u64 = 2_000;
+
 // Traces.
 
 /// Bytes of one message of a trace.

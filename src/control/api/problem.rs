@@ -96,7 +96,7 @@ impl Document {
     pub(super) fn invalid(member: impl Into<String>, detail: impl Into<String>) -> Document {
         let document = Document::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
         let member: String = member.into();
-        Document { member: Some(member.into()).filter(|member: &Box<str>| !member.is_empty()), ..document }
+        Document { member: (!member.is_empty()).then(|| member.into()), ..document }
     }
 
     pub(super) fn with_error(self) -> Document {
