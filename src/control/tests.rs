@@ -334,7 +334,8 @@ async fn status_says_what_the_contract_names() {
     assert_eq!((&status["sessions"], &status["driver"]), (&json!(3), &json!("epoll")));
     let provider = &status["providers"][0];
     assert_eq!((&provider["name"], &provider["addresses"]), (&json!("deep"), &json!(["127.0.0.1:9"])));
-    let well = json!({ "name": "first", "health": "ok", "cooling_until": null, "cause": null, "models": [] });
+    let well = json!({ "name": "first", "health": "ok", "cooling_until": null, "cause": null, "models": [],
+        "disabled": false, "weight": 1, "priority": 100, "in_flight": 0, "waiting": 0 });
     assert_eq!(provider["keys"][0], well);
     assert_eq!(provider["keys"][1]["health"], "disabled");
 }

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,11 +100,11 @@ def run(agent, upstream, url, folder):
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb", "NO_COLOR": "1", "LANG": "C.UTF-8", **given}
     start = time.monotonic()
     with open(folder / "stdout", "wb") as out, open(folder / "stderr", "wb") as err:
-        process = subprocess.Popen([str(word) for word in command], cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen([str(word) for word in command], cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
         try:
             code = process.wait(TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # some are a wrapper around another
             code = process.wait()
     told = (folder / "stdout").read_text(errors="replace")
     good = code == 0 and NOTE in (told if upstream == DEMO else told.partition(TOLD)[2])

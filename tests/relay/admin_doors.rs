@@ -126,7 +126,6 @@ fn promise_37_what_the_api_changes_shows_no_secret(driver: Driver) {
     let fresh = well("POST", "/api/clients/made/rotate", "")["key"].clone();
     client.post_with("/v1/chat/completions", &bearer(key), CHAT);
     assert_eq!(client.answer().status(), 401, "the one before has ended");
-    weir.usage(2);
     well("POST", "/api/providers/up/keys", r#"{"key":"canary-added-to-the-pool"}"#);
     let secrets =
         [key, fresh.as_str().expect("a key"), CLIENT_KEY, UPSTREAM_KEY, ADMIN_PASSWORD, "canary-added-to-the-pool"];

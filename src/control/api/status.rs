@@ -66,13 +66,24 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let snapshot = shared.snapshot.load();
     let addresses = shared.addresses.load();
     let health = keys_health::now(&shared, &snapshot);
+    let rows = shared.board.rows(&snapshot);
     let providers: Vec<Value> = snapshot
         .providers
         .iter()
         .map(|provider| {
             let keys = &health[usize::from(provider.keys.start)..usize::from(provider.keys.end)];
             let rest = keys_health::all_rest(keys);
-            let keys: Vec<&Value> = keys.iter().map(|key| &key.told).collect();
+            let told = |(health, index): (&keys_health::KeyHealth, u16)| {
+                let (key, row) = (&snapshot.keys[usize::from(index)], &rows[usize::from(index)]);
+                let mut told = health.told.clone();
+                told["disabled"] = key.disabled.into();
+                told["weight"] = key.weight.into();
+                told["priority"] = key.priority.into();
+                told["in_flight"] = row.busy.load(Ordering::Relaxed).into();
+                told["waiting"] = row.line.len().into();
+                told
+            };
+            let keys: Vec<Value> = keys.iter().zip(provider.keys.clone()).map(told).collect();
             let found: Vec<String> =
                 addresses.get(&provider.base.host, provider.base.port).iter().map(ToString::to_string).collect();
             // Where a proxy resolves the name, nobody asks for it here.
