@@ -84,6 +84,8 @@ pub(super) async fn store(State(shared): State<Arc<Shared>>) -> Result<Json<Valu
     let lost = shared.collector().sum(|tally| tally.records_dropped.get());
     match &shared.store {
         Some(store) => {
+            // What cannot be written shows in the answer.
+            let _ = shared.stored(store).await;
             let mut told = store.told(lost).await;
             told["dropped_traces"] = shared.traces.as_ref().map(|traces| traces.dropped()).into();
             told["dropped_spans"] = otlp::dropped().into();
