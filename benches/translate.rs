@@ -29,7 +29,7 @@ const EVENTS: u32 = 10_000;
 
 /// What is done with each piece of work.
 enum Bench {
-    Measure(Criterion),
+    Measure(Box<Criterion>),
     /// Does the piece of this name, for instructions to be counted.
     Count(String),
     List,
@@ -284,7 +284,7 @@ fn all(bench: &mut Bench) {
 
 fn main() {
     let mut bench = match std::env::var("WEIR_COUNT") {
-        Err(_) => Bench::Measure(Criterion::default().configure_from_args()),
+        Err(_) => Bench::Measure(Box::new(Criterion::default().configure_from_args())),
         Ok(name) if name == "list" => Bench::List,
         Ok(name) => Bench::Count(name),
     };

@@ -44,6 +44,7 @@ mod tests;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -196,8 +197,11 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     let mut signals = signals::Signals::new()?;
     health::recall(&wiring.known.board, &wiring.snapshot.load().data_dir);
     wiring.known.meters.recall(&kept::recall(&wiring.snapshot.load().data_dir, METERS));
-    std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let (seen, predecessor) = (wiring.seen, wiring.predecessor.take());
+    // In its place before anybody can be served: who starts weir and asks it something at once is heard. With a
+    // predecessor the file is that one's until the last step.
+    let early = predecessor.is_none().then(|| control_socket(&wiring.snapshot.load().data_dir, false));
+    std::mem::replace(&mut wiring.begin, Box::new(|| Ok(())))()?;
     let log = Log::new(wiring.snapshot.load().log.format, Box::new(io::stderr()));
     let begun = Store::begin(&wiring.snapshot.load().data_dir, wiring.snapshot.clone());
     let store = begun.inspect_err(|error| tracing::error!(%error, "nothing will be written down")).ok();
@@ -208,7 +212,8 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     if !shared.settle_within(limits::CORE_START_MS_MAX).await {
         return Err(io::Error::other("the cores do not begin"));
     }
-    let mut doors = open_doors(&shared, admin, predecessor.is_some())?;
+    let control = early.unwrap_or_else(|| control_socket(&shared.snapshot.load().data_dir, true));
+    let mut doors = open_doors(&shared, admin, control)?;
     doors.spawn(reload::watch(shared.clone(), seen));
     let mut tasks = JoinSet::new();
     tasks.spawn(collect(shared.clone()));
@@ -243,8 +248,14 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Answers on the admin address and the control socket. With a predecessor their files are its own until now.
-fn open_doors(shared: &Arc<Shared>, admin: Listening, succeeds: bool) -> io::Result<JoinSet<()>> {
+/// Where `weir reload` and `weir status` reach this process.
+fn control_socket(folder: &Path, succeeds: bool) -> io::Result<socket::Bound> {
+    socket::data_dir(folder)?;
+    socket::bind(&folder.join(socket::CONTROL_SOCKET), succeeds)?.place()
+}
+
+/// Answers on the admin address and the control socket.
+fn open_doors(shared: &Arc<Shared>, admin: Listening, control: io::Result<socket::Bound>) -> io::Result<JoinSet<()>> {
     let router = api::router(shared.clone());
     let mut doors = JoinSet::new();
     tracing::info!(address = %admin, "admin address");
@@ -257,14 +268,12 @@ fn open_doors(shared: &Arc<Shared>, admin: Listening, succeeds: bool) -> io::Res
             doors.spawn(serve::unix(fresh.place()?, router.clone(), Caller::Ip(IpAddr::from([127, 0, 0, 1])))?)
         }
     };
-    let folder = &shared.snapshot.load().data_dir;
-    let path = folder.join(socket::CONTROL_SOCKET);
-    let bound = socket::data_dir(folder).and_then(|()| socket::bind(&path, succeeds)).and_then(socket::Fresh::place);
-    match bound {
+    match control {
         Ok(bound) => {
             doors.spawn(serve::unix(bound, router, Caller::Owner)?);
         }
         Err(error) => {
+            let path = shared.snapshot.load().data_dir.join(socket::CONTROL_SOCKET);
             tracing::warn!(path = %path.display(), %error, "no control socket: `weir reload` and `weir status` will not reach this process");
         }
     }

@@ -12,10 +12,12 @@ use super::rejected;
 use super::say::Said;
 use super::translate::{self, Turned};
 use super::wait::Client;
+use super::way::Way;
 use crate::config::snapshot::{KeyIx, Provider};
 use crate::http::field::Fields;
 use crate::json::edit::Edits;
 use crate::limits;
+use crate::plan::addresses::AddressBook;
 use crate::plan::route::{Chosen, Target};
 use crate::protocol::chat::fit::{self, Peculiar};
 use crate::protocol::path::Endpoint;
@@ -98,6 +100,27 @@ fn peculiar<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider) -> Option<Pec
     is_chat.then(|| Peculiar::new(ask.target.model, &provider.quirks))
 }
 
+/// Where an attempt goes, and what is waited for there.
+fn destination<'a, N: Net>(
+    ask: &Ask<'_, '_, '_, N>,
+    provider: &Provider,
+    way: &'a Way,
+    book: &'a AddressBook,
+) -> Destination<'a> {
+    let Ask { request, said, target, .. } = *ask;
+    Destination {
+        way,
+        book,
+        connect_ms: provider.timeouts.connect_ms,
+        answer_ms: provider.timeouts.begins_ms(request.streamed, request.body.len()),
+        streamed: request.streamed,
+        generates: request.called.endpoint.generates(),
+        dialect: said.map_or(request.called.dialect, |said| said.upstream),
+        renamed: target.mapped || said.is_some(),
+        translated: said.is_some(),
+    }
+}
+
 pub(super) async fn attempt<N: Net>(
     client: &mut Client<N>,
     ask: &Ask<'_, '_, '_, N>,
@@ -137,17 +160,7 @@ pub(super) async fn attempt<N: Net>(
     if !is_small {
         pieces.extend(spliced.segments());
     }
-    let destination = Destination {
-        way,
-        book: &book,
-        connect_ms: provider.timeouts.connect_ms,
-        answer_ms: provider.timeouts.begins_ms(request.streamed, request.body.len()),
-        streamed: request.streamed,
-        generates: request.called.endpoint.generates(),
-        dialect: said.map_or(request.called.dialect, |said| said.upstream),
-        renamed: target.mapped || said.is_some(),
-        translated: said.is_some(),
-    };
+    let destination = destination(ask, provider, way, &book);
     // Another dialect's words are read and written anew, whatever they are.
     let own = if said.is_some() { None } else { Some(request.called.dialect) };
     let failed = |failure| match said {

@@ -128,7 +128,7 @@ fn a_preset_is_overruled(driver: Driver) {
         let mut config = config.clone();
         config["providers"]["up"]["base_url"] = json!(upstream.url("/v1"));
         let (weir, mut upstream) = (Weir::start(driver, config), upstream);
-        assert_eq!(passed(&weir, &mut upstream, &body), told);
+        assert_eq!(passed(&weir, &mut upstream, body), told);
     }
 }
 

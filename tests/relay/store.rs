@@ -1,9 +1,19 @@
 //! What is written down: that it outlives a kill, a full disk and a damaged file, that traces tell what passed, and that
-//! no secret is in any of it. None of it hangs on the driver.
+//! no secret is in any of it.
 
 use std::os::unix::process::CommandExt as _;
 
 use crate::support::*;
+
+on_both_drivers! {
+    rows_of_a_process_that_is_killed_are_kept,
+    a_disk_without_room_costs_no_number_and_is_written_again,
+    a_file_that_is_damaged_while_running_costs_no_number,
+    a_trace_tells_what_passed_on_both_sides,
+    no_secret_is_written_down,
+    traces_of_errors_alone,
+    exchanges_are_told_as_spans,
+}
 
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
 
@@ -17,10 +27,9 @@ fn config_in(folder: &Folder, upstream: &Upstream) -> Value {
     config
 }
 
-#[test]
-fn rows_of_a_process_that_is_killed_are_kept() {
+fn rows_of_a_process_that_is_killed_are_kept(driver: Driver) {
     let (mut upstream, folder) = (Upstream::new(), Folder::new());
-    let mut weir = Weir::start(Driver::Epoll, config_in(&folder, &upstream));
+    let mut weir = Weir::start(driver, config_in(&folder, &upstream));
     let mut client = weir.client();
     for _ in 0..5 {
         client.still_serves(&mut upstream);
@@ -29,7 +38,7 @@ fn rows_of_a_process_that_is_killed_are_kept() {
     std::thread::sleep(std::time::Duration::from_millis(2_000));
     weir.signal(libc::SIGKILL);
     weir.exited();
-    let weir = Weir::start(Driver::Epoll, config_in(&folder, &upstream));
+    let weir = Weir::start(driver, config_in(&folder, &upstream));
     weir.usage(5);
     weir.client().still_serves(&mut upstream);
     weir.usage(6);
@@ -47,10 +56,11 @@ fn file_size(weir: &Weir, bytes: u64) {
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 
-#[test]
-fn a_disk_without_room_costs_no_number_and_is_written_again() {
+fn a_disk_without_room_costs_no_number_and_is_written_again(driver: Driver) {
     let mut upstream = Upstream::new();
-    let weir = Weir::start_in(config("chat", &upstream), |command| {
+    let mut config = config("chat", &upstream);
+    config["driver"] = json!(driver.name());
+    let weir = Weir::start_in(config, |command| {
         let ignore = || {
             // SAFETY: a write beyond the limit fails then, as one on a full disk does, and does not end the process.
             unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
@@ -78,10 +88,9 @@ fn a_disk_without_room_costs_no_number_and_is_written_again() {
     assert_eq!((&store["state"], &store["rows"], &store["dropped_rows"]), (&json!("ok"), &json!(4), &json!(0)));
 }
 
-#[test]
-fn a_file_that_is_damaged_while_running_costs_no_number() {
+fn a_file_that_is_damaged_while_running_costs_no_number(driver: Driver) {
     let (mut upstream, folder) = (Upstream::new(), Folder::new());
-    let weir = Weir::start(Driver::Epoll, config_in(&folder, &upstream));
+    let weir = Weir::start(driver, config_in(&folder, &upstream));
     let mut client = weir.client();
     client.still_serves(&mut upstream);
     weir.usage(1);
@@ -100,9 +109,9 @@ fn a_file_that_is_damaged_while_running_costs_no_number() {
     weir.usage(4);
 }
 
-fn traced(mut config: Value) -> Weir {
+fn traced(driver: Driver, mut config: Value) -> Weir {
     config["traces"] = json!({ "bodies": "all" });
-    Weir::start(Driver::Epoll, config)
+    Weir::start(driver, config)
 }
 
 fn last_trace(weir: &Weir) -> Value {
@@ -113,10 +122,9 @@ fn last_trace(weir: &Weir) -> Value {
     weir.admin("GET", &format!("/api/traces/{id}")).json()
 }
 
-#[test]
-fn a_trace_tells_what_passed_on_both_sides() {
+fn a_trace_tells_what_passed_on_both_sides(driver: Driver) {
     let mut upstream = Upstream::new();
-    let weir = traced(config("chat", &upstream));
+    let weir = traced(driver, config("chat", &upstream));
     let mut client = weir.client();
     let asked =
         r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"needle in a prompt"}]}"#;
@@ -153,15 +161,14 @@ fn a_trace_tells_what_passed_on_both_sides() {
     assert_eq!(weir.admin("GET", "/api/traces").json()["traces"], json!([]));
 }
 
-#[test]
-fn no_secret_is_written_down() {
+fn no_secret_is_written_down(driver: Driver) {
     let (mut upstream, folder) = (Upstream::new(), Folder::new());
     let mut config = config_in(&folder, &upstream);
     config["retry"] = json!({ "attempts_max": 2 });
     config["providers"]["up"]["keys"] = json!([UPSTREAM_KEY, format!("{UPSTREAM_KEY}-2")]);
     let (other, canary) = ("sk-other-canary-3c", "canary-password-7");
     config["clients"]["other"] = json!({ "key": other });
-    let weir = traced(config);
+    let weir = traced(driver, config);
     let mut client = weir.client();
     let body = json!({ "model": "m", "messages": [{ "role": "user", "content": other }], "password": canary });
     let fields = bearer(CLIENT_KEY) + "cookie: canary-cookie\r\n";
@@ -191,12 +198,11 @@ fn no_secret_is_written_down() {
     }
 }
 
-#[test]
-fn traces_of_errors_alone() {
+fn traces_of_errors_alone(driver: Driver) {
     let mut upstream = Upstream::new();
     let mut config = config("chat", &upstream);
     config["traces"] = json!({ "bodies": "errors" });
-    let weir = Weir::start(Driver::Epoll, config);
+    let weir = Weir::start(driver, config);
     let mut client = weir.client();
     client.still_serves(&mut upstream);
     client.post("/v1/chat/completions", CHAT);
@@ -211,12 +217,11 @@ fn traces_of_errors_alone() {
     assert_eq!(traced, [Some(true), Some(false)]);
 }
 
-#[test]
-fn exchanges_are_told_as_spans() {
+fn exchanges_are_told_as_spans(driver: Driver) {
     let (mut upstream, mut collector) = (Upstream::new(), Upstream::new());
     let mut config = config("chat", &upstream);
     config["otlp"] = json!({ "endpoint": collector.url("/base"), "headers": { "x-tenant": "tenant-7" } });
-    let weir = Weir::start(Driver::Epoll, config);
+    let weir = Weir::start(driver, config);
     // The first look at the file tells the collector of exchanges that spans are wanted.
     std::thread::sleep(std::time::Duration::from_millis(200));
     weir.client().still_serves(&mut upstream);
