@@ -8,6 +8,7 @@
 //! A summary that weir once wrote ([`super::compact`]) is read here and becomes an instruction.
 
 use super::compact;
+use super::input_out::is_modelled_item;
 use super::item::inside;
 use super::request_in::{bad, carried, object, text};
 use crate::json::{Escaped, Raw};
@@ -367,6 +368,9 @@ fn part<'a>(path: &str, at: usize, raw: Raw<'a>, parts: &mut Vec<Part<'a>>) -> R
             let data = said("input_audio.data", audio.find("data"))?;
             let format = said("input_audio.format", audio.find("format"))?;
             Part::Media(medium(MediaKind::Audio, Source::Base64(data), Some(media::audio_type(&format))))
+        }
+        item if is_modelled_item(item.as_bytes()) => {
+            return Err(bad(place("type"), "is an item, no part of a message"));
         }
         _ => {
             parts.push(Part::Foreign { origin: Dialect::Responses, raw: raw.into() });

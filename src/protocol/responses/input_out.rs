@@ -489,13 +489,7 @@ impl Of {
     fn kind(raw: Raw<'_>) -> Of {
         let kind = raw.find("type").and_then(Raw::as_str).unwrap_or(Escaped::EMPTY);
         match kind.bytes() {
-            b"message"
-            | b"reasoning"
-            | b"function_call"
-            | b"custom_tool_call"
-            | b"local_shell_call"
-            | b"function_call_output"
-            | b"custom_tool_call_output" => Of::Rest { item: true },
+            kind if is_modelled_item(kind) => Of::Rest { item: true },
             b"input_text" | b"output_text" | b"text" | b"refusal" | b"input_image" | b"input_file" | b"input_audio" => {
                 Of::Rest { item: false }
             }
@@ -503,6 +497,20 @@ impl Of {
             _ => Of::Item,
         }
     }
+}
+
+/// Whether `kind` is the type of an item whose members are modelled, so that a raw one of it is what was left of one.
+pub(super) fn is_modelled_item(kind: &[u8]) -> bool {
+    matches!(
+        kind,
+        b"message"
+            | b"reasoning"
+            | b"function_call"
+            | b"custom_tool_call"
+            | b"local_shell_call"
+            | b"function_call_output"
+            | b"custom_tool_call_output"
+    )
 }
 
 /// A call's input as the text of a JSON value.

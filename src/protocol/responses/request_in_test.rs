@@ -348,6 +348,10 @@ fn what_is_wrong_is_named_by_its_path() {
         (r#"{"input":[{"role":"user","content":[{"type":"input_text"}]}]}"#, "input.0.content.0.text is missing"),
         (r#"{"input":[{"role":"user","content":[{"type":"input_image"}]}]}"#, "input.0.content.0.image_url is missing"),
         (r#"{"input":[{"role":"user","content":[{"text":"x"}]}]}"#, "input.0.content.0.type is missing"),
+        (
+            r#"{"input":[{"role":"user","content":[{"type":"message","role":"x"}]}]}"#,
+            "input.0.content.0.type is an item, no part of a message",
+        ),
         (r#"{"input":[{"type":"function_call","call_id":"c","name":"f"}]}"#, "input.0.arguments is missing"),
         (
             r#"{"input":[{"type":"function_call","call_id":"c","name":"f","arguments":{}}]}"#,
