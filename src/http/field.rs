@@ -263,6 +263,11 @@ pub fn is_credential(field: &Field) -> bool {
     CREDENTIALS & field.known.bit() != 0
 }
 
+/// Whether a field of this name does.
+pub fn names_credential(name: &[u8]) -> bool {
+    CREDENTIALS & Name::recognise(name).bit() != 0
+}
+
 /// The key that the client presents. Several may be there, as Claude Code sends a bearer token and an
 /// `x-api-key` at once: the first in this order counts. One that is empty counts as absent.
 pub fn credentials<'a>(buf: &'a [u8], fields: &Fields, query: Option<&'a [u8]>) -> Option<Cow<'a, [u8]>> {

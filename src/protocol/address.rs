@@ -6,6 +6,7 @@
 
 use super::Protocol;
 use super::path::{Call, Endpoint};
+use crate::http::field::CREDENTIAL_PARAMETERS;
 use crate::http::uri;
 
 /// Where a provider is, as far as targets are concerned.
@@ -18,9 +19,6 @@ pub struct Upstream<'a> {
     /// Azure's `api-version`.
     pub api_version: &'a str,
 }
-
-/// Query parameters that carry a client's key.
-const CREDENTIALS: [&[u8]; 2] = [b"key", b"auth_token"];
 
 /// Appends the origin-form target (RFC 9112 §3.2.1) of `call` at a provider that [serves](super::serves) it.
 /// `query` is the client's, without its `?`.
@@ -155,7 +153,7 @@ fn append_query(query: &[u8], protocol: Protocol, api_version: Option<&str>, out
         out.push(b'&');
     }
     let own = out.len();
-    let names: [&[u8]; 3] = [CREDENTIALS[0], CREDENTIALS[1], b"api-version"];
+    let names: [&[u8]; 3] = [CREDENTIAL_PARAMETERS[0], CREDENTIAL_PARAMETERS[1], b"api-version"];
     let names = if protocol == Protocol::Azure { &names[..] } else { &names[..2] };
     uri::without(query, names, out);
     escape_controls(out, own);

@@ -6,24 +6,17 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use crate::http::field::{CREDENTIAL_PARAMETERS, names_credential};
+use crate::http::uri;
+
 /// What stands where a secret was.
 const MASK: &[u8] = b"***";
 
-/// Fields whose value is a credential, in any case.
-const FIELDS: [&str; 9] = [
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
-    "set-cookie",
-    "x-amz-security-token",
-    "x-auth-token",
-];
+/// Fields whose value is a credential, beside those by which clients say to weir who they are.
+const FIELDS: [&str; 3] = ["set-cookie", "x-amz-security-token", "x-auth-token"];
 
-/// Members of a query that are credentials.
-const QUERY: [&[u8]; 5] = [b"key=", b"auth_token=", b"access_token=", b"api_key=", b"token="];
+/// Parameters of a query that are credentials, beside those likewise.
+const PARAMETERS: [&[u8]; 3] = [b"access_token", b"api_key", b"token"];
 
 /// Members of JSON whose text is a credential.
 const MEMBERS: [&str; 14] = [
@@ -91,7 +84,7 @@ impl Mask {
         for (nth, line) in head.split_inclusive(|&byte| byte == b'\n').enumerate() {
             let colon = memchr::memchr(b':', line);
             let name = colon.map_or(&b""[..], |colon| &line[..colon]);
-            if nth > 0 && FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes())) {
+            if nth > 0 && is_credential(name) {
                 out.extend_from_slice(name);
                 out.extend_from_slice(b": ");
                 out.extend_from_slice(MASK);
@@ -114,11 +107,10 @@ impl Mask {
             if nth > 0 {
                 out.push(b'&');
             }
-            let is_secret =
-                QUERY.iter().find(|name| member.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)));
-            match is_secret {
+            let name = memchr::memchr(b'=', member).map(|equals| &member[..equals]);
+            match name.filter(|name| is_parameter(&uri::decode(name))) {
                 Some(name) => {
-                    out.extend_from_slice(&member[..name.len()]);
+                    out.extend_from_slice(&member[..=name.len()]);
                     out.extend_from_slice(MASK);
                 }
                 None => out.extend_from_slice(member),
@@ -153,6 +145,15 @@ impl Mask {
         }
         out
     }
+}
+
+fn is_credential(name: &[u8]) -> bool {
+    names_credential(name) || FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+}
+
+/// Whether a parameter of this name, decoded as it is where a client's key is looked for, carries one.
+fn is_parameter(name: &[u8]) -> bool {
+    CREDENTIAL_PARAMETERS.iter().chain(&PARAMETERS).any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Where the inside of the JSON text lies that is the value of the member whose name ends at `at`; it may be cut.
@@ -200,6 +201,7 @@ mod tests {
         assert_eq!(masked, expected);
         assert_eq!(mask().head(b"", None), b"");
         assert_eq!(text(mask().head(b"GET /?KEY=a&key=b", None)), "GET /?KEY=***&key=***");
+        assert_eq!(text(mask().head(b"GET /?k%65y=a%2Fb&x=key", None)), "GET /?k%65y=***&x=key");
     }
 
     #[test]
