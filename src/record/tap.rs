@@ -124,18 +124,53 @@ struct Raw {
     cut: bool,
 }
 
+/// One try as it passes.
+#[derive(Default)]
+struct Passing {
+    begun_us: u64,
+    answered_us: Option<u64>,
+    request: Raw,
+    response: Raw,
+}
+
 /// Bytes that all taps of a core hold.
 pub type Held = Rc<Cell<usize>>;
+
+/// How much a tap holds, of what all of its core do.
+struct Share {
+    own: usize,
+    held: Held,
+}
+
+impl Share {
+    /// Adds as much as the bounds allow.
+    fn add(&mut self, raw: &mut Raw, bytes: &[u8]) {
+        let room = limits::TRACE_MESSAGE_BYTES
+            .saturating_sub(raw.bytes.len())
+            .min(limits::TRACE_BYTES_MAX.saturating_sub(self.own))
+            .min(limits::TRACES_CORE_BYTES.saturating_sub(self.held.get()));
+        let taken = bytes.len().min(room);
+        raw.cut |= taken < bytes.len();
+        raw.bytes.extend_from_slice(&bytes[..taken]);
+        self.own += taken;
+        self.held.set(self.held.get() + taken);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.held.set(self.held.get().saturating_sub(self.own));
+    }
+}
 
 /// The recording of one exchange.
 pub struct Tap {
     head: Raw,
     body: Raw,
-    tries: Vec<(u64, Option<u64>, Raw, Raw)>,
+    tries: Vec<Passing>,
     response: Raw,
     presented: Option<Vec<u8>>,
-    own: usize,
-    held: Held,
+    share: Share,
 }
 
 impl Tap {
@@ -147,103 +182,69 @@ impl Tap {
             tries: Vec::new(),
             response: Raw::default(),
             presented: None,
-            own: 0,
-            held: Rc::clone(held),
+            share: Share { own: 0, held: Rc::clone(held) },
         }
     }
 
     /// The head of the client's request, and the credential in it.
     pub fn client_head(&mut self, head: &[u8], presented: Option<&[u8]>) {
         self.presented = presented.map(<[u8]>::to_vec);
-        let mut raw = std::mem::take(&mut self.head);
-        self.take(&mut raw, head);
-        self.head = raw;
+        self.share.add(&mut self.head, head);
     }
 
     /// The body of the client's request.
     pub fn client_body(&mut self, body: &[u8]) {
-        let mut raw = std::mem::take(&mut self.body);
-        self.take(&mut raw, body);
-        self.body = raw;
+        self.share.add(&mut self.body, body);
     }
 
     /// An attempt begins.
     pub fn begin_try(&mut self, begun_us: u64) {
         if self.tries.len() < limits::TRACE_TRIES_MAX {
-            self.tries.push((begun_us, None, Raw::default(), Raw::default()));
+            self.tries.push(Passing { begun_us, ..Passing::default() });
         }
     }
 
     /// Bytes to an upstream.
     pub fn upstream_request(&mut self, bytes: &[u8]) {
-        let Some(last) = self.tries.last_mut() else { return };
-        let mut raw = std::mem::take(&mut last.2);
-        self.take(&mut raw, bytes);
         if let Some(last) = self.tries.last_mut() {
-            last.2 = raw;
+            self.share.add(&mut last.request, bytes);
         }
     }
 
     /// Bytes from an upstream.
     pub fn upstream_response(&mut self, bytes: &[u8], now_us: u64) {
-        let Some(last) = self.tries.last_mut() else { return };
-        last.1.get_or_insert(now_us);
-        let mut raw = std::mem::take(&mut last.3);
-        self.take(&mut raw, bytes);
         if let Some(last) = self.tries.last_mut() {
-            last.3 = raw;
+            last.answered_us.get_or_insert(now_us);
+            self.share.add(&mut last.response, bytes);
         }
     }
 
     /// Bytes to the client.
     pub fn client_response(&mut self, bytes: &[u8]) {
-        let mut raw = std::mem::take(&mut self.response);
-        self.take(&mut raw, bytes);
-        self.response = raw;
-    }
-
-    /// Adds as much as the bounds allow.
-    fn take(&mut self, raw: &mut Raw, bytes: &[u8]) {
-        let room = (limits::TRACE_MESSAGE_BYTES - raw.bytes.len().min(limits::TRACE_MESSAGE_BYTES))
-            .min(limits::TRACE_BYTES_MAX - self.own.min(limits::TRACE_BYTES_MAX))
-            .min(limits::TRACES_CORE_BYTES - self.held.get().min(limits::TRACES_CORE_BYTES));
-        let taken = bytes.len().min(room);
-        raw.cut |= taken < bytes.len();
-        raw.bytes.extend_from_slice(&bytes[..taken]);
-        self.own += taken;
-        self.held.set(self.held.get() + taken);
+        self.share.add(&mut self.response, bytes);
     }
 
     /// What was recorded, without secrets. Times are from `start_us` on.
-    pub fn finish(mut self, entry: &Entry, start_us: u64, mask: &Mask) -> Trace {
-        let presented = self.presented.take();
-        let presented = presented.as_deref();
+    pub fn finish(self, entry: &Entry, start_us: u64, mask: &Mask) -> Trace {
+        let Tap { head, body, tries, response, presented, share: _share } = self;
         let clean = |message: Message| Message {
-            head: mask.head(&message.head, presented),
-            body: mask.body(&message.body, presented),
+            head: mask.head(&message.head, presented.as_deref()),
+            body: mask.body(&message.body, presented.as_deref()),
             cut: message.cut,
         };
-        let (head, body) = (std::mem::take(&mut self.head), std::mem::take(&mut self.body));
-        let request = Message { head: head.bytes, body: body.bytes, cut: head.cut || body.cut };
         let since = |us: u64| us.saturating_sub(start_us);
-        let tries = std::mem::take(&mut self.tries).into_iter().map(|(begun, answered, request, response)| Try {
-            begun_us: since(begun),
-            answered_us: answered.map(since),
-            request: clean(split(request)),
-            response: clean(split(response)),
+        let tries = tries.into_iter().map(|passed| Try {
+            begun_us: since(passed.begun_us),
+            answered_us: passed.answered_us.map(since),
+            request: clean(split(passed.request)),
+            response: clean(split(passed.response)),
         });
         Trace {
             id: entry.id,
-            request: clean(request),
+            request: clean(Message { head: head.bytes, body: body.bytes, cut: head.cut || body.cut }),
             tries: tries.collect(),
-            response: clean(split(std::mem::take(&mut self.response))),
+            response: clean(split(response)),
         }
-    }
-}
-
-impl Drop for Tap {
-    fn drop(&mut self) {
-        self.held.set(self.held.get().saturating_sub(self.own));
     }
 }
 

@@ -191,11 +191,8 @@ fn unsayable(bad: &BadRequest, dialect: Dialect, id: &str) -> Failure {
 /// Whether `body` holds what its vendor would refuse, for another sealed it, or we did. Said anew, it is left out or
 /// becomes text (conversion.md 16, 47). Chat's vendors do not look.
 pub(super) async fn is_wrapped<N: Net>(client: &Client<N>, endpoint: Endpoint, body: &[u8]) -> bool {
-    let holds = |piece: &[u8]| match endpoint {
-        Endpoint::Responses => seal::may_be_wrapped(piece) || compact::may_be_held(piece),
-        Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream => seal::may_be_wrapped(piece),
-        _ => false,
-    };
+    let holds =
+        |piece: &[u8]| seal::may_be_wrapped(piece) || endpoint == Endpoint::Responses && compact::may_be_held(piece);
     match endpoint {
         Endpoint::Responses | Endpoint::Messages | Endpoint::GeminiGenerate | Endpoint::GeminiStream => {
             aside::any_piece(client, body, compact::MARK.len(), holds).await
