@@ -18,11 +18,13 @@ pub struct Document {
     pub root: Node,
 }
 
-/// A value and where it begins.
+/// A value and where it stands.
 #[derive(Debug)]
 pub struct Node {
-    /// Byte offset.
+    /// Byte offset of its beginning.
     pub start: usize,
+    /// One past its end.
+    pub end: usize,
     /// The value.
     pub kind: Kind,
 }
@@ -65,7 +67,8 @@ impl Node {
         }
     }
 
-    fn step(&self, step: Step<'_>) -> Option<&Node> {
+    /// The member or entry that a step leads to.
+    pub(super) fn step(&self, step: Step<'_>) -> Option<&Node> {
         match (step, &self.kind) {
             (Step::Member(name), Kind::Object(_)) => self.member(name),
             (Step::Entry(index), Kind::List(nodes)) => nodes.get(index),
@@ -106,7 +109,7 @@ impl Document {
             let said = said.split(" at line ").next().unwrap_or_default().to_owned();
             return Err(syntax(line, u32::try_from(error.column().max(1)).unwrap_or(u32::MAX), said));
         }
-        let root = Walk { text: &text, at: 0 }.value();
+        let root = tree(&text);
         Ok(Document { text, lines, root })
     }
 
@@ -145,8 +148,13 @@ fn syntax(line: u32, column: u32, message: String) -> Problem {
 }
 
 fn position(text: &str, lines: Vec<usize>, offset: usize) -> (u32, u32) {
-    let root = Node { start: 0, kind: Kind::Plain(Value::Null) };
+    let root = Node { start: 0, end: 0, kind: Kind::Plain(Value::Null) };
     Document { text: text.to_owned(), lines, root }.position(offset)
+}
+
+/// The tree of blanked text that serde_json has accepted.
+pub(super) fn tree(blanked: &str) -> Node {
+    Walk { text: blanked, at: 0 }.value()
 }
 
 /// The text with comments, trailing commas and a byte order mark overwritten by blanks. A comment that does
@@ -238,7 +246,7 @@ impl Walk<'_> {
             b'"' => Kind::Text { text: self.string(), expanded: false },
             _ => Kind::Plain(self.plain()),
         };
-        Node { start, kind }
+        Node { start, end: self.at, kind }
     }
 
     fn sequence<T>(&mut self, close: u8, mut each: impl FnMut(&mut Self) -> T) -> Vec<T> {

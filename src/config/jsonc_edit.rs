@@ -10,14 +10,14 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use super::jsonc;
+use super::jsonc::{self, Kind, Node};
 use super::problem::Step;
 
+mod item;
 mod text;
-mod tree;
 
+use item::{Item, items, place};
 use text::{Style, end_of_remark, indentation, line_start, rest_of_line, separator};
-use tree::{Item, Kind, Node};
 
 /// Why an edit cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +39,8 @@ impl std::fmt::Display for Refused {
 
 /// The value at a path, as it is written; nothing where there is none.
 pub fn get(text: &str, path: &[Step<'_>]) -> Result<Option<Value>, Refused> {
-    let (blanked, root) = read(text)?;
-    let node = path.iter().try_fold(&root, |node, step| node.step(*step).map(|item| &item.value));
-    Ok(node.map(|node| node.value(&blanked)))
+    let (_, root) = read(text)?;
+    Ok(path.iter().try_fold(&root, |node, step| node.step(*step)).map(Node::to_value))
 }
 
 /// The text with `value` at `path`. Objects on the way that are not there are made; the entry of a list may be the one
@@ -52,7 +51,7 @@ pub fn set(text: &str, path: &[Step<'_>], value: &Value) -> Result<String, Refus
     let mut node = &root;
     let mut parent = 0..0;
     for (depth, step) in path.iter().enumerate() {
-        let Some(item) = node.step(*step) else {
+        let Some(place) = place(node, *step) else {
             // The rest of the path becomes objects around the value.
             let wrap = |value: Value, step: &Step<'_>| match step {
                 Step::Member(name) => Ok(Value::Object(Map::from_iter([((*name).to_owned(), value)]))),
@@ -60,19 +59,18 @@ pub fn set(text: &str, path: &[Step<'_>], value: &Value) -> Result<String, Refus
             };
             let value = path[depth + 1..].iter().rev().try_fold(value.clone(), wrap)?;
             return match (*step, &node.kind) {
-                (Step::Member(name), Kind::Object(items)) => {
-                    Ok(insert(text, &blanked, &style, node, items, Some(name), &value))
-                }
-                (Step::Entry(place), Kind::List(items)) if place == items.len() => {
-                    Ok(insert(text, &blanked, &style, node, items, None, &value))
+                (Step::Member(name), Kind::Object(_)) => Ok(insert(text, &blanked, &style, node, Some(name), &value)),
+                (Step::Entry(place), Kind::List(entries)) if place == entries.len() => {
+                    Ok(insert(text, &blanked, &style, node, None, &value))
                 }
                 (Step::Member(_) | Step::Entry(_), _) => Err(Refused::Path),
             };
         };
-        parent = item.start..item.value.span.end;
-        node = &item.value;
+        let Item { start, value } = items(node).swap_remove(place);
+        parent = start..value.end;
+        node = value;
     }
-    let before = node.value(&blanked);
+    let before = node.to_value();
     match (&before, value) {
         _ if before == *value => return Ok(text.to_owned()),
         (Value::Object(old), Value::Object(new)) if !old.is_empty() && !new.is_empty() => {
@@ -84,10 +82,10 @@ pub fn set(text: &str, path: &[Step<'_>], value: &Value) -> Result<String, Refus
         _ => {}
     }
     let indent = indentation(text, parent.start);
-    let span = &node.span;
+    let span = node.start..node.end;
     let inline = !text[span.clone()].contains('\n') && shares_line(&blanked, parent);
     let written = if inline { style.inline(value) } else { style.write(value, indent) };
-    Ok(splice(text, span.clone(), &written))
+    Ok(splice(text, span, &written))
 }
 
 /// An object becomes another one member by member, so that what is common keeps its place and its remarks.
@@ -133,10 +131,11 @@ fn entries(text: &str, path: &[Step<'_>], old: &[Value], new: &[Value]) -> Resul
 pub fn remove(text: &str, path: &[Step<'_>]) -> Result<String, Refused> {
     let Some((last, above)) = path.split_last() else { return Err(Refused::Path) };
     let (_, root) = read(text)?;
-    let node = above.iter().try_fold(&root, |node, step| node.step(*step).map(|item| &item.value));
-    let Some(place) = node.and_then(|node| node.place(*last)) else { return Ok(text.to_owned()) };
-    let items = node.map(Node::items).unwrap_or_default();
-    Ok(take_out(text, items, place))
+    let node = above.iter().try_fold(&root, |node, step| node.step(*step));
+    match node.and_then(|node| Some((node, place(node, *last)?))) {
+        Some((node, place)) => Ok(take_out(text, &items(node), place)),
+        None => Ok(text.to_owned()),
+    }
 }
 
 /// The text with `patch` merged into the value at `path` (RFC 7396): null takes a member out, an object goes on inside,
@@ -168,7 +167,7 @@ fn without_nulls(patch: &Value) -> Value {
 fn read(text: &str) -> Result<(String, Node), Refused> {
     let blanked = jsonc::blank(text);
     serde_json::from_str::<serde::de::IgnoredAny>(&blanked).map_err(|error| Refused::Syntax(error.to_string()))?;
-    let root = tree::read(&blanked);
+    let root = jsonc::tree(&blanked);
     Ok((blanked, root))
 }
 
@@ -182,27 +181,20 @@ fn shares_line(blanked: &str, item: Range<usize>) -> bool {
 }
 
 /// Puts a new last item into an object or a list.
-fn insert(
-    text: &str,
-    blanked: &str,
-    style: &Style,
-    node: &Node,
-    items: &[Item],
-    name: Option<&str>,
-    value: &Value,
-) -> String {
+fn insert(text: &str, blanked: &str, style: &Style, node: &Node, name: Option<&str>, value: &Value) -> String {
     let named = |written: String| match name {
         Some(name) => format!("{}: {written}", Value::from(name)),
         None => written,
     };
+    let items = items(node);
     let Some(last) = items.last() else { return fill(text, style, node, &named, value) };
     let before_last = match items.len() {
-        1 => node.span.start + 1,
-        count => items[count - 2].value.span.end,
+        1 => node.start + 1,
+        count => items[count - 2].value.end,
     };
     let own_line = blanked[before_last..last.start].contains('\n') && line_start(blanked, last.start).is_some();
     let indent = indentation(text, last.start).to_owned();
-    let end = last.value.span.end;
+    let end = last.value.end;
     let comma = separator(text, end);
     let after = comma.map_or(end, |comma| comma + 1);
     if !own_line {
@@ -222,26 +214,26 @@ fn insert(
 
 /// Puts the first item into an empty object or list, behind whatever remarks it holds.
 fn fill(text: &str, style: &Style, node: &Node, named: &dyn Fn(String) -> String, value: &Value) -> String {
-    let close = node.span.end - 1;
-    let outer = indentation(text, node.span.start).to_owned();
+    let close = node.end - 1;
+    let outer = indentation(text, node.start).to_owned();
     let inner = format!("{outer}{}", style.unit);
-    let inside = &text[node.span.start + 1..close];
+    let inside = &text[node.start + 1..close];
     let kept = inside.trim_end();
     let item = named(style.write(value, &inner));
     let newline = style.newline;
-    let place = node.span.start + 1 + kept.len();
+    let place = node.start + 1 + kept.len();
     splice(text, place..close, &format!("{newline}{inner}{item}{newline}{outer}"))
 }
 
 /// Takes one item out, with the comma that belongs to it, its remark on the same line, and its line if that is its own.
-fn take_out(text: &str, items: &[Item], place: usize) -> String {
+fn take_out(text: &str, items: &[Item<'_>], place: usize) -> String {
     let item = &items[place];
-    let mut end = item.value.span.end;
+    let mut end = item.value.end;
     let mut dropped_comma = None;
     match separator(text, end) {
         Some(comma) => end = comma + 1,
         // The last one, without a comma of its own: the one before it would be left with a comma that it had not.
-        None if place > 0 => dropped_comma = separator(text, items[place - 1].value.span.end),
+        None if place > 0 => dropped_comma = separator(text, items[place - 1].value.end),
         None => {}
     }
     let mut start = item.start;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::tree::Node;
+use super::item::items;
+use crate::config::jsonc::Node;
 
 /// The manner of a file.
 pub(super) struct Style {
@@ -18,7 +19,7 @@ const LINE_CHARS_MAX: usize = 96;
 impl Style {
     /// The manner of a text: the indentation of its first top-level member, two blanks where that shows none.
     pub(super) fn of(text: &str, root: &Node) -> Style {
-        let first = root.items().first().map(|item| indentation(text, item.start)).unwrap_or_default();
+        let first = items(root).first().map(|item| indentation(text, item.start)).unwrap_or_default();
         let unit = if first.is_empty() { "  ".to_owned() } else { first.to_owned() };
         Style { unit, newline: if text.contains("\r\n") { "\r\n" } else { "\n" } }
     }
