@@ -20,7 +20,7 @@ use super::{providers, usage};
 use crate::config::problem::Step;
 use crate::config::snapshot::digest;
 use crate::config::{date, jsonc_edit, mask};
-use crate::control::change::{self, Refusal, change};
+use crate::control::change::{self, change};
 use crate::control::{Shared, disk, random_bytes, unix_ms};
 use crate::plan::quota::{Met, On};
 
@@ -165,9 +165,7 @@ pub(super) async fn rotate(
     let asked = name.clone();
     let edit = move |text: &str| {
         let path = [Step::Member("clients"), Step::Member(&asked), Step::Member("key")];
-        if jsonc_edit::get(text, &path[..2])?.is_none() {
-            return Err(Refusal::Absent("client of this name".to_owned()));
-        }
+        providers::must_be(text, &path[..2], true, "client of this name")?;
         Ok(jsonc_edit::set(text, &path, &print.into())?)
     };
     let applied = change(&shared, None, edit).await?.into();

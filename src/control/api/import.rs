@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::config::Applied;
 use super::problem::{Body, Document, Problem, problems};
+use super::providers;
 use crate::config::import::{self, Imported, Kind};
 use crate::config::problem::Step;
 use crate::config::{jsonc_edit, mask};
@@ -78,9 +79,7 @@ fn with(text: &str, imported: &Map<String, Value>) -> Result<String, Refusal> {
     for section in SECTIONS {
         for (name, entry) in imported.get(section).and_then(Value::as_object).into_iter().flatten() {
             let path = [Step::Member(section), Step::Member(name)];
-            if jsonc_edit::get(&text, &path)?.is_some() {
-                return Err(Refusal::Taken(format!("{name:?} in {section}")));
-            }
+            providers::must_be(&text, &path, false, &format!("{name:?} in {section}"))?;
             text = jsonc_edit::set(&text, &path, entry)?;
         }
     }

@@ -38,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::config::Applied;
-use self::problem::{Body, Document, Failure};
+use self::problem::{Body, Document};
 use crate::control::change::{Changed, Unchanged};
 use crate::control::{Shared, VERSION, discover, disk, probe, reload, web};
 use crate::limits;
@@ -49,9 +49,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     router
         .route("/", get(web::page))
         .route("/assets/{build}/{*path}", get(web::asset))
-        .fallback(|| async { Failure(StatusCode::NOT_FOUND, "there is nothing here".to_owned()) })
+        .fallback(|| async { Document::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
-            Failure(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here".to_owned())
+            Document::new(StatusCode::METHOD_NOT_ALLOWED, "another method is needed here")
         })
         .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), gate::gate))
@@ -162,11 +162,11 @@ fn described() -> OpenApi {
 async fn probe_now(
     State(shared): State<Arc<Shared>>,
     which: Result<Query<probe::Which>, QueryRejection>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Value>, Document> {
     let Query(which) = which?;
     let probes = probe::run(&shared, &which).await;
     if probes.is_empty() {
-        return Err(Failure(StatusCode::NOT_FOUND, "there is no such key".to_owned()));
+        return Err(Document::new(StatusCode::NOT_FOUND, "there is no such key"));
     }
     Ok(Json(json!({ "probes": probes })))
 }
@@ -174,12 +174,12 @@ async fn probe_now(
 /// Find out what an address speaks and which models it has
 #[utoipa::path(post, path = "/api/discover", tag = "providers", request_body = discover::Given,
     responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
-async fn discover_now(Body(given): Body<discover::Given>) -> Result<Json<Value>, Failure> {
+async fn discover_now(Body(given): Body<discover::Given>) -> Result<Json<Value>, Document> {
     let found = tokio::task::spawn_blocking(move || discover::discover(&given)).await;
     match found {
         Ok(Ok(found)) => Ok(Json(found.told())),
-        Ok(Err(why)) => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, why)),
-        Err(_panicked) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, "the search failed".to_owned())),
+        Ok(Err(why)) => Err(Document::new(StatusCode::UNPROCESSABLE_ENTITY, why)),
+        Err(_panicked) => Err(Document::new(StatusCode::INTERNAL_SERVER_ERROR, "the search failed")),
     }
 }
 
@@ -197,11 +197,11 @@ struct Whose {
 async fn models_of(
     State(shared): State<Arc<Shared>>,
     whose: Result<Query<Whose>, QueryRejection>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Value>, Document> {
     let Query(whose) = whose?;
     let (snapshot, book) = (shared.snapshot.load_full(), shared.addresses.load_full());
     let provider = snapshot.provider(whose.provider.as_bytes());
-    let provider = provider.ok_or_else(|| Failure(StatusCode::NOT_FOUND, "there is no such provider".to_owned()))?;
+    let provider = provider.ok_or_else(|| Document::new(StatusCode::NOT_FOUND, "there is no such provider"))?;
     let listed = tokio::task::spawn_blocking(move || {
         let key = snapshot.keys_of(provider).find(|(_, key)| !key.disabled);
         let (_, key) = key.ok_or("it has no key that may be used")?;
@@ -209,8 +209,8 @@ async fn models_of(
     });
     match listed.await {
         Ok(Ok(models)) => Ok(Json(json!({ "models": models }))),
-        Ok(Err(why)) => Err(Failure(StatusCode::BAD_GATEWAY, why)),
-        Err(_panicked) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, "the question failed".to_owned())),
+        Ok(Err(why)) => Err(Document::new(StatusCode::BAD_GATEWAY, why)),
+        Err(_panicked) => Err(Document::new(StatusCode::INTERNAL_SERVER_ERROR, "the question failed")),
     }
 }
 

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::problem::Document;
 use super::usage::{numbers, totals};
 use crate::control::store::{By, Grain, Span, Sums};
 use crate::control::usage::Group;
@@ -18,7 +18,7 @@ const MINUTES: u32 = 60;
 /// The state of the day at a glance
 #[utoipa::path(get, path = "/api/overview", tag = "usage",
     responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
-pub(super) async fn overview(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Failure> {
+pub(super) async fn overview(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
     let now = u32::try_from(unix_ms() / 60_000).unwrap_or(u32::MAX - 1);
     let since = |grain, from| By { grain, span: Span { from, to: u32::MAX }, groups: Vec::new(), only: Vec::new() };
     let today = totals(&shared, &since(Grain::Day, Grain::Day.floor(now))).await?;
@@ -80,7 +80,7 @@ fn cooling(shared: &Shared) -> Vec<Value> {
 /// Where exchanges are written down, and how that goes
 #[utoipa::path(get, path = "/api/store", tag = "usage",
     responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
-pub(super) async fn store(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Failure> {
+pub(super) async fn store(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
     let lost = shared.collector().sum(|tally| tally.records_dropped.get());
     match &shared.store {
         Some(store) => {

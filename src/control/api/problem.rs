@@ -124,22 +124,6 @@ impl IntoResponse for Document {
     }
 }
 
-/// An error that a status and a sentence say.
-#[derive(Debug)]
-pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        Document::from(self).into_response()
-    }
-}
-
-impl From<Failure> for Document {
-    fn from(failure: Failure) -> Document {
-        Document::new(failure.0, failure.1)
-    }
-}
-
 impl From<Denied> for Document {
     fn from(denied: Denied) -> Document {
         match denied {
@@ -182,12 +166,6 @@ impl From<Unchanged> for Document {
             }
             Unchanged::Broken => Document::new(StatusCode::INTERNAL_SERVER_ERROR, "the change broke off"),
         }
-    }
-}
-
-impl From<QueryRejection> for Failure {
-    fn from(rejection: QueryRejection) -> Failure {
-        Failure(StatusCode::BAD_REQUEST, rejection.body_text())
     }
 }
 

@@ -152,7 +152,7 @@ fn named(mut body: Map<String, Value>) -> Result<(String, Map<String, Value>), D
 }
 
 /// Refuses unless `path` leads somewhere, or nowhere.
-fn must_be(text: &str, path: &[Step<'_>], there: bool, what: &str) -> Result<(), Refusal> {
+pub(super) fn must_be(text: &str, path: &[Step<'_>], there: bool, what: &str) -> Result<(), Refusal> {
     match (jsonc_edit::get(text, path)?.is_some(), there) {
         (true, true) | (false, false) => Ok(()),
         (false, true) => Err(Refusal::Absent(what.to_owned())),

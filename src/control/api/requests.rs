@@ -10,8 +10,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::problem::Document;
+use super::stored;
 use super::usage::moment;
-use super::{Failure, stored};
 use crate::control::Shared;
 use crate::control::store::{Exchange, Filter, Page, Status};
 use crate::limits;
@@ -35,8 +36,8 @@ pub(super) struct RequestsQuery {
 }
 
 impl RequestsQuery {
-    pub(super) fn filter(self) -> Result<Filter, Failure> {
-        let forms = || Failure(StatusCode::BAD_REQUEST, "status takes ok, error, a class (4xx) or a number".to_owned());
+    pub(super) fn filter(self) -> Result<Filter, Document> {
+        let forms = || Document::new(StatusCode::BAD_REQUEST, "status takes ok, error, a class (4xx) or a number");
         Ok(Filter {
             status: self.status.map_or(Ok(Status::Any), |text| Status::read(&text).ok_or_else(forms))?,
             client: self.client,
@@ -61,7 +62,7 @@ impl RequestsQuery {
 pub(super) async fn requests(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Value>, Document> {
     let Query(mut query) = query?;
     let limit = query.limit.unwrap_or(100).clamp(1, limits::PAGE_ROWS_MAX);
     let before = query.before.take();
@@ -113,7 +114,10 @@ fn merge(page: Page, of_late: Page, limit: usize) -> Page {
 /// One exchange, and what was tried for it
 #[utoipa::path(get, path = "/api/requests/{id}", tag = "requests", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
-pub(super) async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
+pub(super) async fn request(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Document> {
     let asked = id.clone();
     let stored = stored::ask(&shared, move |db| crate::control::store::one(db, &asked)).await?;
     let found = stored.and_then(|(found, _)| found);
@@ -125,7 +129,7 @@ pub(super) async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<St
         Some((exchange, attempts))
     });
     let Some((exchange, attempts)) = found else {
-        return Err(Failure(StatusCode::NOT_FOUND, "no exchange that is kept has this id".to_owned()));
+        return Err(Document::new(StatusCode::NOT_FOUND, "no exchange that is kept has this id"));
     };
     let mut told = exchange.told();
     told["attempts_list"] = attempts.into();

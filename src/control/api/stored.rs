@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use rusqlite::Connection;
 
-use super::Failure;
+use super::problem::Document;
 use crate::control::Shared;
 use crate::control::store::{Flushed, State, Trouble};
 
@@ -12,7 +12,7 @@ use crate::control::store::{Flushed, State, Trouble};
 pub(super) async fn ask<T: Send + 'static>(
     shared: &Shared,
     question: impl Fn(&Connection) -> Result<T, Trouble> + Clone + Send + 'static,
-) -> Result<Option<(T, Flushed)>, Failure> {
+) -> Result<Option<(T, Flushed)>, Document> {
     let Some(store) = shared.store.as_ref() else {
         shared.settle().await;
         return Ok(None);
@@ -31,5 +31,5 @@ pub(super) async fn ask<T: Send + 'static>(
             Err(Trouble::Full(_) | Trouble::Newer) => return Ok(None),
         }
     }
-    Err(Failure(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer".to_owned()))
+    Err(Document::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"))
 }

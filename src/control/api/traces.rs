@@ -12,14 +12,15 @@ use axum::response::IntoResponse;
 use memchr::memmem;
 use serde_json::{Value, json};
 
+use super::problem::Document;
 use super::requests::RequestsQuery;
-use super::{Failure, stored};
+use super::stored;
 use crate::control::store::{self, Exchange};
 use crate::control::{Shared, traces};
 use crate::limits;
 
-fn none() -> Failure {
-    Failure(StatusCode::NOT_FOUND, "no trace that is kept has this id".to_owned())
+fn none() -> Document {
+    Document::new(StatusCode::NOT_FOUND, "no trace that is kept has this id")
 }
 
 /// Exchanges that have a trace
@@ -30,7 +31,7 @@ fn none() -> Failure {
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Value>, Document> {
     let Query(query) = query?;
     let (found, next) = walk(&shared, query, 100, false).await?;
     let rows: Vec<Value> = found.iter().map(|(exchange, _)| exchange.told()).collect();
@@ -45,7 +46,7 @@ pub(super) async fn list(
 pub(super) async fn export(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<RequestsQuery>, QueryRejection>,
-) -> Result<impl IntoResponse, Failure> {
+) -> Result<impl IntoResponse, Document> {
     let Query(query) = query?;
     let (found, next) = walk(&shared, query, limits::PAGE_ROWS_MAX, true).await?;
     let mut lines = Vec::new();
@@ -63,7 +64,7 @@ pub(super) async fn export(
 /// One trace
 #[utoipa::path(get, path = "/api/traces/{id}", tag = "requests", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
-pub(super) async fn one(State(shared): State<Arc<Shared>>, Id(id): Id<String>) -> Result<Json<Value>, Failure> {
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Id(id): Id<String>) -> Result<Json<Value>, Document> {
     let traces = shared.traces.as_ref().ok_or_else(none)?;
     traces.settle().await;
     let folder = traces.folder();
@@ -83,10 +84,10 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Id(id): Id<String>) -
 /// Delete all traces
 #[utoipa::path(delete, path = "/api/traces", tag = "requests",
     responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
-pub(super) async fn clear(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Failure> {
+pub(super) async fn clear(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
     if let Some(traces) = shared.traces.clone() {
         let cleared = tokio::task::spawn_blocking(move || traces.clear()).await;
-        let failed = |why: String| Failure(StatusCode::INTERNAL_SERVER_ERROR, why);
+        let failed = |why: String| Document::new(StatusCode::INTERNAL_SERVER_ERROR, why);
         cleared.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
     }
     Ok(Json(json!({ "ok": true })))
@@ -103,7 +104,7 @@ async fn walk(
     mut query: RequestsQuery,
     limit: usize,
     whole: bool,
-) -> Result<(Vec<(Exchange, Vec<u8>)>, Option<String>), Failure> {
+) -> Result<(Vec<(Exchange, Vec<u8>)>, Option<String>), Document> {
     let Some(traces) = shared.traces.as_ref() else { return Ok((Vec::new(), None)) };
     traces.settle().await;
     let (folder, limit) = (traces.folder(), query.limit.take().unwrap_or(limit).clamp(1, limits::PAGE_ROWS_MAX));

@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, stored};
+use super::problem::Document;
+use super::stored;
 use crate::config::date;
 use crate::control::store::{By, Grain, Span, Sums, Totals};
 use crate::control::usage::Group;
@@ -42,12 +43,12 @@ pub(super) struct UsageQuery {
 pub(super) async fn usage(
     State(shared): State<Arc<Shared>>,
     query: Result<Query<UsageQuery>, QueryRejection>,
-) -> Result<Response, Failure> {
+) -> Result<Response, Document> {
     let Query(query) = query?;
     let csv = match query.format.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
-        Some(_) => return Err(Failure(StatusCode::BAD_REQUEST, "format takes json or csv".to_owned())),
+        Some(_) => return Err(Document::new(StatusCode::BAD_REQUEST, "format takes json or csv")),
     };
     let by = read(query)?;
     let totals = totals(&shared, &by).await?;
@@ -70,12 +71,12 @@ pub(super) async fn usage(
 }
 
 /// The totals of each client over all time.
-pub(super) async fn of_clients(shared: &Arc<Shared>) -> Result<Totals, Failure> {
+pub(super) async fn of_clients(shared: &Arc<Shared>) -> Result<Totals, Document> {
     let span = Span { from: 0, to: u32::MAX };
     totals(shared, &By { grain: Grain::Day, span, groups: vec![Group::Client], only: Vec::new() }).await
 }
 
-fn read(query: UsageQuery) -> Result<By, Failure> {
+fn read(query: UsageQuery) -> Result<By, Document> {
     let from = moment("from", query.from.as_deref())?.map_or(0, |(first, _)| minute(first));
     let to = moment("to", query.to.as_deref())?.map_or(u32::MAX, |(_, end)| minute(end));
     let mut groups = Vec::new();
@@ -83,7 +84,7 @@ fn read(query: UsageQuery) -> Result<By, Failure> {
     for word in words.filter(|word| !word.is_empty()) {
         let Some(group) = Group::ALL.into_iter().find(|group| group.name() == word) else {
             let known = Group::ALL.map(Group::name).join(", ");
-            return Err(Failure(StatusCode::BAD_REQUEST, format!("group_by takes {known}; not {word:?}")));
+            return Err(Document::new(StatusCode::BAD_REQUEST, format!("group_by takes {known}; not {word:?}")));
         };
         if !groups.contains(&group) {
             groups.push(group);
@@ -118,7 +119,7 @@ fn grain(groups: &[Group], from: u32, to: u32, now: u32) -> Grain {
 }
 
 /// What is asked, from the file and from memory.
-pub(super) async fn totals(shared: &Shared, by: &By) -> Result<Totals, Failure> {
+pub(super) async fn totals(shared: &Shared, by: &By) -> Result<Totals, Document> {
     let question = by.clone();
     if let Some((mut totals, flushed)) = stored::ask(shared, move |db| question.ask(db)).await? {
         by.add(&mut totals, &flushed.unwritten);
@@ -198,7 +199,7 @@ fn minute(unix_ms: u64) -> u32 {
 
 /// The first millisecond of what a query names, and the first one behind it: a date is a whole day, anything else (a
 /// time with its zone, or milliseconds since 1970) the minute it lies in.
-pub(super) fn moment(name: &str, text: Option<&str>) -> Result<Option<(u64, u64)>, Failure> {
+pub(super) fn moment(name: &str, text: Option<&str>) -> Result<Option<(u64, u64)>, Document> {
     let Some(text) = text else { return Ok(None) };
     let is_date = text.len() == 10 && text.as_bytes()[4] == b'-';
     let length = if is_date { 86_400_000 } else { 60_000 };
@@ -206,7 +207,7 @@ pub(super) fn moment(name: &str, text: Option<&str>) -> Result<Option<(u64, u64)
         Some(unix_ms) => Ok(Some((unix_ms, (unix_ms - unix_ms % length).saturating_add(length)))),
         None => {
             let forms = "a date, a time as in RFC 3339, or milliseconds since 1970";
-            Err(Failure(StatusCode::BAD_REQUEST, format!("{name} takes {forms}")))
+            Err(Document::new(StatusCode::BAD_REQUEST, format!("{name} takes {forms}")))
         }
     }
 }
