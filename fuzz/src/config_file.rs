@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use weir::config::{self, Outside, Overrides};
 use weir::config::snapshot::KeyIx;
+use weir::config::{self, Outside, Overrides};
 use weir::plan::binding::Bindings;
 use weir::plan::pool::{Keys, Pool, Use};
 use weir::plan::route;

@@ -1,7 +1,7 @@
 //! A request and its body as one text, whole and byte by byte: the same head, payload and end. After it
 //! begins the next request, so both readings must agree where that is.
 
-use weir::http::body::{Decoder, State};
+use weir::http::body::{Decoder, Framing, State};
 use weir::http::field::Fields;
 use weir::http::head::{self, HeadLimits};
 
@@ -16,19 +16,27 @@ fn read(text: &[u8], step: usize) -> Option<(Vec<u8>, usize, bool)> {
             Ok(None) | Err(_) => return None,
         }
     };
-    let mut decoder = Decoder::new(head.framing);
-    let (mut payload, mut at) = (Vec::new(), head.len);
-    for piece in text[head.len..].chunks(step) {
+    let (payload, bytes, complete) = body(head.framing, &text[head.len..], step)?;
+    Some((payload, head.len + bytes, complete))
+}
+
+/// The body that `text` begins with, read in pieces of `step` bytes: its payload, the bytes it took, and whether it is
+/// complete; nothing if it is refused.
+pub fn body(framing: Framing, text: &[u8], step: usize) -> Option<(Vec<u8>, usize, bool)> {
+    let (mut decoder, mut payload, mut bytes) = (Decoder::new(framing), Vec::new(), 0);
+    for piece in text.chunks(step) {
+        if decoder.is_end() {
+            break;
+        }
         let mut piece = piece.to_vec();
         let taken = decoder.decode(&mut piece).ok()?;
         payload.extend_from_slice(&piece[taken.data]);
-        at += taken.consumed;
+        bytes += taken.consumed;
         if taken.state == State::End {
             break;
         }
     }
-    let complete = decoder.eof().is_ok();
-    Some((payload, at, complete))
+    Some((payload, bytes, decoder.eof().is_ok()))
 }
 
 pub fn run(data: &[u8]) {

@@ -1,9 +1,11 @@
 //! An upstream's answer as bytes, interim heads and body: whole and in pieces it is the same answer, and no byte behind its
 //! end is part of it. The first byte says what was asked for, the second one the length of the pieces.
 
-use weir::http::body::{Decoder, Framing, State};
+use weir::http::body::Framing;
 use weir::http::field::Fields;
 use weir::http::head::{self, Asked, HeadLimits};
+
+use crate::http_body_framing;
 
 /// Status, payload, bytes of the message and whether it is complete; nothing if it is refused or has not begun.
 fn read(text: &[u8], asked: Asked, step: usize) -> Option<(u16, Vec<u8>, usize, bool)> {
@@ -18,20 +20,9 @@ fn read(text: &[u8], asked: Asked, step: usize) -> Option<(u16, Vec<u8>, usize, 
             Ok(None) | Err(_) => return None,
         }
     };
-    let (mut decoder, mut payload, mut at) = (Decoder::new(head.framing), Vec::new(), start + head.len);
-    for piece in text[at..].chunks(step) {
-        if decoder.is_end() {
-            break;
-        }
-        let mut piece = piece.to_vec();
-        let taken = decoder.decode(&mut piece).ok()?;
-        payload.extend_from_slice(&piece[taken.data]);
-        at += taken.consumed;
-        if taken.state == State::End {
-            break;
-        }
-    }
-    let complete = decoder.eof().is_ok();
+    let begins = start + head.len;
+    let (payload, bytes, complete) = http_body_framing::body(head.framing, &text[begins..], step)?;
+    let at = begins + bytes;
     match head.framing {
         Framing::Empty => assert!(payload.is_empty() && complete),
         Framing::Sized(bytes) => {

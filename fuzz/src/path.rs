@@ -11,9 +11,14 @@ pub fn run(input: &[u8]) {
     for method in [Method::Get, Method::Post, Method::Options] {
         let Found::Call(call) = find(&method, path, |name| name == b"p") else { continue };
         let model = call.model.as_deref().map(|model| String::from_utf8_lossy(model).into_owned()).unwrap_or_default();
-        for protocol in
-            [Protocol::Chat, Protocol::Responses, Protocol::Anthropic, Protocol::Gemini, Protocol::Azure, Protocol::Ollama]
-        {
+        for protocol in [
+            Protocol::Chat,
+            Protocol::Responses,
+            Protocol::Anthropic,
+            Protocol::Gemini,
+            Protocol::Azure,
+            Protocol::Ollama,
+        ] {
             if !serves(protocol, call.endpoint) {
                 continue;
             }

@@ -79,8 +79,9 @@ impl Collector {
                 match told {
                     Told::Exchange(entry) => {
                         let names = generations.of(u64::from(entry.generation));
-                        usage.add(&SumKey::of(entry), &Numbers::of(entry), names);
-                        totals.add(&Numbers::of(entry));
+                        let numbers = Numbers::of(entry);
+                        usage.add(&SumKey::of(entry), &numbers, names);
+                        totals.add(&numbers);
                         *taken += 1;
                         log.exchange(entry, names);
                         feed.exchange(entry, names);
