@@ -44,26 +44,30 @@ pub fn secrets(file: &Value) -> Vec<(Path, String)> {
     let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
     add(path(&["admin", "password"]), &file["admin"]["password"]);
     add_proxy(&mut add, path(&[]), file);
+    add_headers(&mut add, &path(&["otlp"]), &file["otlp"]);
     for (name, client) in object(&file["clients"]) {
         add(path(&["clients", &name, "key"]), &client["key"]);
     }
     for (name, provider) in object(&file["providers"]) {
         let own = path(&["providers", &name]);
         add_proxy(&mut add, own.clone(), &provider);
-        for (field, value) in object(&provider["headers"]) {
-            add([own.clone(), path(&["headers", &field])].concat(), &value);
-        }
+        add_headers(&mut add, &own, &provider);
         for (place, key) in provider["keys"].as_array().into_iter().flatten().enumerate() {
             let own = [own.clone(), path(&["keys", &place.to_string()])].concat();
             add(own.clone(), key);
             add([own.clone(), path(&["key"])].concat(), &key["key"]);
             add_proxy(&mut add, own.clone(), key);
-            for (field, value) in object(&key["headers"]) {
-                add([own.clone(), path(&["headers", &field])].concat(), &value);
-            }
+            add_headers(&mut add, &own, key);
         }
     }
     found
+}
+
+/// Any field may carry one.
+fn add_headers(add: &mut impl FnMut(Path, &Value), own: &Path, of: &Value) {
+    for (field, value) in of["headers"].as_object().into_iter().flatten() {
+        add([own.clone(), vec!["headers".to_owned(), field.clone()]].concat(), value);
+    }
 }
 
 /// A proxy's address is one if it carries a password.
@@ -144,14 +148,15 @@ mod tests {
   "clients": { "a": { "key": "canary-a" }, "b": { "key": "sha256:00" }, "c": { "key": "env:C" } },
   "providers": {
     "p": { "keys": ["canary-first", { "key": "canary-second", "proxy": "direct", "headers": { "x": "canary-x" } }], "headers": { "y": "canary-y" } }
-  }
+  },
+  "otlp": { "endpoint": "http://o:1", "headers": { "authorization": "Bearer canary-o" } }
 }"#;
 
     #[test]
     fn marks_hide_secrets_and_come_back_as_them() {
         let salt = Salt::new("r");
         let masked = mask(FILE, &salt).unwrap();
-        assert!(!masked.contains("canary") && masked.matches("masked:").count() == 7, "{masked}");
+        assert!(!masked.contains("canary") && masked.matches("masked:").count() == 8, "{masked}");
         assert!(masked.contains("// it") && masked.contains("env:C") && masked.contains("sha256:00"));
         assert_eq!(unmask(&masked, FILE, &salt).unwrap(), FILE);
         // Moved with its mark, the secret moves.
