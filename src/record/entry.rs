@@ -20,6 +20,11 @@ pub const NONE: u16 = u16::MAX;
 /// No time: the moment never came (no byte, no token).
 pub const NEVER_US: u32 = u32::MAX;
 
+/// A time, if the moment came.
+pub fn came(us: u32) -> Option<u32> {
+    (us != NEVER_US).then_some(us)
+}
+
 /// How an exchange ended, and by whose doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Outcome {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::control::names::Names;
 use crate::control::stamp;
-use crate::record::entry::NEVER_US;
+use crate::record::entry::came;
 use crate::record::{Entry, Outcome, Tokens};
 
 /// One exchange, by name.
@@ -38,10 +38,6 @@ pub(crate) struct Exchange {
     pub(crate) response_bytes: u64,
     /// As in `x-weir-dropped`.
     pub(crate) dropped: String,
-}
-
-fn came(us: u32) -> Option<u32> {
-    (us != NEVER_US).then_some(us)
 }
 
 impl Exchange {

@@ -21,7 +21,7 @@ use super::{Flushed, Indexed, Ledger, Message, State};
 use crate::control::unix_ms;
 use crate::control::usage::Whose;
 use crate::limits;
-use crate::record::entry::NEVER_US;
+use crate::record::entry::came;
 use crate::record::{Attempt, Dropped, Entry, Numbers, SumKey};
 
 /// The greatest number of one exchange that is written: sums of millions of them fit.
@@ -397,10 +397,6 @@ struct Known<'a> {
 
 fn capped(number: u64) -> i64 {
     number.min(NUMBER_MAX) as i64
-}
-
-fn came(us: u32) -> Option<u32> {
-    (us != NEVER_US).then_some(us)
 }
 
 impl Known<'_> {
