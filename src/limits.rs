@@ -186,6 +186,12 @@ pub const OVERFLOW_KEYS_MAX: usize = 1_024;
 pub const OTHER_MODELS: &str = "(other)";
 /// Buckets of a latency histogram: up to 64 us, then each twice as much, up to 537 s, then the rest.
 pub const LATENCY_BUCKETS: usize = 25;
+/// Steps of the path of a member that the admin API edits.
+pub const EDIT_PATH_STEPS_MAX: usize = 32;
+/// Providers with latency histograms of their own; the rest share one set.
+pub const WAIT_PROVIDERS_MAX: usize = 256;
+/// Keys of which the last failure is remembered.
+pub const TROUBLE_KEYS_MAX: usize = 4_096;
 /// Snapshots whose names control remembers, to read entries that began before a reload.
 pub const GENERATIONS_KEPT: usize = 64;
 /// Bytes of the log's buffer that are kept between batches.
