@@ -70,7 +70,11 @@ impl Pending {
                 self.sum(*key, &sum.names, |sums| sums.numbers.add(&sum.told));
             }
         }
-        self.rows.extend(batch.rows);
+        if self.rows.is_empty() {
+            self.rows = batch.rows;
+        } else {
+            self.rows.extend(batch.rows);
+        }
         self.attempts.extend(batch.attempts);
         for told in batch.dropped {
             // Those of exchanges whose rows were given up would stay for ever.
