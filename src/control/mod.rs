@@ -227,6 +227,10 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     doors.spawn(kept::keep(shared.clone()));
     doors.spawn(probe::keep(shared.clone()));
     doors.spawn(events::keep(shared.clone()));
+    tasks.spawn(async {
+        tokio::time::sleep(Duration::from_millis(limits::START_PAGES_MS)).await;
+        crate::rt::sys::unmap_program();
+    });
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
