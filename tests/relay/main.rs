@@ -32,6 +32,7 @@ mod proxies;
 mod reported;
 mod routing;
 mod sandbox;
+mod secrets;
 mod store;
 mod streams;
 mod succession;
