@@ -197,7 +197,8 @@ pub fn request(
         return Err(Refusal { status: 414, reason: "request target too long" });
     }
     match parsed {
-        Ok(httparse::Status::Complete(read)) if start + read == len => {}
+        Ok(httparse::Status::Complete(read))
+            if start + read == len && are_lines(&buf[start..len], line.headers.len()) => {}
         refused => {
             by_lines(buf, start, &mut 0, limits)?;
             return Err(match refused {
@@ -246,7 +247,7 @@ pub fn response(
     let mut line = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     match config.parse_response_with_uninit_headers(&mut line, &buf[..len], slots) {
-        Ok(httparse::Status::Complete(read)) if read == len => {}
+        Ok(httparse::Status::Complete(read)) if read == len && are_lines(&buf[..len], line.headers.len()) => {}
         refused => {
             by_lines(buf, 0, &mut 0, limits)?;
             return Err(refused.map_or_else(|error| refusal(error).into(), |_| Malformed { reason: "malformed head" }));
@@ -314,15 +315,17 @@ fn by_lines(buf: &[u8], start: usize, searched: &mut usize, limits: &HeadLimits)
     }
 }
 
-/// The end of a head that came in one piece, as nearly all do, where no line of it needs a look of its own: it has as
-/// many LF as CR. httparse takes no CR that stands alone, so of what it takes no LF does either; what it refuses is
-/// looked at by lines again, for the reason that the pieces would have given.
+/// The end of a head that came in one piece, as nearly all do. Of its lines nothing is known yet.
 fn whole(window: &[u8], start: usize) -> Option<usize> {
     static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
-    let head = window.get(start..)?;
-    let head = &head[..EMPTY_LINE.find(head)? + 4];
-    let count = |byte: u8| memchr::memchr_iter(byte, head).count();
-    (count(b'\n') == count(b'\r')).then_some(start + head.len())
+    EMPTY_LINE.find(window.get(start..)?).map(|at| start + at + 4)
+}
+
+/// Whether each line of a head that httparse took has its CR: the first one, those of the fields and the empty one.
+/// httparse takes a CR in front of an LF only. A head that fails here or there is looked at by lines again, for the
+/// reason that its pieces would have given.
+fn are_lines(head: &[u8], fields: usize) -> bool {
+    memchr::memchr_iter(b'\r', head).count() == fields + 2
 }
 
 fn refusal(error: httparse::Error) -> Refusal {
