@@ -42,7 +42,7 @@ pub(super) fn short(_: &[u8], _: usize) -> Option<usize> {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use brackets::behind as behind_container;
+pub(super) use ends::{behind_container, quote};
 
 /// How [`end`] can be compiled, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
-mod brackets;
+mod ends;
 #[cfg(target_arch = "x86_64")]
 mod utf8;
 

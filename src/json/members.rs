@@ -171,10 +171,14 @@ fn skip_container(text: &[u8], start: usize) -> Option<usize> {
 /// The offset of the quote that closes the valid string whose inside begins at `at`.
 #[inline]
 fn skip_string(text: &[u8], at: usize) -> Option<usize> {
-    match block::short(text, at) {
-        Some(quote) => Some(quote),
-        None => skip_long(text, at),
+    if let Some(quote) = block::short(text, at) {
+        return Some(quote);
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(quote) = block::quote(text, at) {
+        return Some(quote);
+    }
+    skip_long(text, at)
 }
 
 /// Escapes at which a string is left to the vector code of `block`: with few of them, stopping at each is cheaper.
@@ -218,7 +222,13 @@ mod tests {
             before in 0_usize..70,
         ) {
             let text = format!("{}{{{}}}{}", " ".repeat(before), pieces.concat(), "}]".repeat(3));
-            prop_assert_eq!(block::behind_container(text.as_bytes(), before), skip_container(text.as_bytes(), before));
+            let text = text.as_bytes();
+            prop_assert_eq!(block::behind_container(text, before), skip_container(text, before));
+            for at in (0..text.len()).filter(|at| text[*at] == b'"') {
+                if let Some(quote) = block::quote(text, at + 1) {
+                    prop_assert_eq!(Some(quote), skip_long(text, at + 1));
+                }
+            }
         }
     }
 }
