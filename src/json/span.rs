@@ -4,6 +4,7 @@
 //! copy nothing; made from other bytes they answer nonsense but do not panic.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::members::{Elements, Members, elements, find, members};
@@ -119,12 +120,17 @@ impl<'a> Escaped<'a> {
     #[inline]
     pub fn eq_str(&self, plain: &str) -> bool {
         let plain_bytes = plain.as_bytes();
+        // An escape is longer than what it says, so most names are told apart by their lengths.
+        match self.0.len().cmp(&plain_bytes.len()) {
+            Ordering::Less => return false,
+            Ordering::Equal => return self.0 == plain_bytes && !plain_bytes.contains(&b'\\'),
+            Ordering::Greater => {}
+        }
         let same = self.0.iter().zip(plain_bytes).take_while(|(one, other)| one == other).count();
         // Up to a backslash each byte stands for itself.
         match self.0.get(same) {
             Some(b'\\') => self.unescaped_eq(plain),
-            Some(_) => plain_bytes[..same].contains(&b'\\') && self.unescaped_eq(plain),
-            None => same == plain.len() && !plain_bytes.contains(&b'\\'),
+            _ => plain_bytes[..same].contains(&b'\\') && self.unescaped_eq(plain),
         }
     }
 
