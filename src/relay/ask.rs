@@ -169,16 +169,14 @@ pub(super) async fn attempt<N: Net>(
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
-        Err(NoAnswer::Failed(failure)) => {
-            failed(rejected::cleaned(failure, own, key.secret.expose()).ruled(&provider.on_error))
-        }
+        Err(NoAnswer::Failed(failure)) => failed(rejected::cleaned(failure, own, key).ruled(&provider.on_error)),
         Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, || client.core.net.unix_ms()) {
             None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
                 None => Tried::Answer(answered, None),
                 Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
                 Some(Err(failure)) => Tried::Failed(failure),
             },
-            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose(), own)),
+            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key, own)),
         },
     }
 }

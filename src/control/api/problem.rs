@@ -94,9 +94,13 @@ impl Document {
 
     /// A member of the request is at fault.
     pub(super) fn invalid(member: impl Into<String>, detail: impl Into<String>) -> Document {
-        let document = Document::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        Document::of_member(StatusCode::UNPROCESSABLE_ENTITY, member, detail)
+    }
+
+    /// It has to do with a member of the request.
+    pub(super) fn of_member(status: StatusCode, member: impl Into<String>, detail: impl Into<String>) -> Document {
         let member: String = member.into();
-        Document { member: (!member.is_empty()).then(|| member.into()), ..document }
+        Document { member: (!member.is_empty()).then(|| member.into()), ..Document::new(status, detail) }
     }
 
     pub(super) fn with_error(self) -> Document {

@@ -270,10 +270,20 @@ fn old_rows_go_in_steps_and_sums_by_their_grain() {
     let db = schema::open(&folder.0.join(FILE_NAME)).unwrap_or_else(|trouble| panic!("{trouble:?}")).db;
     let now_ms = 1_795_254_816_123;
     let days_ago = |days: u64| now_ms - days * 86_400_000;
-    let many = limits::STORE_RETAIN_ROWS + 500;
-    for row in 0..many {
-        let at = schema::first_place(days_ago(9)) + row as i64;
-        db.execute("INSERT INTO dropped VALUES (?1, '')", [at]).expect("a row");
+    let packs = limits::STORE_RETAIN_ROWS / limits::PACK_ROWS as u64 + 2;
+    let row = |days: u64, nth: u64| {
+        let mut row = pack::Row::default();
+        row.set(pack::Column::At, schema::first_place(days_ago(days)) as u64 + nth);
+        row.set(pack::Column::Model, 1 + nth % 3);
+        row
+    };
+    {
+        let change = db.unchecked_transaction().expect("a change");
+        let rows: Vec<_> = (0..packs * limits::PACK_ROWS as u64).map(|nth| row(9, nth)).collect();
+        tail::Tail::default().extended(&change, &rows).expect("written");
+        tail::Tail::default().extended(&change, &[row(9, 0), row(1, 0)]).expect("written");
+        change.execute("UPDATE meta SET value = ?1 WHERE name = 'rows'", [rows.len() + 2]).expect("set");
+        change.commit().expect("done");
     }
     for days in [1_u64, 5, 9] {
         for grain in Grain::ALL {
@@ -289,10 +299,95 @@ fn old_rows_go_in_steps_and_sums_by_their_grain() {
         db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
     };
     assert!(retain::step(&db, 7, now_ms).expect("done"), "there is more");
-    assert_eq!(count("dropped"), 500);
+    assert_eq!(count("pack"), 3);
     assert!(retain::step(&db, 7, now_ms).expect("done"));
     assert!(!retain::step(&db, 7, now_ms).expect("done"));
-    assert_eq!(["dropped", "minute", "hour", "day"].map(count), [0, 1, 2, 2]);
+    assert_eq!(["pack", "minute", "hour", "day"].map(count), [1, 1, 2, 2], "a pack stays with its newest row");
+    assert_eq!(read::facts(&db).expect("known").rows, 2);
+    let names = "SELECT count(*) FROM within WHERE pack NOT IN (SELECT number FROM pack)";
+    assert_eq!(db.query_row(names, [], |row| row.get::<_, u64>(0)), Ok(0));
+}
+
+/// Pages over exchanges that are written in the order of their ends, some of them long after others that began later.
+#[tokio::test]
+async fn pages_are_in_order_however_long_exchanges_took() {
+    let folder = Folder::new("store-order");
+    let world = world(&folder.0);
+    let many = limits::PACK_ROWS as u32 * 3;
+    let mut told = Vec::new();
+    for nth in 0..many {
+        // Each fifth began up to 20 seconds before.
+        let unix_ms =
+            1_795_254_816_123 + u64::from(nth) * 10 - if nth % 5 == 0 { u64::from(nth % 19) * 1_000 } else { 0 };
+        let id = RequestId::new(unix_ms, (nth % 3) as u16, 9, nth);
+        world.tell(|entry| {
+            *entry = Entry { id, unix_ms, model_sent: Model::new(if nth % 7 == 0 { "rare" } else { "m" }), ..*entry };
+        });
+        told.push((id, nth % 7 == 0));
+        if nth % 100 == 0 {
+            requests(&world).await;
+        }
+    }
+    told.sort_by_key(|(id, _)| std::cmp::Reverse(*id.as_bytes()));
+    for (query, rare) in [("limit=97", false), ("limit=50&model=rare", true), ("limit=1000&q=RAR", true)] {
+        let expected: Vec<&str> =
+            told.iter().filter(|(_, is_rare)| *is_rare || !rare).map(|(id, _)| id.as_str()).collect();
+        let (mut found, mut before) = (Vec::new(), String::new());
+        loop {
+            let page = world.get(&format!("/api/requests?{query}{before}")).await;
+            found.extend(ids(&page));
+            let Some(next) = page["next"].as_str() else { break };
+            before = format!("&before={next}");
+        }
+        assert_eq!(found, expected, "{query}");
+    }
+    let one = world.get(&format!("/api/requests/{}", told[700].0.as_str())).await;
+    assert_eq!(one["id"], told[700].0.as_str());
+}
+
+/// A file of the first form, in which each row lay by itself.
+#[tokio::test]
+async fn a_file_of_the_first_form_is_taken_over() {
+    let folder = Folder::new("store-first-form");
+    socket_dir(&folder.0);
+    let ids: Vec<RequestId> =
+        (0..limits::PACK_ROWS as u32 + 9).map(|nth| RequestId::new(1_795_254_816_123, 1, 9, nth)).collect();
+    let db = Connection::open(folder.0.join(FILE_NAME)).expect("a file");
+    db.execute_batch(include_str!("schema.sql")).expect("made");
+    db.execute_batch("PRAGMA user_version = 1; INSERT INTO name VALUES (1, 'alice', 0), (2, 'chat', 0), (3, 'm', 0)")
+        .expect("made");
+    for (nth, id) in ids.iter().enumerate() {
+        let (at, rest) = schema::place(id.as_str()).expect("an id");
+        let said = if nth == 3 { "NULL, NULL, NULL, NULL, NULL" } else { "11, 12, 5, 6, 7" };
+        let row = format!(
+            "INSERT INTO exchange VALUES ({at}, {rest}, 1, 0, 2, 2, 3, 3, 0, 0, {}, {}, 5, 2, 0, {said}, 99, 0, NULL, 20,
+             {nth}, 300, 400)",
+            if nth == 4 { 502 } else { 200 },
+            if nth == 4 { 2 } else { 0 },
+        );
+        db.execute(&row, []).expect("a row");
+    }
+    db.execute("INSERT INTO dropped VALUES (?1, 'seed, user')", [schema::place(ids[5].as_str()).expect("an id").0])
+        .expect("a row");
+    db.execute("UPDATE meta SET value = ?1 WHERE name = 'rows'", [ids.len()]).expect("set");
+    drop(db);
+    let world = world(&folder.0);
+    assert_eq!(world.get("/api/store").await["rows"], ids.len());
+    let mut found = self::ids(&world.get("/api/requests?limit=1000&client=alice").await);
+    found.reverse();
+    assert_eq!(found, ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>());
+    let one = async |nth: usize| world.get(&format!("/api/requests/{}", ids[nth].as_str())).await;
+    let third = one(3).await;
+    assert_eq!((&third["input_tokens"], &third["total_us"]), (&Value::Null, &json!(3)));
+    assert_eq!((&third["first_byte_us"], &third["first_token_us"]), (&Value::Null, &json!(20)));
+    assert_eq!((&third["streamed"], &third["reused"], &third["traced"]), (&json!(true), &json!(false), &json!(true)));
+    assert_eq!(one(5).await["dropped"], json!(["seed", "user"]));
+    let fourth = one(4).await;
+    assert_eq!(
+        (&fourth["outcome"], &fourth["status"], &fourth["cache_write_tokens"]),
+        (&json!("upstream_error"), &json!(502), &json!(6))
+    );
+    assert_eq!(self::ids(&world.get("/api/requests?status=error").await), [ids[4].as_str()]);
 }
 
 /// Not a test but a measure: `cargo test --release --lib measure_the_store -- --ignored --nocapture`, with the number of
