@@ -97,6 +97,20 @@ fn tiers_follow_priority_and_weight_0_is_the_very_last() {
 }
 
 #[test]
+fn what_a_key_is_for_and_what_not_is_the_files() {
+    let plan = Plan::new(
+        "round_robin",
+        r#"{"key": "1", "models": ["gpt-*", "o3"]}, {"key": "2", "exclude_models": ["*-pro"]}, {"key": "3", "disabled": true}"#,
+    );
+    let serves = |model: &str| -> Vec<bool> { plan.s.keys.iter().map(|key| key.serves(model)).collect() };
+    assert_eq!(serves("gpt-5"), [true, true, false]);
+    assert_eq!(serves("O3"), [true, true, false]);
+    assert_eq!(serves("o3-pro"), [false, false, false]);
+    assert_eq!(serves("gpt-5-pro"), [true, false, false]);
+    assert_eq!(serves("claude"), [false, true, false]);
+}
+
+#[test]
 fn weights_are_shares_also_where_one_rests() {
     let plan = Plan::new(
         "weighted",

@@ -18,7 +18,8 @@ fn hedged(driver: Driver, first: &str, second: &str, change: impl FnOnce(&mut Va
     let key = |key: &str| json!([{ "key": key, "max_concurrent": 1 }]);
     config["providers"]["up"]["keys"] = key(UPSTREAM_KEY);
     let version = if matches!(second, "anthropic" | "gemini" | "ollama") { "" } else { "/v1" };
-    config["providers"]["next"] = json!({ "protocol": second, "base_url": other.url(version), "keys": key(SECOND_KEY) });
+    config["providers"]["next"] =
+        json!({ "protocol": second, "base_url": other.url(version), "keys": key(SECOND_KEY) });
     config["routes"]["all"] = json!({ "to": ["up/up-1", "next/up-1"] });
     config["retry"] = json!({ "hedge_ms": 40 });
     config["cooldown"] = json!({ "failures": 1 });
