@@ -261,7 +261,8 @@ impl Tier {
         let place = if turn.is_multiple_of(limits::PACE_TRIAL_EVERY) {
             let measure = |place| keys.pace(key(place)).map_or(0, |(_, measured)| measured);
             let lasts = lasts * limits::PACE_TRIAL_EVERY;
-            speed.oldest.unchanged(&All { count, is_free, measure, turn, lasts })
+            let tried = speed.oldest.unchanged(&All { count, is_free, measure, turn, lasts });
+            tried.inspect(|&place| speed.fastest.watch(place))
         } else {
             let measure = |place| keys.pace(key(place)).map_or(u32::MAX, |(average, _)| average);
             speed.fastest.least(&All { count, is_free, measure, turn, lasts })
