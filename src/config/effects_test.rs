@@ -244,7 +244,7 @@ const EFFECTS: &[(&str, &str, &str, &str)] = &[
     ("Timeouts.drain_ms", "7", "tests/relay/life.rs", "the_drain_has_a_deadline"),
     ("Timeouts.ping_ms", "7", "tests/relay/streams.rs", "a_quiet_stream_is_kept_alive"),
     ("Limits.body_bytes", "1048577", "tests/relay/limits.rs", "the_bound_of_a_body"),
-    ("Limits.head_bytes", "9000", "tests/relay/limits.rs", "the_bound_of_a_head"),
+    ("Limits.head_bytes", "20000", "tests/relay/limits.rs", "the_bound_of_a_head"),
     ("Limits.connections", "7", "tests/relay/limits.rs", "the_bound_of_connections"),
     ("Usage.keep_days", "7", "src/control/store/store_test.rs", "old_rows_go_in_steps_and_sums_by_their_grain"),
     ("Traces.bodies", r#""all""#, "tests/relay/store.rs", "traces_of_errors_alone"),

@@ -67,10 +67,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         }
         let Some(mut other) = second else {
             core.take_back(spare);
-            return match tried {
-                Some(tried) => tried,
-                None => first.await,
-            };
+            return if let Some(tried) = tried { tried } else { first.await };
         };
         entry.attempts += 1;
         let begun_us = micros(core.net.now_us() - self.start_us);
@@ -98,10 +95,8 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             self.note_failed(&core, &of_first, *place, trial, failure);
             if of_second.is_none() {
                 client.due_in(u32::MAX);
-                of_second = match client.until(|cx| second.as_mut().poll(cx)).await {
-                    Ok(tried) => Some(tried),
-                    Err(_gone) => return Tried::Gone,
-                };
+                let Ok(tried) = client.until(|cx| second.as_mut().poll(cx)).await else { return Tried::Gone };
+                of_second = Some(tried);
             }
         }
         drop(second);
@@ -132,7 +127,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let request = self.request;
         let mut from = at;
         loop {
-            let (place, key) = self.another(&shadow.core, at, from, key)?;
+            let (place, key) = self.another(&shadow.core, (at, from), key, fields)?;
             let target = &self.chosen.targets[place];
             let upstream = translate::bridge(request, target).filter(|_| place > at);
             // Who cannot be asked this, or not now, is no second.
@@ -146,8 +141,15 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         }
     }
 
-    /// The first key other than `key` that may be used now, of a target from place `from` on; `at` is that of `key`.
-    fn another<N: Net>(&self, core: &Core<N>, at: usize, from: usize, key: KeyIx) -> Option<(usize, KeyIx)> {
+    /// The first key other than `key` that may be used now, of a target from place `from` on; `at` is that of `key`. A
+    /// conversation keeps the key that is slow, and has its own at other targets.
+    fn another<N: Net>(
+        &self,
+        core: &Core<N>,
+        (at, from): (usize, usize),
+        key: KeyIx,
+        fields: &Fields,
+    ) -> Option<(usize, KeyIx)> {
         let (request, view, full) = (self.request, self.request.view, Cell::new(None));
         let now_ms = core.net.unix_ms();
         self.chosen.targets.iter().enumerate().skip(from).find_map(|(place, target)| {
@@ -156,7 +158,9 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             }
             let (name, model, streamed) = (target.model, Model::new(target.model), request.streamed);
             let ready = Ready { view, name, model, now_ms, streamed, tried: &[key], full: &full };
-            Some((place, view.pools[usize::from(target.provider)].pick(&ready, None, &view.board.bindings)?))
+            let pool = &view.pools[usize::from(target.provider)];
+            let conversation = if place > at { request.conversation(pool, fields) } else { None };
+            Some((place, pool.pick(&ready, conversation, &view.board.bindings)?))
         })
     }
 }

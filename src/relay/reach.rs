@@ -32,6 +32,7 @@ use crate::plan::board::{Model, Rest};
 use crate::plan::breaker::Cause;
 use crate::plan::conversation;
 use crate::plan::pace::Paces;
+use crate::plan::pool::Pool;
 use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{By, Chosen, Target};
 use crate::plan::shape::{self, Going};
@@ -126,6 +127,13 @@ impl<'a> Prepared<'a> {
         };
         let streamed = asked.streams();
         Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed, wrapped: false }
+    }
+
+    /// The conversation that it belongs to, where that matters to `pool`.
+    pub(super) fn conversation(&self, pool: &Pool, fields: &Fields) -> Option<u64> {
+        let fields = fields.iter().map(|field| (field.name.of(self.input), field.value.of(self.input)));
+        let body = self.outline.as_ref().map(|outline| (self.body, outline));
+        conversation::of(pool.affinity(), fields, body)
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.
@@ -321,10 +329,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 }
             }
             let pool = &view.pools[usize::from(target.provider)];
-            let fields =
-                scratch.fields.iter().map(|field| (field.name.of(request.input), field.value.of(request.input)));
-            let body = request.outline.as_ref().map(|outline| (request.body, outline));
-            let conversation = conversation::of(pool.affinity(), fields, body);
+            let conversation = request.conversation(pool, &scratch.fields);
             let model = Model::new(target.model);
             tried.clear();
             loop {
@@ -451,7 +456,9 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 Some(self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await)
             }
             Waited::Gone => Some(Step::Over(Reached::Gone)),
-            Waited::Late | Waited::Resting => None,
+            Waited::Late => None,
+            // Who had no place before may have one now.
+            Waited::Resting => Some(Step::OtherKey),
         }
     }
 

@@ -9,6 +9,7 @@ on_both_drivers!(
     a_second_attempt_serves_where_the_first_fails,
     who_leaves_leaves_both,
     the_last_attempt_has_none_beside_it,
+    a_conversation_keeps_the_key_that_was_slow,
 );
 
 /// Two targets of these protocols with a key each, which rests at its first failure and serves one request at a time.
@@ -142,4 +143,28 @@ fn the_last_attempt_has_none_beside_it(driver: Driver) {
     std::thread::sleep(std::time::Duration::from_millis(120));
     second.untouched();
     assert_eq!(serve(&mut call, "chat", &mut asking, "chat", false), PIECES.concat());
+}
+
+fn a_conversation_keeps_the_key_that_was_slow(driver: Driver) {
+    let upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["up"]["keys"] = json!([UPSTREAM_KEY, SECOND_KEY]);
+    config["retry"] = json!({ "hedge_ms": 40 });
+    let (weir, mut upstream) = (Weir::start(driver, config), upstream);
+    let mut asking = weir.client();
+    let fields = format!("{}x-session-id: talk\r\n", bearer(CLIENT_KEY));
+    let mut post = |asking: &mut Client| {
+        asking.post_with("/v1/chat/completions", &fields, request("chat", false).to_string());
+    };
+    let key = |call: &Call| call.head().field("authorization").map(str::to_owned);
+    post(&mut asking);
+    let (slow, mut beside) = (upstream.next(), upstream.next());
+    assert_ne!(key(&slow), key(&beside));
+    assert_eq!(serve(&mut beside, "chat", &mut asking, "chat", false), PIECES.concat());
+    for _ in 0..3 {
+        post(&mut asking);
+        let mut call = upstream.next();
+        assert_eq!(key(&call), key(&slow));
+        assert_eq!(serve(&mut call, "chat", &mut asking, "chat", false), PIECES.concat());
+    }
 }
