@@ -419,6 +419,20 @@ async fn what_axum_refuses_is_told_in_the_same_form() {
     place.refused("POST", "/api/secret", json!(7), 422).await;
     place.refused("DELETE", "/api/config", Value::Null, 405).await;
     place.refused("GET", "/api/config/backups/%FF", Value::Null, 400).await;
+    for (path, member) in [
+        ("/api/usage?from=x", "from"),
+        ("/api/usage?group_by=colour", "group_by"),
+        ("/api/usage?format=xml", "format"),
+        ("/api/requests?status=odd", "status"),
+        ("/api/requests?limit=-1", "limit"),
+        ("/api/requests?to=never", "to"),
+    ] {
+        let told = place.refused("GET", path, Value::Null, 400).await;
+        assert_eq!(told["member"], member, "{path}: {told}");
+    }
+    let gone =
+        place.refused("PATCH", "/v0/management/openai-compatibility", json!({ "name": "no", "prefix": "x" }), 404);
+    assert_eq!(gone.await["error"], "item not found");
     let (status, told) = place.world.ask("owner", "POST", "/api/secret", &[], "{").await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
     assert_eq!(place.refused("PUT", "/api/log", json!({ "level": "loud" }), 422).await["member"], "level");

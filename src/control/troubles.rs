@@ -8,6 +8,7 @@ use ahash::AHashMap;
 
 use super::names::Names;
 use crate::limits;
+use crate::record::attempt::GIVEN_UP;
 use crate::record::{Attempt, Entry, Outcome};
 
 /// What is known of one key.
@@ -43,7 +44,8 @@ const CUT: &str = "the answer broke off";
 impl Troubles {
     /// Takes note of an attempt, if it failed.
     pub(crate) fn attempt(&mut self, attempt: &Attempt, names: &Names) {
-        if attempt.why.is_empty() && attempt.status < 400 && attempt.status != 0 {
+        let served = attempt.why.is_empty() && attempt.status < 400 && attempt.status != 0;
+        if served || attempt.why.as_str() == GIVEN_UP {
             return;
         }
         let (why, model) = (attempt.why.as_str(), attempt.model.as_str());
@@ -115,7 +117,8 @@ mod tests {
     fn failures_are_counted_and_the_last_is_known() {
         let (mut troubles, names) = (Troubles::default(), names(2));
         troubles.attempt(&failed(0, 200, ""), &names);
-        assert_eq!(troubles.of("p", "k0"), None, "it served");
+        troubles.attempt(&failed(0, 0, GIVEN_UP), &names);
+        assert_eq!(troubles.of("p", "k0"), None, "it served, and nobody waited for it");
         troubles.attempt(&failed(0, 429, "slow down"), &names);
         troubles.attempt(&failed(0, 0, "cannot connect"), &names);
         let last = Last { unix_ms: 7, status: 0, model: "m".into(), why: "cannot connect".into() };

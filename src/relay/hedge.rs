@@ -50,7 +50,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
     ) -> Tried<N::Stream> {
         let (request, chosen) = (self.request, self.chosen);
         let (core, seen) = (Rc::clone(&client.core), *entry);
-        let mut shadow = client.shadow();
+        let (mut shadow, beside) = (client.shadow(), client.tap_beside());
         let mut spare = core.scratch();
         spare.fields.clone_from(&scratch.fields);
         let ask = Ask { request, said, chosen, target: &chosen.targets[*place] };
@@ -75,31 +75,36 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let target = &chosen.targets[other.place];
         let said = if other.place == *place { said } else { other.said.as_ref() };
         let ask = Ask { request, said, chosen, target };
+        shadow.tap = beside;
         let mut second = Box::pin(attempt(&mut shadow, &ask, other.trial.key, &mut spare, &seen));
         let wins = |tried: &Tried<N::Stream>| matches!(tried, Tried::Answer(..));
         let (of_first, mut of_second) = both(first.as_mut(), second.as_mut(), wins).await;
         drop(first);
-        let of_both = Entry { provider: target.provider, begun_us, ..*entry };
         let failed = match of_first {
             Some(Tried::Failed(failure)) if failure.next() != Next::Stop => Some(failure),
             Some(tried) => {
-                if let Some(Tried::Failed(failure)) = &of_second {
-                    self.note_failed(&core, &of_both, other.place, &mut other.trial, failure);
-                }
+                drop(second);
+                client.tap_joins(&mut shadow, false);
+                let model_sent = Text::new(target.model);
+                let told = Entry { provider: target.provider, model_sent, begun_us, ..*entry };
+                self.tell_second(&core, &told, &mut other.trial, target.model, &of_second);
+                self.is_first.set(true);
                 return tried;
             }
             None => None,
         };
-        if let Some(failure) = &failed {
-            let of_first = Entry { attempts: entry.attempts - 1, ..*entry };
-            self.note_failed(&core, &of_first, *place, trial, failure);
-            if of_second.is_none() {
-                client.due_in(u32::MAX);
-                let Ok(tried) = client.until(|cx| second.as_mut().poll(cx)).await else { return Tried::Gone };
-                of_second = Some(tried);
-            }
+        let told = Entry { attempts: entry.attempts - 1, ..*entry };
+        match &failed {
+            None => self.tell_given_up(&core, &told, trial.key),
+            Some(failure) => self.note_failed(&core, &told, trial, chosen.targets[*place].model, failure),
+        }
+        if failed.is_some() && of_second.is_none() {
+            client.due_in(u32::MAX);
+            let Ok(tried) = client.until(|cx| second.as_mut().poll(cx)).await else { return Tried::Gone };
+            of_second = Some(tried);
         }
         drop(second);
+        client.tap_joins(&mut shadow, true);
         std::mem::swap(&mut scratch.answer, &mut spare.answer);
         core.take_back(spare);
         (*place, entry.provider, entry.model_sent) = (other.place, target.provider, Text::new(target.model));
@@ -108,10 +113,25 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         of_second.unwrap_or(Tried::Gone)
     }
 
+    /// Records the second attempt, of which `entry` speaks, where the first is the one that counts.
+    fn tell_second<N: Net>(
+        &self,
+        core: &Core<N>,
+        entry: &Entry,
+        trial: &mut Trial,
+        model: &str,
+        tried: &Option<Tried<N::Stream>>,
+    ) {
+        match tried {
+            Some(Tried::Failed(failure)) => self.note_failed(core, entry, trial, model, failure),
+            _ => self.tell_given_up(core, entry, trial.key),
+        }
+    }
+
     /// One of two attempts failed, and the other goes on.
-    fn note_failed<N: Net>(&self, core: &Core<N>, entry: &Entry, place: usize, trial: &mut Trial, failure: &Failure) {
+    fn note_failed<N: Net>(&self, core: &Core<N>, entry: &Entry, trial: &mut Trial, model: &str, failure: &Failure) {
         self.tell_failed(core, entry, trial.key, failure);
-        trial.failed(core, self.chosen.targets[place].model, failure.verdict.outcome);
+        trial.failed(core, model, failure.verdict.outcome);
     }
 
     /// Another key for an attempt beside one with `key` at the target of place `at`: of the same target, else of one

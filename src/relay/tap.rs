@@ -54,6 +54,18 @@ impl<N: Net> Client<N> {
         }
     }
 
+    /// A recording of what goes beside this client's attempt, if that is recorded.
+    pub(super) fn tap_beside(&self) -> Option<Box<Tap>> {
+        self.tap.as_ref().map(|_| Box::new(Tap::new(&self.core.tapped)))
+    }
+
+    /// Takes what `shadow` has recorded; `serves` says whether its answer is the one that is passed on.
+    pub(super) fn tap_joins(&mut self, shadow: &mut Client<N>, serves: bool) {
+        if let (Some(tap), Some(beside)) = (&mut self.tap, shadow.tap.take()) {
+            tap.join(*beside, serves);
+        }
+    }
+
     /// What the client has asked, its content codings taken off.
     #[cold]
     pub(super) fn tap_body(&mut self, body: &[u8]) {

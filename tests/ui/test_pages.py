@@ -178,6 +178,66 @@ def test_the_keyboard_reaches_everything(open_page, mock):
     page.wait_for_selector("dialog", state="detached")
 
 
+def test_a_chart_tells_its_values_to_the_pointer_and_to_the_keys(open_page, mock):
+    page = open_page(mock.url)
+    log_in(page, "mock")
+    go(page, "usage?period=week&by=model")
+    page.wait_for_selector(".chart canvas")
+    assert page.locator(".tip").count() == 0
+    page.locator("figure").first.focus()
+    page.keyboard.press("End")
+    last = page.locator(".tip strong").inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("last => document.querySelector('.tip strong').textContent !== last", arg=last)
+    assert re.search(r"\$\d", page.locator(".tip dd").last.inner_text())
+    shot(page, "chart-tip")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".tip", state="detached")
+    place = page.locator(".chart canvas").first.bounding_box()
+    page.mouse.move(place["x"] + place["width"] * 0.7, place["y"] + 40)
+    page.wait_for_selector(".tip.right")
+
+
+def test_the_first_client_asks_before_it_closes_the_relay(open_page):
+    with Mock() as mock:
+        mock.server.state.clients.clear()
+        page = open_page(mock.url)
+        log_in(page, "mock")
+        go(page, "clients")
+        page.get_by_role("button", name="Create client").first.click()
+        form = page.locator("dialog[open]")
+        form.locator(".warning", has_text="401").wait_for()
+        form.get_by_label("Name").fill("ci")
+        shot(page, "first-client")
+        form.get_by_role("button", name="Create").click()
+        assert not mock.server.state.clients, "not before it is agreed to"
+        form.get_by_label("Programs without a client key may stop working").check()
+        form.get_by_role("button", name="Create").click()
+        page.wait_for_selector("text=only programs with a client key are served")
+        assert mock.server.state.clients["ci"]["closes_access"] is True
+
+
+def test_what_is_recorded_is_chosen_on_the_page_of_traces(open_page):
+    with Mock() as mock:
+        page = open_page(mock.url)
+        log_in(page, "mock")
+        go(page, "traces")
+        page.wait_for_selector(".recorded .pill:has-text('those that fail')")
+        page.get_by_role("button", name="What is recorded").first.click()
+        form = page.locator("dialog[open]")
+        form.get_by_label("Share of all, %").fill("2.5")
+        form.get_by_label("ci").check()
+        form.get_by_role("button", name="Save").click()
+        page.wait_for_selector(".recorded .pill:has-text('2.5%')")
+        page.wait_for_selector(".recorded .pill:has-text('ci')")
+        assert '"sample": 0.025' in mock.server.state.text
+        page.locator("tbody tr a").first.click()
+        page.wait_for_selector("h1:has-text('Trace')")
+        page.wait_for_selector("table.diff")
+        page.get_by_role("link", name="Traces").last.click()
+        page.wait_for_selector("h1:has-text('Traces')")
+
+
 def test_theme_and_language_are_switched_and_kept(open_page, mock):
     page = open_page(mock.url)
     log_in(page, "mock")

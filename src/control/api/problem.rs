@@ -104,7 +104,8 @@ impl Document {
     }
 
     pub(super) fn with_error(self) -> Document {
-        Document { error: Some(self.detail.as_str().into()), ..self }
+        let said = self.detail.strip_prefix("there is no item: ").unwrap_or(&self.detail);
+        Document { error: Some(said.into()), ..self }
     }
 
     pub(super) fn with_problems(self, found: &[config::Problem]) -> Document {
@@ -175,7 +176,13 @@ impl From<Unchanged> for Document {
 
 impl From<QueryRejection> for Document {
     fn from(rejection: QueryRejection) -> Document {
-        Document::new(StatusCode::BAD_REQUEST, rejection.body_text())
+        let text = rejection.body_text();
+        let why = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        match why.split_once(": ").filter(|(name, _)| is_name(name)) {
+            Some((name, why)) => Document::of_member(StatusCode::BAD_REQUEST, name, why),
+            None => Document::new(StatusCode::BAD_REQUEST, why),
+        }
     }
 }
 

@@ -100,18 +100,34 @@ impl Row {
         (self.get(Column::At), self.get(Column::Rest))
     }
 
-    /// By what its pack can be found: its names, and marks of how it ended.
-    pub(super) fn marks(&self) -> impl Iterator<Item = i64> + use<> {
+    /// By what its pack can be found: its names, and marks of how it ended. 0 is no mark.
+    pub(super) fn marks(&self) -> [i64; NAMES.len() + 4] {
+        let mut marks = [0; NAMES.len() + 4];
+        for (mark, column) in marks.iter_mut().zip(NAMES) {
+            *mark = self.get(column) as i64;
+        }
         let status = self.get(Column::Status);
-        let ends = [
-            Some(class_mark(status / 100)),
-            Some(status_mark(status)),
-            Some(outcome_mark(self.get(Column::Outcome))),
-            (self.get(Column::Flags) & TRACED != 0).then_some(TRACED_MARK),
-        ];
-        let names = NAMES.map(|column| self.get(column) as i64).into_iter().filter(|name| *name != 0);
-        names.chain(ends.into_iter().flatten())
+        marks[NAMES.len()] = class_mark(status / 100);
+        marks[NAMES.len() + 1] = status_mark(status);
+        marks[NAMES.len() + 2] = outcome_mark(self.get(Column::Outcome));
+        marks[NAMES.len() + 3] = if self.get(Column::Flags) & TRACED != 0 { TRACED_MARK } else { 0 };
+        marks
     }
+}
+
+/// What some rows can be found by, each once in the order of the rows, in `known` as well from now on.
+pub(super) fn fresh_marks<'a>(
+    rows: impl Iterator<Item = Row> + 'a,
+    known: &'a mut AHashSet<i64>,
+) -> impl Iterator<Item = i64> + 'a {
+    let mut last = [0; NAMES.len() + 4];
+    rows.flat_map(move |row| {
+        // Of the marks of a row nearly all are those of the one before.
+        let marks = row.marks();
+        let before = std::mem::replace(&mut last, marks);
+        marks.into_iter().zip(before).filter(|(mark, before)| mark != before && *mark != 0).map(|(mark, _)| mark)
+    })
+    .filter(|mark| known.insert(*mark))
 }
 
 /// Marks are below all names.
@@ -255,11 +271,6 @@ impl<'a> Pack<'a> {
         }
         low
     }
-}
-
-/// By what a pack can be found.
-pub(super) fn marks(pack: &Pack<'_>) -> AHashSet<i64> {
-    (0..pack.len()).flat_map(|row| pack.row(row).marks()).collect()
 }
 
 #[cfg(test)]

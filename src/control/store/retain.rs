@@ -3,6 +3,7 @@
 //! Pages that become free serve new rows. Only where most of a large file is free it is cut, by steps too: nothing is
 //! ever copied as a whole.
 
+use ahash::AHashSet;
 use rusqlite::{Connection, Transaction, params};
 
 use super::pack::{self, Pack};
@@ -62,9 +63,10 @@ fn packs(change: &Transaction<'_>, oldest: i64) -> Result<usize, Trouble> {
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(0)?;
         let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let marks = Pack::read(body).map(|pack| pack::marks(&pack)).unwrap_or_default();
-        for mark in marks {
-            within.execute([mark, number])?;
+        if let Some(pack) = Pack::read(body) {
+            for mark in pack::fresh_marks((0..pack.len()).map(|row| pack.row(row)), &mut AHashSet::new()) {
+                within.execute([mark, number])?;
+            }
         }
         gone += delete.query_row([number], |row| row.get::<_, usize>(0))?;
         packs += 1;

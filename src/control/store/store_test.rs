@@ -390,8 +390,8 @@ async fn a_file_of_the_first_form_is_taken_over() {
     assert_eq!(self::ids(&world.get("/api/requests?status=error").await), [ids[4].as_str()]);
 }
 
-/// Not a test but a measure: `cargo test --release --lib measure_the_store -- --ignored --nocapture`, with the number of
-/// rows in `WEIR_STORE_ROWS`.
+/// Not a test but a measure: `cargo test --release --lib measure_the_store -- --ignored --nocapture`. A tenth of
+/// `WEIR_STORE_ROWS` comes at the pace of a busy relay and is timed; all others lie in the 30 days before.
 #[test]
 #[ignore = "measures, and checks nothing"]
 fn measure_the_store() {
@@ -399,50 +399,22 @@ fn measure_the_store() {
     let folder = Folder::new("store-measure");
     let snapshot = Arc::new(ArcSwap::from_pointee(crate::config::tests::snapshot("{}")));
     let (store, mut feed) = Store::begin(&folder.0, snapshot).expect("a thread");
-    let names = Arc::new(crate::control::names::Names {
-        clients: (0..50).map(|nth| format!("client-{nth}").into()).collect(),
-        routes: ["main".into()].into(),
-        providers: (0..10).map(|nth| format!("provider-{nth}").into()).collect(),
-        keys: (0..30).map(|nth| format!("key-{nth}").into()).collect(),
-    });
-    let first_ms = crate::control::unix_ms() - rows / 50 - 1_000;
-    let begun = Instant::now();
-    for nth in 0..rows {
-        let unix_ms = first_ms + nth / 50;
-        let id = RequestId::new(unix_ms, (nth % 2) as u16, 7, nth as u32);
-        let (nth, model) = (nth as u16, format!("model-{}", nth % 20));
-        let entry = Entry {
-            client: nth % 50,
-            route: 0,
-            provider: nth % 10,
-            key: nth % 30,
-            status: if nth % 97 == 0 { 502 } else { 200 },
-            outcome: if nth % 97 == 0 { Outcome::UpstreamError } else { Outcome::Ok },
-            attempts: 1,
-            total_us: u64::from(nth) * 100,
-            first_token_us: u32::from(nth) * 50,
-            model_asked: Model::new("auto"),
-            model_sent: Model::new(&model),
-            tokens: crate::record::Tokens { input: 1_000, output: 200, said: true, ..Default::default() },
-            ..Entry::begun(id, unix_ms, 1)
-        };
-        feed.exchange(&entry, &names);
-        if (u64::from(nth) + 1).is_multiple_of(limits::STORE_BATCH_ROWS as u64) || nth == u16::MAX {
-            while !feed.hand_over(true, || None) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-    }
-    feed.hand_over(true, || None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { while store.flush().await.is_none() {} });
-    let written = begun.elapsed();
-    println!(
-        "{rows} rows in {written:?}: {:.0} a second; {} given up",
-        rows as f64 / written.as_secs_f64(),
-        store.dropped()
-    );
+    let (fresh, old) = (rows / 10, rows - rows / 10);
+    let now_ms = crate::control::unix_ms();
+    let month_ms = 30 * 86_400_000;
+    let mut write = |what: &str, rows: u64, at_ms: &dyn Fn(u64) -> u64| {
+        let begun = Instant::now();
+        tell(&mut feed, rows, at_ms);
+        runtime.block_on(async { while store.flush().await.is_none() {} });
+        let taken = begun.elapsed();
+        let pace = rows as f64 / taken.as_secs_f64();
+        println!("{what}: {rows} rows in {taken:?}: {pace:.0} a second; {} given up", store.dropped());
+    };
+    write("of a month", old, &|nth| now_ms - month_ms + nth * (month_ms / old.max(1)));
+    write("as they come", fresh, &|nth| now_ms + nth / 50);
     let db = schema::open_to_read(&store.ledger.path).unwrap_or_else(|trouble| panic!("{trouble:?}"));
+    println!("{:?}", read::facts(&db));
     let timed = |what: &str, ask: &dyn Fn() -> usize| {
         let begun = Instant::now();
         let found = ask();
@@ -454,18 +426,61 @@ fn measure_the_store() {
         ("errors", Filter { status: Status::Error, ..Filter::default() }),
         ("client and model", Filter { client: some("client-7"), model: some("model-17"), ..Filter::default() }),
         ("none such", Filter { client: some("client-7"), model: some("model-3"), ..Filter::default() }),
-        ("words", Filter { words: some("nowhere"), ..Filter::default() }),
+        ("a week ago", Filter { to_ms: Some(now_ms - 7 * 86_400_000), ..Filter::default() }),
+        ("words", Filter { words: some("nowhere to be found"), ..Filter::default() }),
+        ("a word that may be an id", Filter { words: some("nowhere"), ..Filter::default() }),
     ] {
         timed(what, &|| page(&db, &filter, None, 100).map_or(0, |page| page.exchanges.len()));
     }
-    let all = Span { from: 0, to: u32::MAX };
-    for (grain, groups) in [
-        (Grain::Day, vec![]),
-        (Grain::Day, vec![Group::Client, Group::Model, Group::Day]),
-        (Grain::Hour, vec![Group::Hour, Group::Provider]),
-        (Grain::Minute, vec![Group::Minute]),
+    let newest = page(&db, &Filter::default(), None, 1).expect("a page").exchanges;
+    timed("one by its id", &|| one(&db, &newest[0].id).map_or(0, |found| usize::from(found.is_some())));
+    let (now, day) = ((now_ms / 60_000) as u32, Grain::Day.minutes());
+    for (what, grain, from, groups) in [
+        ("today", Grain::Day, Grain::Day.floor(now), vec![]),
+        ("the hour of the overview", Grain::Minute, now - 60, vec![Group::Minute]),
+        ("three days by hour and model", Grain::Hour, now - 3 * day, vec![Group::Hour, Group::Model]),
+        ("a quarter by day and client", Grain::Day, now - 90 * day, vec![Group::Day, Group::Client]),
+        ("all by client, model and day", Grain::Day, 0, vec![Group::Client, Group::Model, Group::Day]),
+        ("all by hour and provider", Grain::Hour, 0, vec![Group::Hour, Group::Provider]),
+        ("all by minute", Grain::Minute, 0, vec![Group::Minute]),
     ] {
-        let by = By { grain, span: all, groups, only: Vec::new() };
-        timed(&format!("{by:?}"), &|| by.ask(&db).map_or(0, |totals| totals.len()));
+        let by = By { grain, span: Span { from, to: u32::MAX }, groups, only: Vec::new() };
+        timed(what, &|| by.ask(&db).map_or(0, |totals| totals.len()));
+    }
+}
+
+/// Tells exchanges of 50 clients, 30 keys and 20 models, one in 97 of which failed.
+fn tell(feed: &mut Feed, rows: u64, at_ms: &dyn Fn(u64) -> u64) {
+    let names = Arc::new(crate::control::names::Names {
+        clients: (0..50).map(|nth| format!("client-{nth}").into()).collect(),
+        routes: ["main".into()].into(),
+        providers: (0..10).map(|nth| format!("provider-{nth}").into()).collect(),
+        keys: (0..30).map(|nth| format!("key-{nth}").into()).collect(),
+    });
+    for nth in 0..rows {
+        let unix_ms = at_ms(nth);
+        let id = RequestId::new(unix_ms, (nth % 2) as u16, 7, nth as u32);
+        let (few, model) = (nth as u16, format!("model-{}", nth % 20));
+        let entry = Entry {
+            client: few % 50,
+            route: 0,
+            provider: few % 10,
+            key: few % 30,
+            status: if few % 97 == 0 { 502 } else { 200 },
+            outcome: if few % 97 == 0 { Outcome::UpstreamError } else { Outcome::Ok },
+            attempts: 1,
+            total_us: u64::from(few) * 100,
+            first_token_us: u32::from(few) * 50,
+            model_asked: Model::new("auto"),
+            model_sent: Model::new(&model),
+            tokens: crate::record::Tokens { input: 1_000, output: 200, said: true, ..Default::default() },
+            ..Entry::begun(id, unix_ms, 1)
+        };
+        feed.exchange(&entry, &names);
+        if (nth + 1).is_multiple_of(limits::STORE_BATCH_ROWS as u64) || nth + 1 == rows {
+            while !feed.hand_over(true, || None) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 }

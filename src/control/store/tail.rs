@@ -53,10 +53,8 @@ impl Tail {
         };
         self.number = Some(number);
         let mut within = change.prepare_cached("INSERT OR IGNORE INTO within VALUES (?1, ?2)")?;
-        for mark in fresh.iter().flat_map(Row::marks) {
-            if self.marks.insert(mark) {
-                within.execute([mark, number])?;
-            }
+        for mark in pack::fresh_marks(fresh.iter().copied(), &mut self.marks) {
+            within.execute([mark, number])?;
         }
         Ok(())
     }

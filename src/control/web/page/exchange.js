@@ -70,13 +70,15 @@ function Waterfall({ row, attempts }) {
   const marks = ticks(all);
   return html`<${Section} title=${t('attempts')} note=${us(row.total_us)}>
     ${shown.length ? html`<ol class="falls inner">${shown.map((one) => {
-      const bad = !(one.status >= 200 && one.status < 400);
+      // One that nobody waited for, because another beside it was faster, has not failed.
+      const lost = (one.why || '').startsWith('given up');
+      const bad = !lost && !(one.status >= 200 && one.status < 400);
       const end = one.ended_us ?? all;
       const told = [`${one.provider}${one.key ? ' / ' + one.key : ''}`, one.model, one.why].filter(Boolean).join(' · ');
       const times = [one.first_byte_us != null && `${t('first_byte')} ${us(one.first_byte_us - one.begun_us)}`,
         one.first_token_us != null && `${t('first_token')} ${us(one.first_token_us - one.begun_us)}`,
           us(end - one.begun_us)].filter(Boolean).join(' · ');
-      return html`<li key=${one.n}><div class="fall-name"><${Pill} tone=${bad ? 'bad' : 'good'}>${one.status || '–'}<//> <span>${told}</span>
+      return html`<li key=${one.n}><div class="fall-name"><${Pill} tone=${bad ? 'bad' : lost ? '' : 'good'}>${one.status || '–'}<//> <span>${told}</span>
           ${one.reused ? html`<span class="note">${t('reused')}</span>` : null}<span class="note at-end">${times}</span></div>
         <svg viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label=${times}>
           ${marks.map((at) => html`<line key=${at} class="tick" x1=${x(at)} x2=${x(at)} y1="0" y2="16" />`)}
@@ -127,7 +129,7 @@ function bodyText(part) {
 
 function Bodies({ trace }) {
   const attempts = trace.attempts || [];
-  const [tab, setTab] = useState('requests');
+  const [tab, setTab] = useState(attempts.length ? 'requests' : 'raw');
   const [n, setN] = useState(String(Math.max(0, attempts.length - 1)));
   const attempt = attempts[Number(n)] || {};
   const parts = {
