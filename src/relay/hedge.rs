@@ -48,16 +48,14 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         scratch: &mut Scratch,
         entry: &mut Entry,
     ) -> Tried<N::Stream> {
-        let (request, chosen) = (self.request, self.chosen);
-        let (core, seen) = (Rc::clone(&client.core), *entry);
+        let (request, chosen, core, seen) = (self.request, self.chosen, Rc::clone(&client.core), *entry);
         let (mut shadow, beside) = (client.shadow(), client.tap_beside());
         let mut spare = core.scratch();
         spare.fields.clone_from(&scratch.fields);
         let ask = Ask { request, said, chosen, target: &chosen.targets[*place] };
         let mut first = Box::pin(attempt(client, &ask, trial.key, scratch, &seen));
         let late = pin!(core.net.sleep(u64::from(ms)));
-        let mut tried = in_time(first.as_mut(), late).await.err();
-        let mut second = None;
+        let (mut tried, mut second) = (in_time(first.as_mut(), late).await.err(), None);
         if tried.is_none() && entry.attempts < request.view.snapshot.retry.attempts_max {
             let seek = pin!(self.second(&shadow, *place, trial.key, &spare.fields, &seen));
             match in_time(first.as_mut(), seek).await {
@@ -77,8 +75,8 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let ask = Ask { request, said, chosen, target };
         shadow.tap = beside;
         let mut second = Box::pin(attempt(&mut shadow, &ask, other.trial.key, &mut spare, &seen));
-        let wins = |tried: &Tried<N::Stream>| matches!(tried, Tried::Answer(..));
-        let (of_first, mut of_second) = both(first.as_mut(), second.as_mut(), wins).await;
+        let (of_first, mut of_second) =
+            both(first.as_mut(), second.as_mut(), |tried| matches!(tried, Tried::Answer(..))).await;
         drop(first);
         let failed = match of_first {
             Some(Tried::Failed(failure)) if failure.next() != Next::Stop => Some(failure),
