@@ -30,9 +30,7 @@ use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
 use crate::plan::board::{Model, Rest};
 use crate::plan::breaker::Cause;
-use crate::plan::conversation;
 use crate::plan::pace::Paces;
-use crate::plan::pool::Pool;
 use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{By, Chosen, Target};
 use crate::plan::shape::{self, Going};
@@ -127,13 +125,6 @@ impl<'a> Prepared<'a> {
         };
         let streamed = asked.streams();
         Prepared { view, called, head, input, body, decoded, asked, outline, model, streamed, wrapped: false }
-    }
-
-    /// The conversation that it belongs to, where that matters to `pool`.
-    pub(super) fn conversation(&self, pool: &Pool, fields: &Fields) -> Option<u64> {
-        let fields = fields.iter().map(|field| (field.name.of(self.input), field.value.of(self.input)));
-        let body = self.outline.as_ref().map(|outline| (self.body, outline));
-        conversation::of(pool.affinity(), fields, body)
     }
 
     /// The body for `target`. A name that stands there already is left as it was written.

@@ -153,7 +153,7 @@ fn a_conversation_keeps_the_key_that_was_slow(driver: Driver) {
     let (weir, mut upstream) = (Weir::start(driver, config), upstream);
     let mut asking = weir.client();
     let fields = format!("{}x-session-id: talk\r\n", bearer(CLIENT_KEY));
-    let mut post = |asking: &mut Client| {
+    let post = |asking: &mut Client| {
         asking.post_with("/v1/chat/completions", &fields, request("chat", false).to_string());
     };
     let key = |call: &Call| call.head().field("authorization").map(str::to_owned);
