@@ -31,7 +31,7 @@ pub(super) struct Config {
     /// Mark of the text, for `If-Match`.
     etag: String,
     /// The same as a value.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: Value,
     /// What is odd about it.
     problems: Vec<Problem>,
@@ -74,7 +74,7 @@ fn value_of(text: &str) -> Option<Value> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Judged {
     /// What it says; null where it is no JSON with comments.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: Option<Value>,
     /// Errors and warnings, in the order of the file; empty if it is sound.
     problems: Vec<Problem>,
@@ -107,7 +107,7 @@ pub(super) struct Edit {
     path: Vec<Step>,
     /// What is to stand there. Without it, or with null, the member is taken out.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     value: Option<Value>,
 }
 
@@ -127,7 +127,7 @@ pub(super) struct Edited {
     /// With comments, order and formatting as they were.
     text: String,
     /// What it says.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     value: Value,
 }
 

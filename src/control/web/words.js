@@ -484,6 +484,8 @@ export const WORDS = {
   rows: ['Rows', '行数'],
   oldest: ['Oldest', '最早'],
   dropped_rows: ['Rows not written', '未写入行数'],
+  dropped_traces: ['Traces not written', '未写入跟踪'],
+  dropped_spans: ['Spans not sent', '未发送跨度'],
   log: ['Log', '日志'],
   log_level: ['Level', '级别'],
   log_level_hint: ['Until the file is read again; log.level in it stays.', '直到重新读取文件；文件中的 log.level 不变。'],

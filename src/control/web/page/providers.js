@@ -94,7 +94,7 @@ function Health({ of }) {
 /** What went wrong last, when, and how often anything did. */
 function LastError({ of }) {
   const { unix_ms: at, status, model, message } = of.last_error;
-  const told = [status, message, model].filter(Boolean).join(' · ');
+  const told = [message.includes(status) ? null : status, message, model].filter(Boolean).join(' · ');
   return html`<span class="second" title=${told}>${t('last_error_at', { time: when(at), n: short(of.failures) })} ${told}</span>`;
 }
 

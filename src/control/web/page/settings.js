@@ -238,10 +238,11 @@ function About() {
   return html`<div class="columns">
     <${Section} title="weir" actions=${html`<${Button} onClick=${reload}>${t('reload_file')}<//>`}>
       <${Loaded} of=${status}>${(now) => html`<dl class="facts inner">
+      <${Fact} name=${t('health')}>${now.cores_stalled ? html`<${Pill} tone="bad">${t('stalled_n', { n: now.cores_stalled })}<//>`
+        : now.draining ? html`<${Pill} tone="warn">${t('draining')}<//>` : html`<${Pill} tone="good">${t('health_ok')}<//>`}<//>
       <${Fact} name=${t('version')}>${now.version} <span class="faint">${now.commit}</span><//>
       <${Fact} name=${t('driver')}>${now.driver} <span class="faint">${now.driver_why}</span><//>
-      <${Fact} name=${t('cores')}>${now.cores}${now.cores_stalled
-        ? html` <${Pill} tone="bad">${t('stalled_n', { n: now.cores_stalled })}<//>` : null}<//>
+      <${Fact} name=${t('cores')}>${now.cores}<//>
       <${Fact} name=${t('uptime')}>${span(now.uptime_ms)}<//><${Fact} name=${t('process')}>${now.pid}<//>
       <${Fact} name=${t('listens_on')}>${(now.listen || []).join(', ')}<//>
       <${Fact} name=${t('config_file')}>${now.config.file} <span class="faint">${t('generation_n', { n: now.config.generation })}</span><//>
@@ -250,7 +251,9 @@ function About() {
         <${Fact} name=${t('state')}><${Pill} tone=${now.state === 'ok' ? 'good' : 'bad'}>${now.state}<//> ${now.message || ''}<//>
         <${Fact} name=${t('file')}>${now.file}<//><${Fact} name=${t('size')}>${bytes(now.bytes)}<//><${Fact} name=${t('rows')}>${whole(now.rows)}<//>
         <${Fact} name=${t('oldest')}>${now.oldest_unix_ms ? moment(unixMs(now.oldest_unix_ms)) : null}<//>
-          <${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//></dl>`}<//><//>
+          <${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//>
+          <${Fact} name=${t('dropped_traces')}>${whole(now.dropped_traces)}<//>
+          <${Fact} name=${t('dropped_spans')}>${whole(now.dropped_spans)}<//></dl>`}<//><//>
       <${Section} title=${t('log')}><div class="inner"><${Loaded}
         of=${log}>${(now) => html`<${Select} label=${t('log_level')} value=${now.level} onChange=${level} hint=${t('log_level_hint')}
         options=${LEVELS.includes(now.level) ? LEVELS : [now.level, ...LEVELS]} />`}<//></div><//>
