@@ -30,7 +30,6 @@ use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
 use crate::plan::board::{Model, Rest};
 use crate::plan::breaker::Cause;
-use crate::plan::conversation;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{By, Chosen, Target};
@@ -331,10 +330,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 }
             }
             let pool = &view.pools[usize::from(target.provider)];
-            let fields =
-                scratch.fields.iter().map(|field| (field.name.of(request.input), field.value.of(request.input)));
-            let body = request.outline.as_ref().map(|outline| (request.body, outline));
-            let conversation = conversation::of(pool.affinity(), fields, body);
+            let conversation = request.conversation(pool, &scratch.fields);
             let model = Model::new(target.model);
             tried.clear();
             loop {
@@ -394,7 +390,10 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let began_us = client.core.net.now_us();
         entry.begun_us = micros(began_us - self.start_us);
         let tried = match self.request.view.snapshot.retry.hedge_ms {
-            0 => attempt(client, &self.ask(place, said), trial.key, scratch, entry).await,
+            0 => {
+                let ask = Ask { request: self.request, said, chosen: self.chosen, target };
+                attempt(client, &ask, trial.key, scratch, entry).await
+            }
             // Boxed, so that nobody else's exchange has room for two attempts.
             ms => Box::pin(self.hedged(client, (ms, said), (&mut place, &mut trial), scratch, entry)).await,
         };
@@ -459,12 +458,14 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 Some(self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await)
             }
             Waited::Gone => Some(Step::Over(Reached::Gone)),
-            Waited::Late | Waited::Resting => None,
+            Waited::Late => None,
+            // Who had no place before may have one now.
+            Waited::Resting => Some(Step::OtherKey),
         }
     }
 
     /// The request as `target` is asked in the protocol of `upstream`; nothing where it is asked in the client's.
-    async fn say<N: Net>(
+    pub(super) async fn say<N: Net>(
         &mut self,
         client: &Client<N>,
         target: &Target<'_>,
@@ -477,12 +478,6 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let shape = |body: &[u8], is_chat| request.shaped(target, chosen, fields, upstream, is_chat, body);
         // Boxed, for what is said of one request is no part of the others.
         Box::pin(say::say(client, request, &mut self.pivot, target, upstream, entry.id.as_str(), shape)).await.map(Some)
-    }
-
-    /// What the target of this place is asked.
-    pub(super) fn ask<'s, N: Net>(&'s self, place: usize, said: Option<&'s Said<N>>) -> Ask<'s, 'a, 'c, N> {
-        let target = &self.chosen.targets[place];
-        Ask { request: self.request, said, chosen: self.chosen, target }
     }
 
     /// What is measured of an answer of this target: its own name, where the route goes by speed, and whether its key
@@ -570,7 +565,7 @@ fn quoted(name: &str) -> Box<[u8]> {
 }
 
 /// Whether `target` can be asked at all.
-fn is_asked(request: &Prepared<'_>, target: &Target<'_>) -> bool {
+pub(super) fn is_asked(request: &Prepared<'_>, target: &Target<'_>) -> bool {
     protocol::serves(target.protocol, request.called.endpoint) || translate::bridge(request, target).is_some()
 }
 
