@@ -55,7 +55,8 @@ fn a_client_that_leaves_in_a_stream(driver: Driver) {
     client.wire.close();
     upstream_is_let_go(call);
     let usage = weir.usage(1);
-    assert_eq!(usage["requests"], 1, "an exchange that was left is booked once");
+    assert_eq!((&usage["requests"], &usage["ok"]), (&json!(1), &json!(0)), "left is booked once, and not as served");
+    weir.logged("how it ended", |line| line.contains("outcome=client_gone"));
     weir.client().still_serves(&mut upstream);
 }
 

@@ -237,8 +237,11 @@ fn a_dripping_head_is_ended(driver: Driver) {
     std::thread::scope(|scope| {
         let stream = dripped.wire.stream().try_clone().expect("a clone");
         scope.spawn(move || {
-            // One byte at a time for ever: only the bound on the whole head can end it.
-            while std::io::Write::write_all(&mut &stream, b"x").is_ok() {
+            // One byte at a time, for longer than anybody waits: only the bound on the whole head can end it.
+            for _ in 0..2 * HANG.as_millis() / 20 {
+                if std::io::Write::write_all(&mut &stream, b"x").is_err() {
+                    return;
+                }
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
