@@ -367,7 +367,7 @@ impl Exchange {
             && answered.stream.is_none()
             && answered.ended
         {
-            outgoing::rename(&mut answered, self.note.dialect, name);
+            Box::pin(outgoing::rename(client, &mut answered, self.note.dialect, name)).await;
         }
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;

@@ -169,8 +169,7 @@ impl<'r, 'o> Contents<'r, 'o> {
                 json.raw(raw.raw());
             }
             Part::Foreign { raw, .. } => {
-                let kind = raw.raw().find("type").and_then(Raw::as_str);
-                self.dropped.drop(kind.map_or("content".into(), |kind| format!("content.{}", kind.decode())));
+                self.dropped.drop_foreign("content", raw.raw());
                 return Ok(false);
             }
             Part::ToolCall(_) | Part::ToolResult(_) => return Ok(false),
@@ -192,16 +191,16 @@ impl<'r, 'o> Contents<'r, 'o> {
             self.dropped.drop("reasoning");
             return false;
         }
+        // What another vendor sealed says nothing here.
+        if own.is_none() && seal.is_some() && text.is_empty() {
+            return false;
+        }
         json.begin_object().key("text").escaped(text.escaped());
         if self.native || !text.is_empty() {
             json.key("thought").bool(true);
         }
         if let Some(seal) = own {
             json.key("thoughtSignature").escaped(seal.data.escaped());
-        } else if let Some(seal) = seal.filter(|_| self.native) {
-            self.scratch.clear();
-            seal.write(Dialect::Gemini, &mut self.scratch);
-            json.key("thoughtSignature").escaped(inside(&self.scratch));
         }
         json.end();
         true
@@ -238,12 +237,8 @@ impl<'r, 'o> Contents<'r, 'o> {
             _ if held.is_some() => {
                 held.iter().for_each(|held| _ = json.key("thoughtSignature").escaped(held.escaped()));
             }
-            Some(seal) if self.native => {
-                self.scratch.clear();
-                seal.write(Dialect::Gemini, &mut self.scratch);
-                json.key("thoughtSignature").escaped(inside(&self.scratch));
-            }
-            _ if first && !self.native && !is_old(self.to.model) => _ = json.key("thoughtSignature").string(UNCHECKED),
+            // A request of Gemini's own is said anew where it holds signatures of others, which are none here.
+            _ if first && !is_old(self.to.model) => _ = json.key("thoughtSignature").string(UNCHECKED),
             _ => {}
         }
         json.end();
