@@ -79,14 +79,11 @@ impl Exchange {
         core.take_back(scratch);
         trial.began(&core, self.entry.model_sent.as_str());
         let streams = self.entry.streamed && turned.compaction.is_none();
-        let (end, after) = match turned.whole.take_if(|_| streams) {
-            Some(whole) => {
-                release(client, answered);
-                // Boxed, for what it holds meanwhile is no part of an open stream.
-                Box::pin(self.replay(client, turned, whole, version, provider)).await
-            }
-            None if streams => self.turn_stream(client, answered, turned, version, provider).await,
-            None => self.turn_whole(client, answered, turned, provider).await,
+        // Boxed, for what whole answers hold is no part of an open stream.
+        let (end, after) = match (streams, turned.whole.is_some()) {
+            (true, false) => self.turn_stream(client, answered, turned, version, provider).await,
+            (true, true) => Box::pin(self.replay(client, answered, turned, version, provider)).await,
+            (false, _) => Box::pin(self.turn_whole(client, answered, turned, provider)).await,
         };
         trial.ended(&core, self.entry.model_sent.as_str(), end);
         if let Some(measured) = measured {
@@ -120,12 +117,14 @@ impl Exchange {
     async fn replay<N: Net>(
         &mut self,
         client: &mut Client<N>,
+        answered: Answered<N::Stream>,
         turned: Box<Turned>,
-        whole: Whole,
         version: Version,
         provider: ProviderIx,
     ) -> (End, After) {
-        let Turned { answering, fields, .. } = *turned;
+        release(client, answered);
+        let Turned { answering, whole, fields, .. } = *turned;
+        let Some(whole) = whole else { return (End::Broken, self.ended(200, End::Broken)) };
         let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
         let head = self.stream_head(&answering, &fields, frame);
         let stream = Stream::new(answering, Framing::Sse);
@@ -203,7 +202,7 @@ impl Exchange {
             Err(why) => Err(why),
             Ok(whole) => {
                 self.saw(&whole.seen, &client.core.tally);
-                match Box::pin(whole::written(client, turned, whole)).await {
+                match whole::written(client, turned, whole).await {
                     Ok((back, told)) => {
                         turned = back;
                         told.map_err(NoAnswer::Failed)

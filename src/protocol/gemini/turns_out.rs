@@ -29,6 +29,8 @@ pub(super) struct Contents<'r, 'o> {
     held: Option<Text<'r>>,
     /// Whether the turn has had a call.
     called: bool,
+    /// Whether it has had a signature of another vendor, which is left out.
+    foreign: bool,
     scratch: Vec<u8>,
 }
 
@@ -39,7 +41,7 @@ impl<'r, 'o> Contents<'r, 'o> {
         dropped: &'o mut Dropped,
         names: &'o mut Names,
     ) -> Contents<'r, 'o> {
-        Contents { native, to, dropped, names, held: None, called: false, scratch: Vec::new() }
+        Contents { native, to, dropped, names, held: None, called: false, foreign: false, scratch: Vec::new() }
     }
 
     /// The value of `contents`.
@@ -136,7 +138,7 @@ impl<'r, 'o> Contents<'r, 'o> {
     }
 
     fn begin(&mut self, role: &str, json: &mut Writer<'_>) {
-        (self.held, self.called) = (None, false);
+        (self.held, self.called, self.foreign) = (None, false, false);
         json.begin_object().key("role").string(role).key("parts").begin_array();
     }
 
@@ -192,6 +194,7 @@ impl<'r, 'o> Contents<'r, 'o> {
             return false;
         }
         // What another vendor sealed says nothing here.
+        self.foreign |= own.is_none() && seal.is_some();
         if own.is_none() && seal.is_some() && text.is_empty() {
             return false;
         }
@@ -237,8 +240,10 @@ impl<'r, 'o> Contents<'r, 'o> {
             _ if held.is_some() => {
                 held.iter().for_each(|held| _ = json.key("thoughtSignature").escaped(held.escaped()));
             }
-            // A request of Gemini's own is said anew where it holds signatures of others, which are none here.
-            _ if first && !is_old(self.to.model) => _ = json.key("thoughtSignature").string(UNCHECKED),
+            // In a request of Gemini's own a signature is missed only where it was another's.
+            seal if first && !is_old(self.to.model) && (!self.native || self.foreign || seal.is_some()) => {
+                _ = json.key("thoughtSignature").string(UNCHECKED);
+            }
             _ => {}
         }
         json.end();
