@@ -187,7 +187,13 @@ impl Exchange {
         scratch: Box<Scratch>,
     ) -> After {
         match reached {
-            Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
+            Reached::Answer(mut answer) => {
+                if outgoing::is_large(&answer.answered) && answer.name.is_some() {
+                    // Boxed, for what it holds meanwhile is no part of other answers.
+                    Box::pin(outgoing::rename_large(client, &mut answer, self.note.dialect)).await;
+                }
+                self.commit(client, *answer, version, scratch).await
+            }
             Reached::Turned(answer, turned) => {
                 self.tell_dropped(&client.core, &turned);
                 // Boxed for the same reason: what a translated answer needs is no part of the others.
@@ -363,11 +369,8 @@ impl Exchange {
         scratch: Box<Scratch>,
     ) -> After {
         let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name } = found;
-        if let Some(name) = &name
-            && answered.stream.is_none()
-            && answered.ended
-        {
-            Box::pin(outgoing::rename(client, &mut answered, self.note.dialect, name)).await;
+        if let Some(name) = name.as_ref().filter(|_| !outgoing::is_large(&answered)) {
+            outgoing::rename(&mut answered, self.note.dialect, name);
         }
         let provider = &self.view.snapshot.providers[provider as usize];
         let stream = answered.stream;

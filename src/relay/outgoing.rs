@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::aside;
 use super::attempt::Answered;
 use super::pipe::Frame;
+use super::reach::Found;
 use super::reply;
 use super::wait::Client;
 use crate::base::id::RequestId;
@@ -86,17 +87,21 @@ pub(super) fn own_fields(key: &Key, fields: &Fields, input: &[u8], out: &mut Vec
     }
 }
 
+/// Whether an answer that is there whole is too large to be gone through at once.
+pub(super) fn is_large<S>(answered: &Answered<S>) -> bool {
+    answered.stream.is_none() && answered.ended && answered.payload.len() > limits::SAID_AT_ONCE_BYTES_MAX
+}
+
 /// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.
-pub(super) async fn rename<N: Net>(
-    client: &Client<N>,
-    answered: &mut Answered<N::Stream>,
-    dialect: Dialect,
-    name: &[u8],
-) {
-    if answered.payload.len() <= limits::SAID_AT_ONCE_BYTES_MAX {
+pub(super) fn rename<S>(answered: &mut Answered<S>, dialect: Dialect, name: &[u8]) {
+    if answered.stream.is_none() && answered.ended {
         renamed(&mut answered.buffer, &mut answered.payload, dialect, name);
-        return;
     }
+}
+
+/// The same of a large answer with the name that it is to carry, by a thread of its own.
+pub(super) async fn rename_large<N: Net>(client: &Client<N>, found: &mut Found<N::Stream>, dialect: Dialect) {
+    let Found { answered, name: Some(name), .. } = found else { return };
     let (mut buffer, mut payload, name) =
         (std::mem::take(&mut answered.buffer), answered.payload.clone(), name.to_vec());
     let job = move || {
