@@ -186,6 +186,7 @@ impl Fleet {
                 connections: Arc::clone(&connections),
                 paces: Arc::clone(&known.paces),
                 meters: Arc::clone(&known.meters),
+                waits: Arc::clone(&known.waits),
                 teller,
                 tally: Arc::clone(&tally),
             };

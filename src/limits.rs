@@ -188,6 +188,12 @@ pub const OVERFLOW_KEYS_MAX: usize = 1_024;
 pub const OTHER_MODELS: &str = "(other)";
 /// Buckets of a latency histogram: up to 64 us, then each twice as much, up to 537 s, then the rest.
 pub const LATENCY_BUCKETS: usize = 25;
+/// Steps of the path of a member that the admin API edits.
+pub const EDIT_PATH_STEPS_MAX: usize = 32;
+/// Providers with latency histograms of their own; the rest share one set.
+pub const WAIT_PROVIDERS_MAX: usize = 256;
+/// Keys of which the last failure is remembered.
+pub const TROUBLE_KEYS_MAX: usize = 4_096;
 /// Snapshots whose names control remembers, to read entries that began before a reload.
 pub const GENERATIONS_KEPT: usize = 64;
 /// Bytes of the log's buffer that are kept between batches.
@@ -206,6 +212,8 @@ pub const STORE_EVERY_MS: u64 = 500;
 pub const STORE_BATCH_ROWS: usize = 4_096;
 /// Batches on their way to the writer.
 pub const STORE_BATCHES_WAITING: usize = 2;
+/// Rows that lie in one pack of the file: some 25 KB, which is what a trickle of exchanges writes anew each time.
+pub const PACK_ROWS: usize = 512;
 /// Rows that wait for the way to be free; beyond it they are given up and their numbers kept.
 pub const STORE_ROWS_WAITING: usize = 16_384;
 /// Rows that the writer holds while it cannot write.
@@ -234,6 +242,8 @@ pub const STORE_MINUTES_DAYS: u32 = 3;
 pub const STORE_HOURS_DAYS: u32 = 92;
 /// Exchanges that one page of `/api/requests` holds at most.
 pub const PAGE_ROWS_MAX: usize = 1_000;
+/// Names that hold the words looked for, up to which packs are told apart by them.
+pub const PAGE_NAMES_LOOKED: usize = 64;
 /// How long rows are looked at for one page, milliseconds. The page says where to go on.
 pub const PAGE_MS_MAX: u64 = 100;
 
@@ -328,6 +338,8 @@ pub const SETTLE_MS_MAX: u64 = 100;
 pub const CORE_STALL_MS: u64 = 5_000;
 /// Between two looks at the cores.
 pub const CORE_LOOK_MS: u64 = 500;
+/// After the start, when pages of the program that only the start has touched are let go.
+pub const START_PAGES_MS: u64 = 1_000;
 /// How long the cores may take to begin.
 pub const CORE_START_MS_MAX: u64 = 10_000;
 /// How long a successor may take until it serves.

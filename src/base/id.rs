@@ -7,6 +7,17 @@
 use std::fmt;
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// The value of each byte as a digit; `NO_DIGIT` for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut at = 0;
+    while at < DIGITS.len() {
+        values[DIGITS[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = u8::MAX;
 
 /// Length of an id in characters.
 pub const REQUEST_ID_BYTES: usize = 20;
@@ -31,8 +42,8 @@ impl RequestId {
         let text: &[u8; REQUEST_ID_BYTES] = text.as_bytes().try_into().ok()?;
         let value = |places: std::ops::Range<usize>| {
             text[places].iter().try_fold(0_u64, |value, digit| {
-                let digit = DIGITS.iter().position(|known| known == digit)?;
-                Some(value << 5 | digit as u64)
+                let digit = Some(VALUES[usize::from(*digit)]).filter(|digit| *digit != NO_DIGIT)?;
+                Some(value << 5 | u64::from(digit))
             })
         };
         Some((value(0..9)?, value(9..11)? as u16, value(11..15)? as u32, value(15..20)? as u32))

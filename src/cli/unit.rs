@@ -1,7 +1,8 @@
 //! `weir service install`: the unit of `scripts/weir.service` with this program's own path, written and enabled.
 //!
 //! What is there already is kept: a configuration that somebody has written is not replaced, only the unit is. The
-//! first configuration holds no secret, because the unit's user reads it as a stranger.
+//! first configuration is of mode 0600: the unit gives it to its user at each start, and who changes it in the web UI may put a
+//! secret into it.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -39,7 +40,7 @@ pub(super) fn install(
     fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder).map_err(|error| named(&folder, error))?;
     let first = default_file::text(|_| None);
     for (path, text, mode) in
-        [(within(&config.to_string_lossy()), &*first, 0o644), (within("etc/weir/env"), ENV, 0o600)]
+        [(within(&config.to_string_lossy()), &*first, 0o600), (within("etc/weir/env"), ENV, 0o600)]
     {
         match create(&path, text, mode) {
             Ok(()) => said.push_str(&format!("made {}\n", path.display())),
@@ -113,7 +114,7 @@ mod tests {
             assert!(unit.contains("ExecStart=\"/opt/we ir%%/weir\" serve -c \"/etc/weir/config.json\"\n"), "{unit}");
             assert_eq!(unit.matches("ExecStart=").count(), 1);
             let mode = |path: &str| fs::metadata(root.join(path)).expect("there").permissions().mode() & 0o777;
-            assert_eq!((mode("etc/weir/env"), mode("etc/weir/config.json")), (0o600, 0o644));
+            assert_eq!((mode("etc/weir/env"), mode("etc/weir/config.json")), (0o600, 0o600));
         }
         fs::remove_dir_all(&root).expect("removed");
     }

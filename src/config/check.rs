@@ -79,11 +79,7 @@ pub(super) fn snapshot(
         cooldown: cooldown(&file.cooldown),
         log: file.log,
         usage_keep_days: file.usage.keep_days,
-        traces: Traces {
-            bodies: file.traces.bodies,
-            keep_days: file.traces.keep_days,
-            bytes_max: file.traces.bytes_max,
-        },
+        traces: check.traces(),
         otlp: check.otlp(),
         watch: file.watch,
         turns: turns.0,
@@ -158,6 +154,39 @@ fn timeouts(file: &file::Timeouts) -> Timeouts {
 }
 
 impl Check<'_, '_, '_> {
+    fn traces(&mut self) -> Traces {
+        let given = &self.file.traces;
+        let at = At::ROOT.member("traces");
+        let at_clients = at.member("clients");
+        let mut clients = Vec::with_capacity(given.clients.len());
+        for (place, name) in given.clients.iter().enumerate() {
+            let names = || self.file.clients.names();
+            match names().position(|known| known == name).and_then(|place| u16::try_from(place).ok()) {
+                Some(client) => clients.push(client),
+                None => {
+                    let at = at_clients.entry(place);
+                    let message = format!("names no client: {}{}", self.problems.quote(&at, name), hint(name, names()));
+                    self.problems.error(&at, message);
+                }
+            }
+        }
+        let at_routes = at.member("routes");
+        let routes = given.routes.iter().enumerate();
+        let mut routes: Vec<_> =
+            routes.filter_map(|(place, name)| self.route_named(&at_routes.entry(place), name)).collect();
+        clients.sort_unstable();
+        routes.sort_unstable();
+        Traces {
+            bodies: given.bodies,
+            // A range that the shape of the file has been checked against.
+            sample: (given.sample * (1_u64 << 32) as f64) as u64,
+            clients: clients.into(),
+            routes: routes.into(),
+            keep_days: given.keep_days,
+            bytes_max: given.bytes_max,
+        }
+    }
+
     fn probes(&mut self) -> Probes {
         let given = &self.file.probes;
         let at = At::ROOT.member("probes");

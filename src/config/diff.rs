@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use super::snapshot::{Route, Rule, Scenes, Snapshot, TargetRule};
+use super::snapshot::{Access, Route, Rule, Scenes, Snapshot, TargetRule};
 
 /// What changed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,6 @@ pub fn changes(old: &Snapshot, new: &Snapshot) -> Changes {
         ("listen", differ(&old.listen, &new.listen)),
         ("admin.password", differ(&old.admin.password, &new.admin.password)),
         ("tls", differ(&old.tls, &new.tls)),
-        ("access", differ(&old.access, &new.access)),
         ("allow_ips", differ(&old.allow_ips, &new.allow_ips)),
         ("default_route", route_names(old, &[old.default_route]) != route_names(new, &[new.default_route])),
         ("default_routes", route_names(old, &old.default_routes) != route_names(new, &new.default_routes)),
@@ -48,6 +47,15 @@ pub fn changes(old: &Snapshot, new: &Snapshot) -> Changes {
         ("otlp", differ(&old.otlp, &new.otlp)),
         ("watch", old.watch != new.watch),
     ];
+    if old.access != new.access {
+        said.push(
+            match new.access {
+                Access::Keys => "access is \"keys\" now: whoever presents no client's key is answered 401",
+                Access::Open => "access is \"open\" now: any key, or none, is served",
+            }
+            .to_owned(),
+        );
+    }
     for (name, changed) in restart.iter().chain(&others) {
         if *changed {
             said.push(format!("{name} changed"));

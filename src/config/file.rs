@@ -46,6 +46,7 @@ pub struct File {
     /// Folder of statistics, traces, credentials and the control socket. Default `~/.local/share/weir`, under systemd its state directory.
     pub data_dir: Option<String>,
     /// Outbound proxy: `http://`, `https://`, `socks5://`, `socks5h://`, or `direct`. The environment's proxies are not used. Default `direct`.
+    #[schemars(extend("x-secret" = "url"))]
     pub proxy: Option<SecretRef>,
     /// Who may call, by the name that statistics show.
     pub clients: Named<Client>,
@@ -463,6 +464,13 @@ impl Default for Usage {
 pub struct Traces {
     /// Whose bodies are recorded. Default `off`.
     pub bodies: TraceBodies,
+    /// Share of exchanges that are recorded however they end, from 0 to 1. Default 0.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub sample: f64,
+    /// Clients whose exchanges are all recorded. Default: none.
+    pub clients: Vec<String>,
+    /// Routes on which all exchanges are recorded. Default: none.
+    pub routes: Vec<String>,
     /// Days they are kept. Default 7.
     #[schemars(range(min = 1, max = 36_500))]
     pub keep_days: u32,
@@ -473,7 +481,14 @@ pub struct Traces {
 
 impl Default for Traces {
     fn default() -> Traces {
-        Traces { bodies: TraceBodies::Off, keep_days: 7, bytes_max: 1 << 30 }
+        Traces {
+            bodies: TraceBodies::Off,
+            sample: 0.0,
+            clients: Vec::new(),
+            routes: Vec::new(),
+            keep_days: 7,
+            bytes_max: 1 << 30,
+        }
     }
 }
 

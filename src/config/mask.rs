@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::jsonc_edit::{self, Refused};
 use super::problem::Step;
+use super::schema;
 use super::snapshot::digest;
 
 const MARK: &str = "masked:";
@@ -32,50 +33,78 @@ impl Salt {
     }
 }
 
-/// The secrets that a file holds itself, with their values.
+/// The secrets that a file holds itself, with their values: what the schema marks as one.
 pub fn secrets(file: &Value) -> Vec<(Path, String)> {
-    let mut found = Vec::new();
-    let path = |steps: &[&str]| -> Path { steps.iter().map(|step| (*step).to_owned()).collect() };
-    let mut add = |path: Path, value: &Value| {
-        if let Some(text) = value.as_str().filter(|text| is_literal(text)) {
-            found.push((path, text.to_owned()));
-        }
-    };
-    let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    add(path(&["admin", "password"]), &file["admin"]["password"]);
-    add_proxy(&mut add, path(&[]), file);
-    add_headers(&mut add, &path(&["otlp"]), &file["otlp"]);
-    for (name, client) in object(&file["clients"]) {
-        add(path(&["clients", &name, "key"]), &client["key"]);
-    }
-    for (name, provider) in object(&file["providers"]) {
-        let own = path(&["providers", &name]);
-        add_proxy(&mut add, own.clone(), &provider);
-        add_headers(&mut add, &own, &provider);
-        for (place, key) in provider["keys"].as_array().into_iter().flatten().enumerate() {
-            let own = [own.clone(), path(&["keys", &place.to_string()])].concat();
-            add(own.clone(), key);
-            add([own.clone(), path(&["key"])].concat(), &key["key"]);
-            add_proxy(&mut add, own.clone(), key);
-            add_headers(&mut add, &own, key);
-        }
-    }
-    found
+    let mut search = Search { at: Path::new(), found: Vec::new() };
+    search.look(schema::value(), file);
+    search.found
 }
 
-/// Any field may carry one.
-fn add_headers(add: &mut impl FnMut(Path, &Value), own: &Path, of: &Value) {
-    for (field, value) in of["headers"].as_object().into_iter().flatten() {
-        add([own.clone(), vec!["headers".to_owned(), field.clone()]].concat(), value);
+/// How the schema marks a secret (`SecretRef`).
+const MARKED: &str = "x-secret";
+/// All of the text is one.
+const WHOLE: &str = "whole";
+
+/// A walk over a file and its schema at once.
+struct Search {
+    at: Path,
+    found: Vec<(Path, String)>,
+}
+
+impl Search {
+    fn look(&mut self, schema: &Value, value: &Value) {
+        if let Some(name) = schema["$ref"].as_str() {
+            self.look(schema::value().pointer(name.trim_start_matches('#')).unwrap_or(&Value::Null), value);
+        }
+        for choice in ["anyOf", "oneOf", "allOf"] {
+            schema[choice].as_array().into_iter().flatten().for_each(|schema| self.look(schema, value));
+        }
+        match value {
+            Value::String(text) => {
+                if let Some(kind) = schema[MARKED].as_str()
+                    && is_literal(text)
+                    && (kind == WHOLE || text.contains('@') || text.starts_with(MARK))
+                {
+                    self.found.push((self.at.clone(), text.clone()));
+                }
+            }
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let own = &schema["properties"][name];
+                    let schema = if own.is_null() { &schema["additionalProperties"] } else { own };
+                    self.inside(name.clone(), schema, value);
+                }
+            }
+            Value::Array(entries) => {
+                for (place, value) in entries.iter().enumerate() {
+                    self.inside(place.to_string(), &schema["items"], value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn inside(&mut self, step: String, schema: &Value, value: &Value) {
+        if schema.is_object() {
+            self.at.push(step);
+            self.look(schema, value);
+            self.at.pop();
+        }
     }
 }
 
-/// A proxy's address is one if it carries a password.
-fn add_proxy(add: &mut impl FnMut(Path, &Value), mut path: Path, of: &Value) {
-    if of["proxy"].as_str().is_some_and(|proxy| proxy.contains('@') || proxy.starts_with(MARK)) {
-        path.push("proxy".to_owned());
-        add(path, &of["proxy"]);
+/// A file as a value, with marks in the places of its secrets.
+pub fn hidden(mut file: Value, salt: &Salt) -> Value {
+    for (path, secret) in secrets(&file) {
+        let place = path.iter().try_fold(&mut file, |node, name| match node {
+            Value::Array(entries) => entries.get_mut(name.parse::<usize>().ok()?),
+            node => node.get_mut(name),
+        });
+        if let Some(place) = place {
+            *place = salt.mark(&secret).into();
+        }
     }
+    file
 }
 
 /// Whether it is a secret itself, and no reference to one.
@@ -165,6 +194,59 @@ mod tests {
         assert_eq!(unmask(&masked, FILE, &Salt::new("other")), Err("admin.password".to_owned()));
         assert_eq!(unmask("{", FILE, &salt).unwrap(), "{");
         assert!(mask("{", &salt).is_err());
+    }
+
+    /// Every place that the schema marks, spelled with `*` for any name and any place in a list.
+    fn marked(schema: &Value, at: &str, seen: &mut Vec<String>) {
+        if let Some(kind) = schema[MARKED].as_str() {
+            seen.push(format!("{at} {kind}"));
+        }
+        if let Some(name) = schema["$ref"].as_str() {
+            marked(schema::value().pointer(name.trim_start_matches('#')).expect("a definition"), at, seen);
+        }
+        for choice in ["anyOf", "oneOf", "allOf"] {
+            schema[choice].as_array().into_iter().flatten().for_each(|schema| marked(schema, at, seen));
+        }
+        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+            marked(schema, &format!("{at}.{name}"), seen);
+        }
+        for inner in ["additionalProperties", "items"] {
+            if schema[inner].is_object() {
+                marked(&schema[inner], &format!("{at}.*"), seen);
+            }
+        }
+    }
+
+    /// A secret that comes into the file under a new name is written with `SecretRef`, and is here.
+    #[test]
+    fn the_schema_marks_every_secret() {
+        let mut seen = Vec::new();
+        marked(schema::value(), "", &mut seen);
+        seen.sort();
+        seen.dedup();
+        assert_eq!(
+            seen,
+            [
+                ".admin.password whole",
+                ".clients.*.key whole",
+                ".otlp.headers.* whole",
+                ".providers.*.headers.* whole",
+                ".providers.*.keys.* whole",
+                ".providers.*.keys.*.headers.* whole",
+                ".providers.*.keys.*.key whole",
+                ".providers.*.keys.*.proxy url",
+                ".providers.*.proxy url",
+                ".proxy url",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_is_hidden_as_the_text_is() {
+        let salt = Salt::new("r");
+        let file = jsonc_edit::get(FILE, &[]).unwrap().unwrap();
+        let text = mask(FILE, &salt).unwrap();
+        assert_eq!(hidden(file, &salt), jsonc_edit::get(&text, &[]).unwrap().unwrap());
     }
 
     #[test]

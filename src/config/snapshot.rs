@@ -12,6 +12,7 @@ use super::name::Names;
 use super::pattern::Pattern;
 use super::prices::Prices;
 use crate::base::secret::Secret;
+use crate::limits;
 use crate::protocol::ir::Quirks;
 use crate::protocol::{Dialect, Protocol};
 use crate::tls::{ServerName, party::Identity, roots::Trust};
@@ -373,6 +374,12 @@ impl Key {
         self.other_auth.iter().find(|(other, _)| *other == protocol).map_or(&self.auth, |(_, auth)| auth)
     }
 
+    /// All that is sent with it and is nobody else's business: the key itself, and the values of its fields.
+    pub fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        let fields = self.headers.iter().map(|(_, value)| value.expose());
+        fields.filter(|value| value.len() >= limits::SECRET_BYTES_LEAST).chain(Some(self.secret.expose()))
+    }
+
     /// Whether it may serve an upstream model name.
     pub fn serves(&self, model: &str) -> bool {
         !self.disabled
@@ -562,10 +569,16 @@ pub struct Otlp {
 }
 
 /// Recorded bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traces {
     /// Whose.
     pub bodies: TraceBodies,
+    /// So many of 2^32 exchanges, however they end.
+    pub sample: u64,
+    /// Clients, sorted.
+    pub clients: Box<[ClientIx]>,
+    /// Routes, sorted.
+    pub routes: Box<[RouteIx]>,
     /// Days they are kept.
     pub keep_days: u32,
     /// Bytes on disk.

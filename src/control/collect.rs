@@ -12,6 +12,7 @@ use super::log::Log;
 use super::names::{Generations, Names};
 use super::otlp::Spans;
 use super::store::{Feed, Store};
+use super::troubles::Troubles;
 use super::usage::Usage;
 use crate::limits;
 use crate::record::{Entry, Numbers, SumKey, Tally, Told};
@@ -31,6 +32,8 @@ pub(crate) struct Collector {
     pub(crate) taken: u64,
     /// All of them in sum, those that came without their record included.
     pub(crate) totals: Numbers,
+    /// Failures of keys.
+    pub(crate) troubles: Troubles,
     log: Log,
     /// The way to the store.
     feed: Feed,
@@ -49,6 +52,7 @@ impl Collector {
             recent: VecDeque::with_capacity(limits::RECENT_EXCHANGES),
             taken: 0,
             totals: Numbers::default(),
+            troubles: Troubles::default(),
             log,
             feed: Feed::nowhere(),
             spans: Spans::default(),
@@ -68,7 +72,7 @@ impl Collector {
 
     /// Takes all that is in the rings now and writes its log. Says how full the fullest ring was.
     pub(crate) fn drain(&mut self) -> usize {
-        let Collector { rings, generations, usage, recent, taken, totals, log, feed, spans, .. } = self;
+        let Collector { rings, generations, usage, recent, taken, totals, troubles, log, feed, spans, .. } = self;
         let mut fullest = 0;
         for ring in rings {
             let waiting = ring.slots();
@@ -82,6 +86,7 @@ impl Collector {
                         let numbers = Numbers::of(entry);
                         usage.add(&SumKey::of(entry), &numbers, names);
                         totals.add(&numbers);
+                        troubles.exchange(entry, names);
                         *taken += 1;
                         log.exchange(entry, names);
                         feed.exchange(entry, names);
@@ -97,7 +102,11 @@ impl Collector {
                         totals.add(&sum.numbers);
                         feed.sum(sum.key, &sum.numbers, names);
                     }
-                    Told::Attempt(attempt) => feed.attempt(attempt, generations.of(u64::from(attempt.generation))),
+                    Told::Attempt(attempt) => {
+                        let names = generations.of(u64::from(attempt.generation));
+                        troubles.attempt(attempt, names);
+                        feed.attempt(attempt, names);
+                    }
                     Told::Dropped(dropped) => feed.dropped(dropped),
                 }
             }

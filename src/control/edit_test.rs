@@ -250,6 +250,51 @@ async fn a_clients_key_is_shown_once_and_kept_as_its_digest() {
 }
 
 #[tokio::test]
+async fn a_member_of_a_text_is_edited_and_nothing_is_written() {
+    let place = Place::new("edit");
+    let before = place.text();
+    let text = "{\n  // Kept.\n  \"usage\": { \"keep_days\": 30 }, // here\n}\n";
+    let edit = |path: Value, value: Value| json!({ "text": text, "path": path, "value": value });
+    let told = place.well("POST", "/api/config/edit", edit(json!(["usage", "keep_days"]), json!(31))).await;
+    assert_eq!(told["text"], text.replace("30", "31"));
+    assert_eq!(told["value"], json!({ "usage": { "keep_days": 31 } }));
+    let told = place.well("POST", "/api/config/edit", edit(json!(["traces", "clients"]), json!(["a"]))).await;
+    assert_eq!(told["value"]["traces"], json!({ "clients": ["a"] }));
+    assert!(told["text"].as_str().is_some_and(|text| text.contains("// Kept.") && text.contains("// here")), "{told}");
+    let told = place.well("POST", "/api/config/edit", edit(json!(["usage", "keep_days"]), Value::Null)).await;
+    assert_eq!(told["value"], json!({ "usage": {} }));
+    let told = place.well("POST", "/api/config/edit", edit(json!(["nothing", "there"]), Value::Null)).await;
+    assert_eq!(told["text"], text);
+    let deep = vec!["a"; crate::limits::EDIT_PATH_STEPS_MAX];
+    place.well("POST", "/api/config/edit", edit(json!(deep), json!(1))).await;
+    let deeper = [deep, vec!["a"]].concat();
+    assert_eq!(place.refused("POST", "/api/config/edit", edit(json!(deeper), json!(1)), 422).await["member"], "path");
+    place.refused("POST", "/api/config/edit", edit(json!([]), json!(1)), 422).await;
+    place.refused("POST", "/api/config/edit", edit(json!(["usage", 3]), json!(1)), 422).await;
+    place.refused("POST", "/api/config/edit", json!({ "text": "{", "path": ["a"], "value": 1 }), 422).await;
+    assert_eq!(place.text(), before);
+}
+
+/// What everybody could do until now ends with the first client: it is told before, and asked for.
+#[tokio::test]
+async fn the_first_client_closes_an_open_relay_only_when_that_is_asked_for() {
+    let place = Place::new("first-client");
+    place.well("DELETE", "/api/clients/alice", Value::Null).await;
+    let listed = place.world.get("/api/clients").await;
+    assert_eq!((&listed["access"], &listed["access_now"]), (&Value::Null, &json!("open")));
+    assert!(listed["first_client"]["detail"].as_str().is_some_and(|told| told.contains("401")), "{listed}");
+    let refused = place.refused("POST", "/api/clients", json!({ "name": "ci" }), 409).await;
+    assert_eq!(refused["member"], "closes_access");
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("401")), "{refused}");
+    let made = place.well("POST", "/api/clients", json!({ "name": "ci", "closes_access": true })).await;
+    let said = made["changes"].to_string();
+    assert!(said.contains("access is \\\"keys\\\" now"), "{said}");
+    let listed = place.world.get("/api/clients").await;
+    assert_eq!((&listed["access_now"], &listed["first_client"]), (&json!("keys"), &Value::Null));
+    place.well("POST", "/api/clients", json!({ "name": "second" })).await;
+}
+
+#[tokio::test]
 async fn routes_are_set_whole_and_explained() {
     let place = Place::new("routes");
     let route = json!({ "name": "fast", "to": ["deep/a", "deep/b"], "models": { "gpt-*": "deep/c" } });
@@ -374,6 +419,20 @@ async fn what_axum_refuses_is_told_in_the_same_form() {
     place.refused("POST", "/api/secret", json!(7), 422).await;
     place.refused("DELETE", "/api/config", Value::Null, 405).await;
     place.refused("GET", "/api/config/backups/%FF", Value::Null, 400).await;
+    for (path, member) in [
+        ("/api/usage?from=x", "from"),
+        ("/api/usage?group_by=colour", "group_by"),
+        ("/api/usage?format=xml", "format"),
+        ("/api/requests?status=odd", "status"),
+        ("/api/requests?limit=-1", "limit"),
+        ("/api/requests?to=never", "to"),
+    ] {
+        let told = place.refused("GET", path, Value::Null, 400).await;
+        assert_eq!(told["member"], member, "{path}: {told}");
+    }
+    let gone =
+        place.refused("PATCH", "/v0/management/openai-compatibility", json!({ "name": "no", "prefix": "x" }), 404);
+    assert_eq!(gone.await["error"], "item not found");
     let (status, told) = place.world.ask("owner", "POST", "/api/secret", &[], "{").await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
     assert_eq!(place.refused("PUT", "/api/log", json!({ "level": "loud" }), 422).await["member"], "level");

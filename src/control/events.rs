@@ -98,7 +98,7 @@ fn event(kind: &str, data: &Value) -> Bytes {
 /// What a new reader hears first.
 pub(crate) fn hello(shared: &Shared) -> Value {
     let generation = shared.snapshot.load().generation;
-    json!({ "pid": std::process::id(), "version": VERSION, "generation": generation })
+    json!({ "pid": std::process::id(), "version": VERSION, "generation": generation, "second": second(shared) })
 }
 
 /// What was told last, to tell what is new.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::troubles::Last;
 use super::{Shared, kept, stamp, unix_ms};
 use crate::config::Snapshot;
 use crate::config::snapshot::Cooldown;
@@ -23,7 +24,14 @@ pub(crate) struct KeyHealth {
     /// When the key as a whole may be asked again, where it rests.
     rests_until_ms: Option<u64>,
     disabled: bool,
-    /// `health`, `cooling_until`, `cause` and `models`, beside the key's name.
+    /// `ok`, `cooling`, `probing` or `disabled`.
+    pub(crate) health: &'static str,
+    /// When it may be asked again, as a whole or for the model that waits longest.
+    pub(crate) until_ms: Option<u64>,
+    /// Models for which it rests.
+    pub(crate) models: usize,
+    /// `health`, `cooling_until`, `cause` and `models`, beside the key's name; `failures` and `last_error` too where
+    /// they have been asked for.
     pub(crate) told: Value,
 }
 
@@ -49,11 +57,14 @@ pub(crate) fn of_keys(board: &Board, snapshot: &Snapshot, now_ms: u64) -> Vec<Ke
             None => "ok",
             Some(worst) => worst.health(),
         };
+        let until_ms = worst.and_then(|worst| worst.until_ms);
         let models: Vec<Value> = models.iter().map(|(model, trouble)| trouble.told("model", model)).collect();
+        let count = models.len();
         let mut told = worst.unwrap_or_default().told("name", &key.name);
         told["health"] = health.into();
         told["models"] = models.into();
-        KeyHealth { rests_until_ms: whole.and_then(|whole| whole.until_ms), disabled: key.disabled, told }
+        let rests_until_ms = whole.and_then(|whole| whole.until_ms);
+        KeyHealth { rests_until_ms, disabled: key.disabled, health, until_ms, models: count, told }
     };
     snapshot.keys.iter().zip(rows.iter()).map(told).collect()
 }
@@ -134,7 +145,20 @@ pub(super) fn recall(board: &Board, data_dir: &Path) {
 
 /// What is told of the providers' keys now.
 pub(crate) fn now(shared: &Shared, snapshot: &Snapshot) -> Vec<KeyHealth> {
-    of_keys(&shared.board, snapshot, unix_ms())
+    let mut keys = of_keys(&shared.board, snapshot, unix_ms());
+    let collector = shared.collector();
+    for (health, key) in keys.iter_mut().zip(&snapshot.keys) {
+        let provider = &snapshot.providers[usize::from(key.provider)].name;
+        let trouble = collector.troubles.of(provider, &key.name);
+        health.told["failures"] = trouble.map_or(0, |trouble| trouble.failures).into();
+        health.told["last_error"] = trouble.map(|trouble| last_error(&trouble.last)).into();
+    }
+    keys
+}
+
+fn last_error(last: &Last) -> Value {
+    let status = (last.status != 0).then_some(last.status);
+    json!({ "unix_ms": last.unix_ms, "status": status, "model": last.model, "message": last.why })
 }
 
 #[cfg(test)]

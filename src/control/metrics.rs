@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+mod by_provider;
+
+pub(crate) use self::by_provider::KeyFacts;
 use super::collect::Collector;
 use super::usage::Group;
 use crate::limits;
 use crate::record::tally::Latency;
+use crate::record::waits::Waits;
 use crate::record::{Numbers, Tally};
 
 /// The content type of the format.
@@ -29,6 +33,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) stores: bool,
     /// What was given up, by kind: rows of the store, traces, spans.
     pub(crate) given_up: [u64; 3],
+    /// How long exchanges took, by provider.
+    pub(crate) waits: &'a Waits,
+    /// Keys in use.
+    pub(crate) keys: Vec<KeyFacts<'a>>,
 }
 
 /// The whole text.
@@ -60,6 +68,7 @@ pub(crate) fn text(collector: &Collector, facts: &Facts<'_>) -> String {
     out.latency("weir_first_byte_seconds", "To the first byte of the answer.", collector, |tally| &tally.first_byte);
     out.latency("weir_first_token_seconds", "To the first token of a stream.", collector, |tally| &tally.first_token);
     out.latency("weir_exchange_seconds", "Whole exchanges.", collector, |tally| &tally.total);
+    by_provider::write(&mut out, collector, facts);
     out.0
 }
 
@@ -169,16 +178,8 @@ impl Text {
     }
 
     fn latency(&mut self, name: &'static str, help: &str, collector: &Collector, of: impl Fn(&Tally) -> &Latency) {
-        self.metric(name, "histogram", help, |m| {
-            let mut below = 0;
-            for bucket in 0..limits::LATENCY_BUCKETS {
-                below += collector.sum(|tally| of(tally).count(bucket));
-                let bound = Latency::bound_us(bucket).map_or("+Inf".to_owned(), |us| seconds(us).to_string());
-                m.sample("_bucket", &[("le", &bound)], below);
-            }
-            m.sample("_sum", &[], seconds(collector.sum(|tally| of(tally).sum_us())));
-            m.sample("_count", &[], below);
-        });
+        let cores: Vec<&Latency> = collector.tallies.iter().map(|tally| of(tally)).collect();
+        self.metric(name, "histogram", help, |m| m.histogram(&[], &cores));
     }
 }
 
@@ -192,6 +193,19 @@ struct Samples<'a> {
 }
 
 impl Samples<'_> {
+    /// The sum of what cores have counted, each alone.
+    fn histogram(&mut self, labels: &[(&str, &str)], cores: &[&Latency]) {
+        let sum = |of: &dyn Fn(&Latency) -> u64| cores.iter().map(|latency| of(latency)).sum::<u64>();
+        let mut below = 0;
+        for bucket in 0..limits::LATENCY_BUCKETS {
+            below += sum(&|latency| latency.count(bucket));
+            let bound = Latency::bound_us(bucket).map_or("+Inf".to_owned(), |us| seconds(us).to_string());
+            self.sample("_bucket", &[labels, &[("le", &bound)]].concat(), below);
+        }
+        self.sample("_sum", labels, seconds(sum(&Latency::sum_us)));
+        self.sample("_count", labels, below);
+    }
+
     fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
         self.out.push_str(self.name);
         self.out.push_str(suffix);
@@ -229,17 +243,27 @@ mod tests {
     use crate::control::collect::tests::{collector, exchange};
     use crate::record::Model;
 
-    const FACTS: Facts<'static> = Facts {
-        version: "1.2.3",
-        commit: "abc",
-        driver: "epoll",
-        generation: 1,
-        uptime_seconds: 1.5,
-        draining: false,
-        stalled: 0,
-        stores: true,
-        given_up: [1, 2, 3],
-    };
+    static WAITS: Waits = Waits::new();
+
+    fn facts() -> Facts<'static> {
+        WAITS.of_core(0, ["deepseek"].into_iter())[0].exchange(&exchange(1));
+        Facts {
+            version: "1.2.3",
+            commit: "abc",
+            driver: "epoll",
+            generation: 1,
+            uptime_seconds: 1.5,
+            draining: false,
+            stalled: 0,
+            stores: true,
+            given_up: [1, 2, 3],
+            waits: &WAITS,
+            keys: vec![
+                KeyFacts { provider: "deepseek", key: "first", health: "ok", rest_ms: 0, models: 0 },
+                KeyFacts { provider: "deepseek", key: "second", health: "cooling", rest_ms: 1_500, models: 2 },
+            ],
+        }
+    }
 
     #[test]
     fn the_text_has_totals_counters_and_histograms() {
@@ -250,7 +274,7 @@ mod tests {
         odd.model_sent = Model::new("a\"b\\c\nd\u{7}");
         teller.tell(&odd);
         collector.drain();
-        let text = text(&collector, &FACTS);
+        let text = text(&collector, &facts());
         for line in [
             "# TYPE weir_requests_total counter",
             "weir_requests_total{client=\"alice\",provider=\"deepseek\",key=\"second\",model=\"deepseek-chat\",outcome=\"ok\"} 1",
@@ -266,6 +290,13 @@ mod tests {
             "weir_build_info{version=\"1.2.3\",commit=\"abc\"} 1",
             "weir_driver_info{driver=\"epoll\"} 1",
             "weir_uptime_seconds 1.5",
+            "weir_provider_exchange_seconds_bucket{provider=\"deepseek\",le=\"0.000512\"} 0",
+            "weir_key_health{provider=\"deepseek\",key=\"first\",state=\"ok\"} 1",
+            "weir_key_health{provider=\"deepseek\",key=\"second\",state=\"ok\"} 0",
+            "weir_key_health{provider=\"deepseek\",key=\"second\",state=\"cooling\"} 1",
+            "weir_key_rest_seconds{provider=\"deepseek\",key=\"second\"} 1.5",
+            "weir_key_resting_models{provider=\"deepseek\",key=\"second\"} 2",
+            "weir_key_failures_total{provider=\"deepseek\",key=\"second\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }
@@ -278,7 +309,7 @@ mod tests {
         let (mut teller, mut collector) = collector();
         teller.tell(&exchange(1));
         collector.drain();
-        let text = text(&collector, &FACTS);
+        let text = text(&collector, &facts());
         let (mut heads, mut current) = (std::collections::HashSet::new(), "");
         for line in text.lines() {
             if let Some(head) = line.strip_prefix("# TYPE ") {
@@ -299,7 +330,7 @@ mod tests {
         let (mut teller, mut collector) = collector();
         teller.tell(&exchange(1));
         collector.drain();
-        let text = text(&collector, &FACTS);
+        let text = text(&collector, &facts());
         let mut help = "";
         for line in text.lines() {
             if let Some(said) = line.strip_prefix("# HELP ") {
@@ -322,7 +353,7 @@ mod tests {
         let (mut teller, mut collector) = collector();
         teller.tell(&exchange(1));
         collector.drain();
-        let text = text(&collector, &FACTS);
+        let text = text(&collector, &facts());
         let samples: std::collections::HashSet<&str> = text
             .lines()
             .filter(|line| !line.starts_with('#'))

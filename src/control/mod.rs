@@ -32,6 +32,7 @@ mod store;
 mod succession;
 pub mod token;
 mod traces;
+mod troubles;
 mod usage;
 mod web;
 
@@ -72,6 +73,7 @@ use crate::plan::board::{Board, Said};
 use crate::plan::pace::Paces;
 use crate::plan::quota::{self, Meters};
 use crate::record::tap::Desk;
+use crate::record::waits::Waits;
 use crate::record::{Tally, Told};
 
 /// Version of the program.
@@ -130,6 +132,8 @@ pub struct Known {
     pub paces: Arc<Paces>,
     /// Where the cores leave traces.
     pub traces: Arc<Desk>,
+    /// How long exchanges took, by provider.
+    pub waits: Arc<Waits>,
 }
 
 /// All that control is made of.
@@ -223,6 +227,10 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     doors.spawn(kept::keep(shared.clone()));
     doors.spawn(probe::keep(shared.clone()));
     doors.spawn(events::keep(shared.clone()));
+    tasks.spawn(async {
+        tokio::time::sleep(Duration::from_millis(limits::START_PAGES_MS)).await;
+        crate::rt::sys::unmap_program();
+    });
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
@@ -326,6 +334,7 @@ pub(crate) struct Shared {
     health: Mutex<Kept<Said>>,
     meters: Arc<Meters>,
     pub(crate) paces: Arc<Paces>,
+    pub(crate) waits: Arc<Waits>,
     kept_meters: Mutex<Kept<quota::Said>>,
     /// Where exchanges are written down; nothing where its thread could not be begun.
     pub(crate) store: Option<Store>,
@@ -382,6 +391,7 @@ impl Shared {
             health: Mutex::new(health),
             meters: wiring.known.meters,
             paces: wiring.known.paces,
+            waits: wiring.known.waits,
             kept_meters: Mutex::new(kept_meters),
             store,
             traces,

@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::base::id::RequestId;
 use crate::config::{Outside, Overrides, Reading};
-use crate::record::{Entry, Model, Outcome as Ended, Teller, Tokens};
+use crate::record::{Attempt, Entry, Model, Outcome as Ended, Teller, Tokens};
 
 /// Planted wherever the configuration takes a secret.
 const CANARY: &str = "canary-5ec7e7";
@@ -335,9 +335,21 @@ async fn status_says_what_the_contract_names() {
     let provider = &status["providers"][0];
     assert_eq!((&provider["name"], &provider["addresses"]), (&json!("deep"), &json!(["127.0.0.1:9"])));
     let well = json!({ "name": "first", "health": "ok", "cooling_until": null, "cause": null, "models": [],
+        "failures": 0, "last_error": null,
         "disabled": false, "weight": 1, "priority": 100, "in_flight": 0, "waiting": 0 });
     assert_eq!(provider["keys"][0], well);
     assert_eq!(provider["keys"][1]["health"], "disabled");
+    let begun = Attempt::begun(RequestId::new(1, 0, 0, 0), 77, 1, 1, 0);
+    let why = crate::record::Text::new("it answered 429: slow down");
+    let failed = Attempt { provider: 0, key: 0, status: 429, model: Model::new("m"), why, ..begun };
+    let generation = world.shared.snapshot.load().generation as u32;
+    world.core.lock().expect("no panic while held").attempt(&Attempt { generation, ..failed });
+    let status = world.get("/api/status").await;
+    let key = &status["providers"][0]["keys"][0];
+    let last = json!({ "unix_ms": 77, "status": 429, "model": "m", "message": "it answered 429: slow down" });
+    assert_eq!((&key["failures"], &key["last_error"]), (&json!(1), &last));
+    let metrics = world.ask("owner", "GET", "/metrics", &[], "").await.1.to_string();
+    assert!(metrics.contains("weir_key_failures_total{provider=\"deep\",key=\"first\"} 1\n"), "{metrics}");
 }
 
 #[tokio::test]

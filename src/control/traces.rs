@@ -71,9 +71,12 @@ impl Traces {
         let Some(traces) = self.desk.end() else { return };
         let mut is_said = false;
         loop {
-            let given = snapshot.load().traces;
+            let (keep_days, bytes_max) = {
+                let given = &snapshot.load().traces;
+                (given.keep_days, given.bytes_max)
+            };
             match traces.recv_timeout(Duration::from_secs(limits::TRACES_PRUNE_EVERY_S)) {
-                Ok(trace) => match self.take(&trace, given.keep_days, given.bytes_max) {
+                Ok(trace) => match self.take(&trace, keep_days, bytes_max) {
                     Ok(()) => is_said = false,
                     Err(error) => {
                         self.desk.lost();
@@ -82,7 +85,7 @@ impl Traces {
                         }
                     }
                 },
-                Err(RecvTimeoutError::Timeout) => self.segments().prune(given.keep_days, given.bytes_max),
+                Err(RecvTimeoutError::Timeout) => self.segments().prune(keep_days, bytes_max),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

@@ -1,12 +1,15 @@
 //! Request and response heads, read into spans over the caller's buffer.
 //!
-//! Lines are counted first: the search for the empty line goes on where it stopped, refuses a bare LF as soon
-//! as it sees one, and only a head that is there as a whole is parsed, once, by httparse. httparse knows
-//! tokens; it is lenient about line ends, empty lines, targets and lengths, so those rules are kept here and
-//! in `body`. The verdict on some bytes does not depend on the pieces in which they come.
+//! A head that is there as a whole is parsed, once, by httparse. One that comes in pieces is searched line by line for
+//! its end: the search goes on where it stopped, and refuses a bare LF as soon as it sees one. httparse knows tokens;
+//! it is lenient about line ends, empty lines, targets and lengths, so those rules are kept here and in `body`. The
+//! verdict on some bytes does not depend on the pieces in which they come.
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::body::{self, Framing};
 use super::field::members;
@@ -194,10 +197,16 @@ pub fn request(
         return Err(Refusal { status: 414, reason: "request target too long" });
     }
     match parsed {
-        Ok(httparse::Status::Complete(read)) if start + read == len => {}
-        Ok(_) => return Err(Refusal::bad("malformed head")),
-        Err(httparse::Error::Version) => return Err(version_refusal(&buf[start..len])),
-        Err(error) => return Err(refusal(error)),
+        Ok(httparse::Status::Complete(read))
+            if start + read == len && are_lines(&buf[start..len], line.headers.len()) => {}
+        refused => {
+            by_lines(buf, start, &mut 0, limits)?;
+            return Err(match refused {
+                Ok(_) => Refusal::bad("malformed head"),
+                Err(httparse::Error::Version) => version_refusal(&buf[start..len]),
+                Err(error) => refusal(error),
+            });
+        }
     }
     let (Some(method), Some(target), Some(minor)) = (line.method, line.path, line.version) else {
         return Err(Refusal::bad("malformed request line"));
@@ -238,9 +247,11 @@ pub fn response(
     let mut line = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     match config.parse_response_with_uninit_headers(&mut line, &buf[..len], slots) {
-        Ok(httparse::Status::Complete(read)) if read == len => {}
-        Ok(_) => return Err(Malformed { reason: "malformed head" }),
-        Err(error) => return Err(refusal(error).into()),
+        Ok(httparse::Status::Complete(read)) if read == len && are_lines(&buf[..len], line.headers.len()) => {}
+        refused => {
+            by_lines(buf, 0, &mut 0, limits)?;
+            return Err(refused.map_or_else(|error| refusal(error).into(), |_| Malformed { reason: "malformed head" }));
+        }
     }
     let (Some(status @ 100..=599), Some(minor)) = (line.code, line.version) else {
         return Err(Malformed { reason: "status out of range" });
@@ -271,6 +282,16 @@ fn leading_lines(buf: &[u8]) -> Result<usize, Refusal> {
 
 /// The end of the head that begins at `start`: behind its first empty line.
 fn end(buf: &[u8], start: usize, searched: &mut usize, limits: &HeadLimits) -> Result<Option<usize>, Refusal> {
+    if *searched == 0
+        && let Some(len) = whole(&buf[..buf.len().min(limits.head_bytes)], start)
+    {
+        return Ok(Some(len));
+    }
+    by_lines(buf, start, searched, limits)
+}
+
+/// The same, line by line.
+fn by_lines(buf: &[u8], start: usize, searched: &mut usize, limits: &HeadLimits) -> Result<Option<usize>, Refusal> {
     let window = &buf[..buf.len().min(limits.head_bytes)];
     let from = start.max(*searched).min(window.len());
     for at in memchr::memchr_iter(b'\n', &window[from..]) {
@@ -292,6 +313,19 @@ fn end(buf: &[u8], start: usize, searched: &mut usize, limits: &HeadLimits) -> R
         Some(_) => Err(Refusal { status: 431, reason: "head too large" }),
         None => Err(Refusal { status: 414, reason: "request line too long" }),
     }
+}
+
+/// The end of a head that came in one piece, as nearly all do. Of its lines nothing is known yet.
+fn whole(window: &[u8], start: usize) -> Option<usize> {
+    static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+    EMPTY_LINE.find(window.get(start..)?).map(|at| start + at + 4)
+}
+
+/// Whether each line of a head that httparse took has its CR: the first one, those of the fields and the empty one.
+/// httparse takes a CR in front of an LF only. A head that fails here or there is looked at by lines again, for the
+/// reason that its pieces would have given.
+fn are_lines(head: &[u8], fields: usize) -> bool {
+    memchr::memchr_iter(b'\r', head).count() == fields + 2
 }
 
 fn refusal(error: httparse::Error) -> Refusal {

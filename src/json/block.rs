@@ -41,6 +41,9 @@ pub(super) fn short(_: &[u8], _: usize) -> Option<usize> {
     None
 }
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use ends::{behind_container, quote};
+
 /// How [`end`] can be compiled, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Set {
@@ -172,6 +175,8 @@ macro_rules! reader {
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod ends;
 #[cfg(target_arch = "x86_64")]
 mod utf8;
 

@@ -112,6 +112,9 @@ fn inside(text: &[u8], open: u8) -> usize {
 fn skip(text: &[u8], start: usize) -> Option<usize> {
     match text.get(start)? {
         b'"' => skip_string(text, start + 1).map(|quote| quote + 1),
+        #[cfg(target_arch = "x86_64")]
+        b'{' | b'[' => block::behind_container(text, start),
+        #[cfg(not(target_arch = "x86_64"))]
         b'{' | b'[' => skip_container(text, start),
         _ => {
             let len = text[start..].iter().take_while(|&&byte| CLASS[byte as usize] == PLAIN).count();
@@ -142,6 +145,8 @@ static CLASS: [u8; 256] = {
     table
 };
 
+/// As `block::behind_container`, byte by byte.
+#[cfg(any(test, not(target_arch = "x86_64")))]
 fn skip_container(text: &[u8], start: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = start;
@@ -166,10 +171,14 @@ fn skip_container(text: &[u8], start: usize) -> Option<usize> {
 /// The offset of the quote that closes the valid string whose inside begins at `at`.
 #[inline]
 fn skip_string(text: &[u8], at: usize) -> Option<usize> {
-    match block::short(text, at) {
-        Some(quote) => Some(quote),
-        None => skip_long(text, at),
+    if let Some(quote) = block::short(text, at) {
+        return Some(quote);
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(quote) = block::quote(text, at) {
+        return Some(quote);
+    }
+    skip_long(text, at)
 }
 
 /// Escapes at which a string is left to the vector code of `block`: with few of them, stopping at each is cheaper.
@@ -189,5 +198,37 @@ fn skip_long(text: &[u8], mut at: usize) -> Option<usize> {
             return Some(quote);
         }
         at = found + 2;
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A container of anything ends where it ends byte by byte, wherever it begins and whatever stands behind.
+        #[test]
+        fn containers_end_where_they_do_byte_by_byte(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    Just("\"\""), Just("\"}\""), Just("\"[{\\\"]\""), Just("\"\\\\\""), Just("\"\\\\\\\"}\""), Just("{"), Just("}"),
+                    Just("["), Just("]"), Just(","), Just("1.5"), Just("null"), Just("\"a name of some length\":"), Just(" "),
+                    Just("\"ünï {cödé}\""),
+                ],
+                0..60,
+            ),
+            before in 0_usize..70,
+        ) {
+            let text = format!("{}{{{}}}{}", " ".repeat(before), pieces.concat(), "}]".repeat(3));
+            let text = text.as_bytes();
+            prop_assert_eq!(block::behind_container(text, before), skip_container(text, before));
+            for at in (0..text.len()).filter(|at| text[*at] == b'"') {
+                if let Some(quote) = block::quote(text, at + 1) {
+                    prop_assert_eq!(Some(quote), skip_long(text, at + 1));
+                }
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! copy nothing; made from other bytes they answer nonsense but do not panic.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::members::{Elements, Members, elements, find, members};
@@ -118,13 +119,14 @@ impl<'a> Escaped<'a> {
     /// Whether it says `plain`, whichever way it is escaped.
     #[inline]
     pub fn eq_str(&self, plain: &str) -> bool {
-        let plain_bytes = plain.as_bytes();
-        let same = self.0.iter().zip(plain_bytes).take_while(|(one, other)| one == other).count();
-        // Up to a backslash each byte stands for itself.
-        match self.0.get(same) {
-            Some(b'\\') => self.unescaped_eq(plain),
-            Some(_) => plain_bytes[..same].contains(&b'\\') && self.unescaped_eq(plain),
-            None => same == plain.len() && !plain_bytes.contains(&b'\\'),
+        // An escape is longer than what it stands for, so only a longer text can say the same in other bytes.
+        match self.0.len().cmp(&plain.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0 == plain.as_bytes() && !plain.contains('\\'),
+            Ordering::Greater => {
+                let begins_alike = self.0[0] == b'\\' || self.0.first() == plain.as_bytes().first();
+                (begins_alike || plain.is_empty()) && self.0.contains(&b'\\') && self.unescaped_eq(plain)
+            }
         }
     }
 

@@ -11,6 +11,9 @@ use crate::limits;
 /// What an attempt came to, in words; empty where it served.
 pub type Why = Text<{ limits::ATTEMPT_WHY_BYTES }>;
 
+/// What is said of an attempt that was still under way when another beside it had answered.
+pub const GIVEN_UP: &str = "given up: another attempt was faster";
+
 /// One attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {

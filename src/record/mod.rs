@@ -10,6 +10,7 @@ pub mod mask;
 pub mod tally;
 pub mod tap;
 pub mod teller;
+pub mod waits;
 
 pub use attempt::{Attempt, Dropped};
 pub use entry::{Entry, Model, NONE, Outcome, Text, Tokens};

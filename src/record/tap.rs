@@ -204,6 +204,15 @@ impl Tap {
         }
     }
 
+    /// Takes the tries of another tap that went beside this one. What comes next belongs to the last of them if that one
+    /// `serves`, else to this one's own last.
+    pub fn join(&mut self, mut other: Tap, serves: bool) {
+        self.share.own += std::mem::take(&mut other.share.own);
+        let place = if serves { self.tries.len() } else { self.tries.len().saturating_sub(1) };
+        let room = limits::TRACE_TRIES_MAX.saturating_sub(self.tries.len());
+        self.tries.splice(place..place, other.tries.drain(..).take(room));
+    }
+
     /// Bytes to an upstream.
     pub fn upstream_request(&mut self, bytes: &[u8]) {
         if let Some(last) = self.tries.last_mut() {
@@ -233,6 +242,8 @@ impl Tap {
             cut: message.cut,
         };
         let since = |us: u64| us.saturating_sub(start_us);
+        let mut tries = tries;
+        tries.sort_by_key(|passed| passed.begun_us);
         let tries = tries.into_iter().map(|passed| Try {
             begun_us: since(passed.begun_us),
             answered_us: passed.answered_us.map(since),
@@ -320,6 +331,26 @@ mod tests {
         assert_eq!(trace.response.body, b"***");
         let all = format!("{trace:?}");
         assert!(!all.contains("client-key") && !all.contains("upstream-key"));
+    }
+
+    #[test]
+    fn tries_that_went_beside_each_other_are_told_in_their_order() {
+        for (serves, last) in [(true, &b"second!"[..]), (false, b"second")] {
+            let (mut first, held) = tap();
+            first.begin_try(10);
+            first.upstream_request(b"first");
+            let mut second = Tap::new(&held);
+            second.begin_try(20);
+            second.upstream_request(b"second");
+            first.join(second, serves);
+            assert_eq!(held.get(), 11, "nothing is given back twice");
+            first.upstream_request(b"!");
+            let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
+            let trace = first.finish(&entry, 0, &Mask::new(std::iter::empty()));
+            assert_eq!(trace.tries.iter().map(|one| one.begun_us).collect::<Vec<_>>(), [10, 20]);
+            assert_eq!(trace.tries[1].request.head, last);
+            assert_eq!(held.get(), 0);
+        }
     }
 
     #[test]

@@ -181,15 +181,13 @@ pub(super) async fn attempt<N: Net>(
     };
     match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
-        Err(NoAnswer::Failed(failure)) => {
-            failed(rejected::cleaned(failure, own, key.secret.expose()).ruled(&provider.on_error))
-        }
+        Err(NoAnswer::Failed(failure)) => failed(rejected::cleaned(failure, own, key).ruled(&provider.on_error)),
         Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, || client.core.net.unix_ms()) {
             None => match said {
                 None => Tried::Answer(answered, None),
                 Some(said) => turned(client, ask, (said, key), answered, answer, entry).await,
             },
-            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key.secret.expose(), own)),
+            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key, own)),
         },
     }
 }

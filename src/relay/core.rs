@@ -27,6 +27,7 @@ use crate::plan::spread::Turns;
 use crate::protocol::sniff::Reading;
 use crate::record::mask::Mask;
 use crate::record::tap::{Held, Trace};
+use crate::record::waits::{Wait, Waits};
 use crate::record::{Attempt, Dropped, Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer, Wire};
 
@@ -63,6 +64,8 @@ pub struct Parts {
     pub paces: Arc<Paces>,
     /// What clients have used.
     pub meters: Arc<Meters>,
+    /// How long exchanges took, by provider.
+    pub waits: Arc<Waits>,
     /// The way to control for finished exchanges.
     pub teller: Teller,
     /// Counters that control reads.
@@ -87,6 +90,8 @@ pub(super) struct View {
     pub(super) rows: Box<[Arc<KeyRow>]>,
     /// What is masked in traces; made when the first is taken.
     pub(super) mask: OnceCell<Mask>,
+    /// This core's histograms of each provider.
+    waits: Box<[Arc<Wait>]>,
 }
 
 /// A listener that this core accepts on.
@@ -126,6 +131,7 @@ pub struct Core<N: Net> {
     board: Arc<Board>,
     pub(super) paces: Arc<Paces>,
     meters: Arc<Meters>,
+    waits: Arc<Waits>,
     teller: RefCell<Teller>,
     #[allow(clippy::vec_box, reason = "they are lent out one by one, and a move of a table is a copy of it")]
     scratch: RefCell<Vec<Box<Scratch>>>,
@@ -153,7 +159,7 @@ impl<N: Net> Core<N> {
         let mut book = Cache::new(parts.addresses);
         let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
-        let view = view_of(source.load(), &lanes, parts.index, &parts.meters, &parts.board);
+        let view = view_of(source.load(), &lanes, parts.index, (&parts.meters, &parts.board, &parts.waits));
         Rc::new(Core {
             net,
             alarms: Alarms::new(),
@@ -163,6 +169,7 @@ impl<N: Net> Core<N> {
             board: parts.board,
             paces: parts.paces,
             meters: parts.meters,
+            waits: parts.waits,
             teller: RefCell::new(parts.teller),
             scratch: RefCell::default(),
             source: RefCell::new(source),
@@ -289,7 +296,7 @@ impl<N: Net> Core<N> {
         let snapshot = source.load();
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(snapshot, &view.snapshot) {
-            *view = Rc::new(view_of(snapshot, &self.lanes, self.index, &self.meters, &self.board));
+            *view = Rc::new(view_of(snapshot, &self.lanes, self.index, (&self.meters, &self.board, &self.waits)));
         }
         Rc::clone(&view)
     }
@@ -329,7 +336,10 @@ impl<N: Net> Core<N> {
         RequestId::new(unix_ms, self.index, self.salt, sequence)
     }
 
-    pub(super) fn tell(&self, entry: &Entry) {
+    pub(super) fn tell(&self, view: &View, entry: &Entry) {
+        if let Some(wait) = view.waits.get(usize::from(entry.provider)) {
+            wait.exchange(entry);
+        }
         self.teller.borrow_mut().tell(entry);
     }
 
@@ -378,7 +388,12 @@ impl<N: Net> Core<N> {
     }
 }
 
-fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters: &Meters, board: &Arc<Board>) -> View {
+fn view_of<S>(
+    snapshot: &Arc<Snapshot>,
+    lanes: &Upstreams<S>,
+    core: u16,
+    (meters, board, waits): (&Meters, &Arc<Board>, &Waits),
+) -> View {
     let rows = board.rows(snapshot);
     let pool = |provider| Pool::new(snapshot, provider, core, |key| rows[usize::from(key)].fingerprint());
     let pools: Box<[Pool]> = (0..snapshot.providers.len()).map(|provider| pool(provider as u16)).collect();
@@ -396,6 +411,7 @@ fn view_of<S>(snapshot: &Arc<Snapshot>, lanes: &Upstreams<S>, core: u16, meters:
         board: Arc::clone(board),
         rows,
         mask: OnceCell::new(),
+        waits: waits.of_core(core, snapshot.providers.iter().map(|provider| &*provider.name)),
     }
 }
 

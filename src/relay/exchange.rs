@@ -111,7 +111,7 @@ pub(super) async fn run<N: Net>(
         }
         quota::told(&exchange.view, &mut exchange.held, &mut exchange.entry);
         exchange.entry.total_us = core.net.now_us() - exchange.start_us;
-        core.tell(&exchange.entry);
+        core.tell(&exchange.view, &exchange.entry);
     }
     after
 }
@@ -139,6 +139,7 @@ impl Exchange {
         self.note.dialect = called.dialect;
         (self.entry.dialect, self.entry.endpoint) = (called.dialect, called.endpoint);
         self.entry.client = called.client.unwrap_or(crate::record::NONE);
+        self.tap_knows_client(client);
         self.is_told = !called.endpoint.is_public();
         // A preflight asks about the answer to come: it is told what that would be told.
         self.note.cors |= called.endpoint == Endpoint::Options;

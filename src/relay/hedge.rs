@@ -37,7 +37,7 @@ impl Trip<'_, '_, '_> {
         entry: &mut Entry,
     ) -> Tried<N::Stream> {
         let (chosen, core, seen) = (self.chosen, Rc::clone(&client.core), *entry);
-        let mut shadow = client.shadow();
+        let (mut shadow, beside) = (client.shadow(), client.tap_beside());
         let mut spare = core.scratch();
         spare.fields.clone_from(&scratch.fields);
         let ask = self.ask(*place, said);
@@ -56,6 +56,7 @@ impl Trip<'_, '_, '_> {
         let target = &chosen.targets[other_place];
         // Another target is one that is asked in the client's own words.
         let ask = self.ask(other_place, said.filter(|_| other_place == *place));
+        shadow.tap = beside;
         let mut second = Box::pin(attempt(&mut shadow, &ask, other.key, &mut spare, &seen));
         let wins = |tried: &Tried<N::Stream>| matches!(tried, Tried::Answer(..));
         let (of_first, mut of_second) = both(first.as_mut(), second.as_mut(), wins).await;
@@ -63,21 +64,21 @@ impl Trip<'_, '_, '_> {
         let failed = match of_first {
             Some(Tried::Failed(failure)) if failure.next() != Next::Stop => Some(failure),
             Some(tried) => {
-                if let Some(Tried::Failed(failure)) = &of_second {
-                    self.tell_failed(
-                        &core,
-                        &Entry { provider: target.provider, begun_us, ..*entry },
-                        other.key,
-                        failure,
-                    );
-                    other.failed(&core, target.model, failure.verdict.outcome);
-                }
+                drop(second);
+                client.tap_joins(&mut shadow, false);
+                let model_sent = Text::new(target.model);
+                let told = Entry { provider: target.provider, model_sent, begun_us, ..*entry };
+                self.tell_second(&core, &told, &mut other, target.model, &of_second);
+                self.is_first.set(true);
                 return tried;
             }
             None => None,
         };
+        let first = Entry { attempts: entry.attempts - 1, ..*entry };
+        if failed.is_none() {
+            self.tell_given_up(&core, &first, trial.key);
+        }
         if let Some(failure) = &failed {
-            let first = Entry { attempts: entry.attempts - 1, ..*entry };
             self.tell_failed(&core, &first, trial.key, failure);
             trial.failed(&core, chosen.targets[*place].model, failure.verdict.outcome);
             if of_second.is_none() {
@@ -89,12 +90,31 @@ impl Trip<'_, '_, '_> {
             }
         }
         drop(second);
+        client.tap_joins(&mut shadow, true);
         std::mem::swap(&mut scratch.answer, &mut spare.answer);
         core.take_back(spare);
         (*place, entry.provider, entry.model_sent) = (other_place, target.provider, Text::new(target.model));
         (entry.key, entry.begun_us) = (other.key, begun_us);
         std::mem::swap(trial, &mut other);
         of_second.unwrap_or(Tried::Gone)
+    }
+
+    /// Records the second attempt, of which `entry` speaks, where the first is the one that counts.
+    fn tell_second<N: Net>(
+        &self,
+        core: &Core<N>,
+        entry: &Entry,
+        trial: &mut Trial,
+        model: &str,
+        tried: &Option<Tried<N::Stream>>,
+    ) {
+        match tried {
+            Some(Tried::Failed(failure)) => {
+                self.tell_failed(core, entry, trial.key, failure);
+                trial.failed(core, model, failure.verdict.outcome);
+            }
+            _ => self.tell_given_up(core, entry, trial.key),
+        }
     }
 
     /// Another key for an attempt beside one with `key`: of the same target, else of one behind it.

@@ -205,6 +205,7 @@ pub(super) async fn reach<N: Net>(
         failed: None,
         full: None,
         beside: Cell::new(None),
+        is_first: Cell::new(false),
         pivot: None,
         uncompacting: SmallVec::new(),
     };
@@ -248,6 +249,8 @@ pub(super) struct Trip<'t, 'a, 'c> {
     pub(super) full: Option<(usize, KeyIx)>,
     /// The key of the last attempt that was made beside another.
     pub(super) beside: Cell<Option<KeyIx>>,
+    /// Whether the attempt that is spoken of is the first of two that went beside each other.
+    pub(super) is_first: Cell<bool>,
     /// What the request means, once a target has to be told in another protocol.
     pivot: Pivot<'a>,
     /// Providers that turned out to have no `/compact`.
@@ -369,6 +372,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         entry.attempts += 1;
         entry.key = trial.key;
         self.beside.set(None);
+        self.is_first.set(false);
         let measures = self.measures(target);
         let began_us = client.core.net.now_us();
         entry.begun_us = micros(began_us - self.start_us);

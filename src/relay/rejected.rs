@@ -8,7 +8,7 @@ use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
 use super::hold::EMPTY;
 use super::wait::Client;
-use crate::config::snapshot::ErrorRule;
+use crate::config::snapshot::{ErrorRule, Key};
 use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::json;
@@ -56,11 +56,12 @@ pub(super) fn failure<N: Net>(
     answered: Answered<N::Stream>,
     fields: &Fields,
     verdict: Verdict,
-    secret: &[u8],
+    key: &Key,
     own: Option<Dialect>,
 ) -> Failure {
     let status = answered.head.status;
     let body = &answered.buffer[answered.payload.clone()];
+    let secrets = || key.secrets();
     let is_quoted = answered.ended && !matches!(status, 0..=399 | 401 | 403 | 529) && is_quotable(own, body);
     let failure = Failure {
         verdict,
@@ -70,9 +71,9 @@ pub(super) fn failure<N: Net>(
             401 | 403 => "it refused its key".into(),
             300..=399 => "it answered with a redirect, which is not followed".into(),
             _ if is_quoted || !answered.ended => format!("it answered {status}").into(),
-            _ => told(status, body, secret).into(),
+            _ => told(status, body, secrets()).into(),
         },
-        body: is_quoted.then(|| masked(body, secret)),
+        body: is_quoted.then(|| masked(body, secrets())),
         retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(<[u8]>::to_vec),
     };
     give_back(client, answered);
@@ -80,12 +81,12 @@ pub(super) fn failure<N: Net>(
 }
 
 /// What an upstream says under `status` in words of another dialect than the caller's, or in none.
-fn told(status: u16, body: &[u8], secret: &[u8]) -> String {
+fn told<'a>(status: u16, body: &[u8], secrets: impl Iterator<Item = &'a [u8]>) -> String {
     let said = match json::value(body) {
         Ok(_) => protocol::chat::error::failure(status, body).message,
         Err(_) => Cow::Borrowed(""),
     };
-    let said = String::from_utf8_lossy(&masked(said.as_bytes(), secret)).into_owned();
+    let said = String::from_utf8_lossy(&masked(said.as_bytes(), secrets)).into_owned();
     let end = (0..=said.len().min(limits::ERROR_QUOTED_BYTES)).rev().find(|&end| said.is_char_boundary(end));
     match &said[..end.unwrap_or(0)] {
         "" => format!("it answered {status}"),
@@ -94,9 +95,9 @@ fn told(status: u16, body: &[u8], secret: &[u8]) -> String {
 }
 
 /// A failure that an error under 200 is, without the secret; its words only where they are the caller's `own`.
-pub(super) fn cleaned(failure: Failure, own: Option<Dialect>, secret: &[u8]) -> Failure {
+pub(super) fn cleaned(failure: Failure, own: Option<Dialect>, key: &Key) -> Failure {
     let body = failure.body.filter(|body| own.is_none_or(|own| fits(own, body)));
-    Failure { body: body.map(|body| masked(&body, secret)), ..failure }
+    Failure { body: body.map(|body| masked(&body, key.secrets())), ..failure }
 }
 
 /// Whether a body may be repeated: an error of the caller's `own` dialect, or, where it is read and written anew, of
@@ -109,20 +110,17 @@ fn is_quotable(own: Option<Dialect>, body: &[u8]) -> bool {
     }
 }
 
-/// `body` with every occurrence of `secret` made unreadable.
-pub(super) fn masked(body: &[u8], secret: &[u8]) -> Vec<u8> {
-    if secret.is_empty() {
-        return body.to_vec();
+/// `body` with every occurrence of these made unreadable.
+fn masked<'a>(body: &[u8], secrets: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut whole = body.to_vec();
+    for secret in secrets.filter(|secret| !secret.is_empty()) {
+        let mut from = 0;
+        while let Some(at) = memmem::find(&whole[from..], secret) {
+            whole.splice(from + at..from + at + secret.len(), *b"***");
+            from += at + 3;
+        }
     }
-    let mut out = Vec::with_capacity(body.len());
-    let mut from = 0;
-    for at in memmem::find_iter(body, secret) {
-        out.extend_from_slice(&body[from..at]);
-        out.extend_from_slice(b"***");
-        from = at + secret.len();
-    }
-    out.extend_from_slice(&body[from..]);
-    out
+    whole
 }
 
 #[cfg(test)]
@@ -131,8 +129,10 @@ mod unit {
 
     #[test]
     fn a_key_in_an_error_body_is_masked() {
-        assert_eq!(masked(b"{\"error\":\"bad sk-1, sk-1\"}", b"sk-1"), b"{\"error\":\"bad ***, ***\"}");
-        assert_eq!(masked(b"{}", b""), b"{}");
+        let both = || [&b"sk-1"[..], b"tenant-7"].into_iter();
+        assert_eq!(masked(b"{\"error\":\"bad sk-1, sk-1\"}", both()), b"{\"error\":\"bad ***, ***\"}");
+        assert_eq!(masked(b"sk-1tenant-7 tenant", both()), b"****** tenant");
+        assert_eq!(masked(b"{}", std::iter::once(&b""[..])), b"{}");
     }
 
     #[test]
@@ -157,9 +157,12 @@ mod unit {
             (b"{}", "it answered 500"),
             (b"", "it answered 500"),
         ] {
-            assert_eq!(told(500, body, b"sk-1"), said);
+            assert_eq!(told(500, body, std::iter::once(&b"sk-1"[..])), said);
         }
         let long = format!("{{\"error\":\"{}\"}}", "\u{e4}".repeat(limits::ERROR_QUOTED_BYTES));
-        assert!(told(500, long.as_bytes(), b"sk-1").len() <= "it answered 500: ".len() + limits::ERROR_QUOTED_BYTES);
+        assert!(
+            told(500, long.as_bytes(), std::iter::empty()).len()
+                <= "it answered 500: ".len() + limits::ERROR_QUOTED_BYTES
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::io::{self, IoSlice};
 use super::core::View;
 use super::exchange::Exchange;
 use super::wait::Client;
-use crate::config::snapshot::TraceBodies;
+use crate::base::hash;
+use crate::config::snapshot::{Key, TraceBodies};
 use crate::http::field::{Fields, credentials};
 use crate::http::head::RequestHead;
 use crate::record::Outcome;
@@ -53,6 +54,18 @@ impl<N: Net> Client<N> {
         }
     }
 
+    /// A recording of what goes beside this client's attempt, if that is recorded.
+    pub(super) fn tap_beside(&self) -> Option<Box<Tap>> {
+        self.tap.as_ref().map(|_| Box::new(Tap::new(&self.core.tapped)))
+    }
+
+    /// Takes what `shadow` has recorded; `serves` says whether its answer is the one that is passed on.
+    pub(super) fn tap_joins(&mut self, shadow: &mut Client<N>, serves: bool) {
+        if let (Some(tap), Some(beside)) = (&mut self.tap, shadow.tap.take()) {
+            tap.join(*beside, serves);
+        }
+    }
+
     /// What the client has asked, its content codings taken off.
     #[cold]
     pub(super) fn tap_body(&mut self, body: &[u8]) {
@@ -72,21 +85,49 @@ impl<N: Net> Client<N> {
 }
 
 impl Exchange {
-    /// Whether this exchange may have a trace.
+    /// Whether this exchange may have a trace: whose it is, and how it ends, comes out later.
     #[inline]
     pub(super) fn is_tapped(&self) -> bool {
-        self.view.snapshot.traces.bodies != TraceBodies::Off
+        let traces = &self.view.snapshot.traces;
+        traces.bodies != TraceBodies::Off
+            || !traces.clients.is_empty()
+            || !traces.routes.is_empty()
+            || traces.sample != 0 && self.is_sampled()
+    }
+
+    /// Whether it is one of the share that is recorded however it ends. Its id decides.
+    #[cold]
+    fn is_sampled(&self) -> bool {
+        hash::of(0, self.entry.id.as_str().as_bytes()) >> 32 < self.view.snapshot.traces.sample
+    }
+
+    /// Whether its trace is wanted, now that it has ended.
+    fn is_wanted(&self) -> bool {
+        let (traces, entry) = (&self.view.snapshot.traces, &self.entry);
+        let by_end = match traces.bodies {
+            TraceBodies::Off => false,
+            TraceBodies::Errors => entry.outcome != Outcome::Ok,
+            TraceBodies::All => true,
+        };
+        by_end
+            || traces.clients.binary_search(&entry.client).is_ok()
+            || traces.routes.binary_search(&entry.route).is_ok()
+            || self.is_sampled()
+    }
+
+    /// Nothing is recorded of an exchange that is known not to be wanted, now that its client is.
+    #[inline]
+    pub(super) fn tap_knows_client<N: Net>(&self, client: &mut Client<N>) {
+        let traces = &self.view.snapshot.traces;
+        if client.tap.is_some() && traces.bodies == TraceBodies::Off && traces.routes.is_empty() && !self.is_wanted() {
+            client.tap = None;
+        }
     }
 
     /// Hands on what was recorded, if the exchange is one whose trace is wanted.
     #[cold]
     pub(super) fn tap_ends<N: Net>(&mut self, client: &mut Client<N>, tap: Tap) {
-        let wanted = match self.view.snapshot.traces.bodies {
-            TraceBodies::Off => false,
-            TraceBodies::Errors => self.entry.outcome != Outcome::Ok,
-            TraceBodies::All => true,
-        };
-        if wanted {
+        if self.is_wanted() {
             let mask = self.view.mask.get_or_init(|| mask(&self.view));
             self.entry.traced = client.core.tell_trace(tap.finish(&self.entry, self.start_us, mask));
         }
@@ -95,7 +136,8 @@ impl Exchange {
 
 /// All secrets that the configuration knows as such.
 fn mask(view: &View) -> Mask {
-    let keys = view.snapshot.keys.iter().map(|key| key.secret.expose());
+    let keys = view.snapshot.keys.iter().flat_map(Key::secrets);
     let clients = view.snapshot.clients.iter().filter(|client| !client.hashed).map(|client| client.key.expose());
-    Mask::new(keys.chain(clients))
+    let password = view.snapshot.admin.password.iter().map(|password| password.expose());
+    Mask::new(keys.chain(clients).chain(password))
 }

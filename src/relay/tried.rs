@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::reach::Trip;
 use super::trial::Trial;
 use crate::config::snapshot::KeyIx;
+use crate::record::attempt::GIVEN_UP;
 use crate::record::{Attempt, Entry, Text};
 use crate::rt::Net;
 
@@ -35,8 +36,15 @@ impl Measured {
 impl Trip<'_, '_, '_> {
     /// The attempt that `entry` speaks of, as it is recorded.
     pub(super) fn tried(&self, entry: &Entry, key: KeyIx) -> Attempt {
-        let begun = Attempt::begun(entry.id, entry.unix_ms, entry.generation, entry.attempts, entry.begun_us);
+        let n = entry.attempts - u8::from(self.is_first.get());
+        let begun = Attempt::begun(entry.id, entry.unix_ms, entry.generation, n, entry.begun_us);
         Attempt { provider: entry.provider, key, model: entry.model_sent, ..begun }
+    }
+
+    /// Records an attempt for which nobody waits any longer, because another beside it has answered.
+    pub(super) fn tell_given_up<N: Net>(&self, core: &Core<N>, entry: &Entry, key: KeyIx) {
+        let ended_us = micros(core.net.now_us() - self.start_us);
+        core.tell_attempt(&Attempt { why: Text::new(GIVEN_UP), ended_us, ..self.tried(entry, key) });
     }
 
     /// Records an attempt that failed.

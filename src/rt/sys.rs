@@ -71,6 +71,33 @@ pub fn shutdown(fd: RawFd, how: libc::c_int) {
     unsafe { libc::shutdown(fd, how) };
 }
 
+/// Lets go of the program's own code and constants, of which a start touches far more than a relay at rest: what is
+/// needed again comes back from the page cache.
+pub fn unmap_program() {
+    unsafe extern "C" fn each(found: *mut libc::dl_phdr_info, _: libc::size_t, _: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the caller is `dl_iterate_phdr`, which passes a valid description with `dlpi_phnum` headers.
+        let (base, headers) = unsafe {
+            let found = &*found;
+            (found.dlpi_addr, std::slice::from_raw_parts(found.dlpi_phdr, usize::from(found.dlpi_phnum)))
+        };
+        let is_clean = |header: &&libc::Elf64_Phdr| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0;
+        for header in headers.iter().filter(is_clean) {
+            const PAGE: u64 = 4096;
+            let start = (base + header.p_vaddr).next_multiple_of(PAGE);
+            let end = (base + header.p_vaddr + header.p_filesz) & !(PAGE - 1);
+            if start < end {
+                // SAFETY: the segment is mapped without write access, so each page is as the file has it, and reading
+                // one again brings the same bytes. An error leaves the pages where they are.
+                unsafe { libc::madvise(start as *mut libc::c_void, (end - start) as usize, libc::MADV_DONTNEED) };
+            }
+        }
+        // The first is the program itself; libraries are others' pages as well.
+        1
+    }
+    // SAFETY: the callback has the type that is asked for, keeps nothing, and cannot unwind.
+    unsafe { libc::dl_iterate_phdr(Some(each), std::ptr::null_mut()) };
+}
+
 /// Binds the calling thread to one of the CPUs it is allowed to run on, counted round.
 pub fn pin(core: usize) -> io::Result<()> {
     // SAFETY: all zeroes is an empty CPU set, and the calls write within the size given.

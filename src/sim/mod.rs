@@ -138,6 +138,7 @@ fn run(seed: u64) -> History {
             connections: Arc::clone(&connections),
             paces: Arc::new(Paces::default()),
             meters: Arc::new(Meters::default()),
+            waits: Arc::default(),
             teller,
             tally: Arc::clone(&tally),
         },

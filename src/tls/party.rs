@@ -8,10 +8,11 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
 
 use super::reason;
 use super::roots::Trust;
@@ -39,7 +40,7 @@ pub fn client(trust: &Trust) -> Arc<ClientConfig> {
 
 /// What a listener shows, and the hash of its chain, by which a reload finds that it is another one.
 #[derive(Clone)]
-pub struct Identity(pub Arc<ServerConfig>, u64);
+pub struct Identity(pub Arc<ServerConfig>, u64, CertificateDer<'static>);
 
 impl Identity {
     /// From the PEM texts of a chain and of its key.
@@ -50,6 +51,7 @@ impl Identity {
             return Err(Refused::Chain("holds no certificate".to_owned()));
         }
         let chain = certificates.iter().fold(0, |seed, certificate| hash::of(seed, certificate));
+        let leaf = certificates[0].clone();
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|_| Refused::Key("holds no private key that can be read without a password".to_owned()))?;
         let versions = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
@@ -64,13 +66,66 @@ impl Identity {
         if let Ok(ticketer) = aws_lc_rs::Ticketer::new() {
             config.ticketer = ticketer;
         }
-        Ok(Identity(Arc::new(config), chain))
+        Ok(Identity(Arc::new(config), chain, leaf))
+    }
+
+    /// What this process offers its own listener: that it shows this identity is all that is asked of it, whatever names
+    /// are in the certificate.
+    pub fn to_itself(&self) -> ClientConfig {
+        let versions = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let builder = versions.expect("a provider with suites for TLS 1.2 and 1.3").dangerous();
+        let mut config = builder.with_custom_certificate_verifier(Arc::new(Own(self.2.clone()))).with_no_client_auth();
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.resumption = Resumption::disabled();
+        config
     }
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({:016x})", self.1)
+    }
+}
+
+/// Believes one certificate, and whoever proves to have its key.
+#[derive(Debug)]
+struct Own(CertificateDer<'static>);
+
+impl ServerCertVerifier for Own {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match *end_entity == self.0 {
+            true => Ok(ServerCertVerified::assertion()),
+            false => Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signature, &provider().signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signature, &provider().signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

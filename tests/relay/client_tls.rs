@@ -18,6 +18,7 @@ on_both_drivers!(
     a_pair_that_does_not_fit_refuses_the_reload,
     http_in_the_clear_is_told,
     a_handshake_that_stands_still_is_closed,
+    the_playground_reaches_a_relay_of_tls_alone,
 );
 
 /// A caller that has agreed with weir on a session.
@@ -114,6 +115,25 @@ fn answers_and_streams_go_over_tls(driver: Driver) {
         call.last_chunk();
         caller.until("0\r\n\r\n");
     }
+}
+
+fn the_playground_reaches_a_relay_of_tls_alone(driver: Driver) {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let (weir, mut upstream) = secured(driver, &authority, &folder);
+    let mut asked_is_served = |said: &str| {
+        let body =
+            json!({ "dialect": "chat", "key": CLIENT_KEY, "body": { "model": "m", "messages": [] } }).to_string();
+        let mut asked = weir.admin_begun("POST", "/api/playground", &bearer(ADMIN_PASSWORD), &body);
+        upstream.next().json(200, chat_answer(said));
+        let answer = asked.answer();
+        assert_eq!((answer.status(), answer.head.field("x-weir-status")), (200, Some("200")), "{}", answer.text());
+        assert!(answer.text().contains(said), "{}", answer.text());
+    };
+    asked_is_served("over its own TLS");
+    // Another certificate, of names that are not this machine's.
+    show(&folder, &authority.sign("relay.example", |_| ()));
+    assert_eq!(weir.admin("POST", "/api/reload").status(), 200);
+    asked_is_served("after a reload");
 }
 
 fn requests_follow_one_another_and_large_bodies_pass(driver: Driver) {

@@ -33,6 +33,7 @@ mod proxies;
 mod reported;
 mod routing;
 mod sandbox;
+mod secrets;
 mod store;
 mod streams;
 mod succession;

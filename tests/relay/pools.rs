@@ -358,6 +358,7 @@ fn hedging(driver: Driver) -> (Weir, Upstream) {
     let mut config = config("chat", &upstream);
     config["providers"]["up"]["keys"] = json!([UPSTREAM_KEY, SECOND_KEY]);
     config["retry"] = json!({ "hedge_ms": 100 });
+    config["traces"] = json!({ "bodies": "all" });
     (Weir::start(driver, config), upstream)
 }
 
@@ -377,11 +378,32 @@ fn a_second_attempt_is_made_beside_a_slow_one(driver: Driver) {
         assert_eq!(client.answer().json(), chat_answer("winner"));
         let mut lane = loses.wire;
         lane.ended();
+        weir.usage(2 + winner);
+        let listed = weir.admin("GET", "/api/requests?limit=1").json();
+        let id = listed["requests"][0]["id"].as_str().expect("an id").to_owned();
+        let told = weir.admin("GET", &format!("/api/requests/{id}")).json();
+        let attempts = told["attempts_list"].as_array().expect("a list").clone();
+        assert_eq!(attempts.iter().map(|one| one["n"].clone()).collect::<Vec<_>>(), [json!(1), json!(2)], "{told}");
+        let (won, lost) = (&attempts[winner as usize], &attempts[1 - winner as usize]);
+        assert_eq!(won["status"], json!(200), "{told}");
+        assert!(lost["why"].as_str().is_some_and(|why| why.starts_with("given up")), "{told}");
+        assert_ne!(won["key"], lost["key"], "{told}");
+        let trace = weir.admin("GET", &format!("/api/traces/{id}")).json();
+        let tries = trace["attempts"].as_array().expect("a list");
+        assert_eq!(tries.len(), 2, "{trace}");
+        let answered = tries[winner as usize]["upstream_response"]["body"].as_str().unwrap_or_default();
+        assert!(answered.contains("winner"), "{trace}");
     }
     let usage = weir.usage(3);
     assert_eq!((&usage["requests"], &usage["ok"]), (&json!(3), &json!(3)), "an exchange counts once");
     // Who lost is no failure of a key.
-    assert!(weir.status()["providers"][0]["keys"].as_array().unwrap().iter().all(|key| key["health"] == "ok"));
+    assert!(
+        weir.status()["providers"][0]["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|key| key["health"] == "ok" && key["failures"] == json!(0))
+    );
 }
 
 fn two_attempts_that_fail_are_two(driver: Driver) {

@@ -8,13 +8,16 @@ use crate::support::*;
 on_both_drivers! {
     rows_of_a_process_that_is_killed_are_kept,
     a_disk_without_room_costs_no_number_and_is_written_again,
+    a_file_system_that_is_full_costs_no_number_and_is_written_again,
     a_file_that_is_damaged_while_running_costs_no_number,
     a_trace_tells_what_passed_on_both_sides,
     no_secret_is_written_down,
     traces_of_errors_alone,
+    traces_of_chosen_clients_and_routes_and_of_a_share,
     exchanges_are_told_as_spans,
 }
 
+const TENANT: &str = "tenant-canary-41";
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
 
 fn store(weir: &Weir) -> Value {
@@ -86,6 +89,68 @@ fn a_disk_without_room_costs_no_number_and_is_written_again(driver: Driver) {
     weir.usage(4);
     let store = store(&weir);
     assert_eq!((&store["state"], &store["rows"], &store["dropped_rows"]), (&json!("ok"), &json!(4), &json!(0)));
+}
+
+/// A small file system in memory; nothing where this process may not mount one.
+struct Small(std::ffi::CString);
+
+impl Small {
+    fn mount(at: &std::path::Path, options: &str) -> Option<Small> {
+        let text = |text: &str| std::ffi::CString::new(text).expect("no NUL");
+        let (path, kind, options) = (text(&at.display().to_string()), text("tmpfs"), text(options));
+        // SAFETY: all four are texts that end with NUL and live until the call has returned.
+        let done = unsafe { libc::mount(kind.as_ptr(), path.as_ptr(), kind.as_ptr(), 0, options.as_ptr().cast()) };
+        if done != 0 {
+            eprintln!("skipped: no file system can be mounted here: {}", std::io::Error::last_os_error());
+            return None;
+        }
+        Some(Small(path))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // SAFETY: the path is a text that ends with NUL.
+        unsafe { libc::umount2(self.0.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+fn a_file_system_that_is_full_costs_no_number_and_is_written_again(driver: Driver) {
+    let (mut upstream, folder) = (Upstream::new(), Folder::new());
+    let config = config_in(&folder, &upstream);
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(&data).expect("a folder");
+    let Some(small) = Small::mount(&data, "size=4m,mode=0700") else { return };
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    client.still_serves(&mut upstream);
+    weir.usage(1);
+    let filler = data.join("filler");
+    let mut left = std::fs::File::create(&filler).expect("a file");
+    while std::io::Write::write_all(&mut left, &[0; 4096]).is_ok() {}
+    // What has a page already may still take a few rows.
+    let mut served = 1;
+    while weir.status()["store"]["state"] != "full" {
+        client.still_serves(&mut upstream);
+        served += 1;
+        assert!(served < 5_000, "{}", weir.status());
+        weir.usage(served);
+    }
+    client.still_serves(&mut upstream);
+    served += 1;
+    weir.usage(served);
+    weir.logged("that nothing can be written", |line| line.contains("nothing can be written down now"));
+    assert_eq!(weir.admin("GET", "/api/store").json()["state"], "full");
+    std::fs::remove_file(&filler).expect("removed");
+    drop(left);
+    weir.logged("that it is written again", |line| line.contains("written down again"));
+    client.still_serves(&mut upstream);
+    served += 1;
+    weir.usage(served);
+    let store = store(&weir);
+    assert_eq!((&store["state"], &store["rows"], &store["dropped_rows"]), (&json!("ok"), &json!(served), &json!(0)));
+    drop(weir);
+    drop(small);
 }
 
 fn a_file_that_is_damaged_while_running_costs_no_number(driver: Driver) {
@@ -168,17 +233,18 @@ fn no_secret_is_written_down(driver: Driver) {
     config["providers"]["up"]["keys"] = json!([UPSTREAM_KEY, format!("{UPSTREAM_KEY}-2")]);
     let (other, canary) = ("sk-other-canary-3c", "canary-password-7");
     config["clients"]["other"] = json!({ "key": other });
+    config["providers"]["up"]["headers"] = json!({ "x-tenant": TENANT });
     let weir = traced(driver, config);
     let mut client = weir.client();
     let body = json!({ "model": "m", "messages": [{ "role": "user", "content": other }], "password": canary });
     let fields = bearer(CLIENT_KEY) + "cookie: canary-cookie\r\n";
     client.post_with("/v1/chat/completions?key=canary-query", &fields, body.to_string());
-    upstream.next().json(500, json!({ "error": { "message": format!("bad key {UPSTREAM_KEY}") } }));
+    upstream.next().json(500, json!({ "error": { "message": format!("bad key {UPSTREAM_KEY} of {TENANT}") } }));
     upstream.next().json(200, chat_answer("fine"));
     assert_eq!(client.answer().status(), 200);
     weir.usage(1);
     let trace = last_trace(&weir).to_string();
-    assert!(trace.contains("bad key ***") && trace.contains("\"password\\\":\\\"***"), "{trace}");
+    assert!(trace.contains("bad key *** of ***") && trace.contains("\"password\\\":\\\"***"), "{trace}");
     let id = serde_json::from_str::<Value>(&trace).expect("JSON")["id"].as_str().expect("an id").to_owned();
     let mut told = trace + weir.admin("GET", "/api/traces/export").text();
     told += weir.admin("GET", &format!("/api/requests/{id}")).text();
@@ -193,7 +259,7 @@ fn no_secret_is_written_down(driver: Driver) {
         let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions());
         assert_eq!(mode & 0o077, 0, "{}", path.display());
     }
-    for secret in [CLIENT_KEY, UPSTREAM_KEY, other, canary, "canary-query", "canary-cookie", ADMIN_PASSWORD] {
+    for secret in [CLIENT_KEY, UPSTREAM_KEY, TENANT, other, canary, "canary-query", "canary-cookie", ADMIN_PASSWORD] {
         assert!(!told.contains(secret), "{secret}");
     }
 }
@@ -215,6 +281,38 @@ fn traces_of_errors_alone(driver: Driver) {
     let traced: Vec<_> =
         rows["requests"].as_array().expect("a list").iter().map(|row| row["traced"].as_bool()).collect();
     assert_eq!(traced, [Some(true), Some(false)]);
+}
+
+fn traces_of_chosen_clients_and_routes_and_of_a_share(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["clients"]["other"] = json!({ "key": "other-key", "route": "second" });
+    config["routes"] = json!({ "first": { "to": ["up"] }, "second": { "to": ["up"] } });
+    config["default_route"] = json!("first");
+    let mut weir = Weir::start(driver, config);
+    let mut asked = |weir: &Weir, key: &str| {
+        let mut client = weir.client();
+        client.post_with("/v1/chat/completions", &bearer(key), CHAT);
+        upstream.next().json(200, chat_answer("fine"));
+        client.answer().head.field("x-request-id").expect("an id").to_owned()
+    };
+    let mut count = 0;
+    let mut traced = |weir: &mut Weir, traces: Value| {
+        weir.rewrite(|config| config["traces"] = traces);
+        assert_eq!(weir.admin("POST", "/api/reload").status(), 200);
+        let ids = [CLIENT_KEY, "other-key"].map(|key| asked(weir, key));
+        count += 2;
+        weir.usage(count);
+        ids.map(|id| weir.admin("GET", &format!("/api/traces/{id}")).status() == 200)
+    };
+    assert_eq!(traced(&mut weir, json!({ "clients": ["other"] })), [false, true]);
+    assert_eq!(traced(&mut weir, json!({ "routes": ["first"] })), [true, false]);
+    assert_eq!(traced(&mut weir, json!({ "sample": 1 })), [true, true]);
+    assert_eq!(traced(&mut weir, json!({ "sample": 0 })), [false, false]);
+    weir.rewrite(|config| config["traces"] = json!({ "clients": ["nobody"] }));
+    let refused = weir.admin("POST", "/api/reload");
+    assert_eq!(refused.status(), 422);
+    assert!(refused.text().contains("names no client"), "{}", refused.text());
 }
 
 fn exchanges_are_told_as_spans(driver: Driver) {

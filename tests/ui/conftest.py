@@ -29,7 +29,7 @@ PASSWORD = "admin-canary-77c1"
 UPSTREAM_KEY = "sk-upstream-canary-5d20"
 MARKUP = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 HANG_MS = 15_000
-PAGES = ["overview", "requests", "usage", "providers", "routes", "clients", "playground", "connect", "settings"]
+PAGES = ["overview", "requests", "traces", "usage", "providers", "routes", "clients", "playground", "connect", "settings"]
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -61,6 +62,16 @@ CONFIG = """// The relay of the team.
   "traces": { "bodies": "errors" },
 }
 """
+
+
+def value_of(text):
+    """JSON with comments, as a value; nothing where it is none."""
+    bare = re.sub(r'("(?:[^"\\\\]|\\\\.)*")|//[^\n]*|/\*.*?\*/', lambda found: found[1] or "", text, flags=re.S)
+    bare = re.sub(r'("(?:[^"\\\\]|\\\\.)*")|,(?=\s*[}\]])', lambda found: found[1] or "", bare)
+    try:
+        return json.loads(bare)
+    except ValueError:
+        return None
 
 
 def row(at, chance):
@@ -197,7 +208,7 @@ class State:
             cooling_until=now + 95_000,
             cause="rate_limited",
             failures=3,
-            last_error="429 from api.openai.example",
+            last_error={"unix_ms": now - 40_000, "status": 429, "model": "gpt-5", "message": "it answered 429: slow down"},
         )
         self.routes = {
             "coding": {
@@ -458,6 +469,9 @@ class Answers(BaseHTTPRequestHandler):
         self.send({"requests": page, "next": page[-1]["id"] if len(rows) > start + limit else None})
 
     def get_traces(self, state, rest, body):
+        if not rest:
+            rows, limit = [r for r in self.matching(state) if r["traced"]], int(self.query.get("limit", 100))
+            return self.send({"traces": rows[:limit], "next": rows[limit - 1]["id"] if len(rows) > limit else None})
         found = next((r for r in state.rows if rest and r["id"] == rest[0]), None)
         if found is None or not found["traced"]:
             return self.problem(404, "no trace of this request")
@@ -574,6 +588,7 @@ class Answers(BaseHTTPRequestHandler):
             {
                 "file": "/etc/weir/config.json",
                 "text": state.text,
+                "value": value_of(state.text),
                 "generation": state.generation,
                 "etag": f"g{state.generation}",
                 "problems": state.problems(state.text),
@@ -582,7 +597,17 @@ class Answers(BaseHTTPRequestHandler):
 
     def post_config(self, state, rest, body):
         if rest == ["validate"]:
-            return self.send({"problems": state.problems(body["text"])})
+            return self.send({"value": value_of(body["text"]), "problems": state.problems(body["text"])})
+        if rest == ["edit"]:
+            value = value_of(body["text"])
+            at = value
+            for step in body["path"][:-1]:
+                at = at.setdefault(step, {})
+            if body.get("value") is None:
+                at.pop(body["path"][-1], None)
+            else:
+                at[body["path"][-1]] = body["value"]
+            return self.send({"text": json.dumps(value, indent=2), "value": value})
         state.generation += 1
         self.send({"generation": state.generation, "changes": ["traces.bodies: errors → all"]})
 
@@ -719,6 +744,8 @@ class Answers(BaseHTTPRequestHandler):
             {
                 "clients": [{**one, "hashed": True, "expired": False, "used": used(one)} for one in state.clients.values()],
                 "access": None,
+                "access_now": "keys" if state.clients else "open",
+                "first_client": None if state.clients else {"requests_today": 12, "detail": "everybody is served until now"},
             }
         )
 

@@ -121,26 +121,12 @@ def test_no_word_stands_in_a_template():
 
 
 def test_the_modules_of_text_keep_what_they_should(open_page, mock):
-    """The editor of the file and the comparison, on cases that a page does not meet each day."""
+    """The comparison and the cutter of streams, on cases that a page does not meet each day."""
     page = open_page(mock.url)
     told = page.evaluate("""async () => {
-        const { edit, parse, plain } = await import('/assets/dev/jsonc.js');
         const { sideBySide } = await import('/assets/dev/diff.js');
         const { cutter } = await import('/assets/dev/dialects.js');
         const wrong = [];
-        const files = ['{}', '{"a":1}', '{ "a": { } }', '{\\n  "a": 1, // one\\n  "b": {"c": 2} // two\\n}\\n', '// head\\n{\\n  /* none */\\n}\\n', '{"a": [1, {"x": 2,},], "b": "//no",}'];
-        const steps = [[['a'], 5], [['a'], undefined], [['b'], undefined], [['b', 'c'], 'new'], [['log', 'level'], 'debug'], [['z'], [1]]];
-        for (const file of files) for (const [path, value] of steps) {
-            const before = plain(parse(file)), next = edit(file, path, value);
-            if (next === null) { if (path.length < 2 || typeof before[path[0]] !== 'string') wrong.push(['null', file, path]); continue; }
-            const want = structuredClone(before);
-            let at = want;
-            for (const step of path.slice(0, -1)) at = at && (at[step] ??= value === undefined ? undefined : {});
-            if (at) { if (value === undefined) delete at[path.at(-1)]; else at[path.at(-1)] = value; }
-            if (JSON.stringify(plain(parse(next))) !== JSON.stringify(want)) wrong.push([file, path, next]);
-            for (const comment of file.match(/\\/\\/ \\w+|\\/\\* none \\*\\//g) || []) if (value !== undefined && !next.includes(comment)) wrong.push(['comment', file, path, next]);
-        }
-        for (const bad of ['', '{', '{"a" 1}', '[1,', '{"a":1} x', '{"a":tru}']) if (parse(bad)) wrong.push(['read', bad]);
         for (let n = 0; n < 400; n++) {
             const text = () => Array.from({ length: Math.random() * 12 | 0 }, () => 'abc'[Math.random() * 3 | 0]).join('\\n');
             const a = text(), b = text(), rows = sideBySide(a, b, true);
@@ -190,6 +176,66 @@ def test_the_keyboard_reaches_everything(open_page, mock):
         ), "the focus left the dialog"
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog", state="detached")
+
+
+def test_a_chart_tells_its_values_to_the_pointer_and_to_the_keys(open_page, mock):
+    page = open_page(mock.url)
+    log_in(page, "mock")
+    go(page, "usage?period=week&by=model")
+    page.wait_for_selector(".chart canvas")
+    assert page.locator(".tip").count() == 0
+    page.locator("figure").first.focus()
+    page.keyboard.press("End")
+    last = page.locator(".tip strong").inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("last => document.querySelector('.tip strong').textContent !== last", arg=last)
+    assert re.search(r"\$\d", page.locator(".tip dd").last.inner_text())
+    shot(page, "chart-tip")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".tip", state="detached")
+    place = page.locator(".chart canvas").first.bounding_box()
+    page.mouse.move(place["x"] + place["width"] * 0.7, place["y"] + 40)
+    page.wait_for_selector(".tip.right")
+
+
+def test_the_first_client_asks_before_it_closes_the_relay(open_page):
+    with Mock() as mock:
+        mock.server.state.clients.clear()
+        page = open_page(mock.url)
+        log_in(page, "mock")
+        go(page, "clients")
+        page.get_by_role("button", name="Create client").first.click()
+        form = page.locator("dialog[open]")
+        form.locator(".warning", has_text="401").wait_for()
+        form.get_by_label("Name").fill("ci")
+        shot(page, "first-client")
+        form.get_by_role("button", name="Create").click()
+        assert not mock.server.state.clients, "not before it is agreed to"
+        form.get_by_label("Programs without a client key may stop working").check()
+        form.get_by_role("button", name="Create").click()
+        page.wait_for_selector("text=only programs with a client key are served")
+        assert mock.server.state.clients["ci"]["closes_access"] is True
+
+
+def test_what_is_recorded_is_chosen_on_the_page_of_traces(open_page):
+    with Mock() as mock:
+        page = open_page(mock.url)
+        log_in(page, "mock")
+        go(page, "traces")
+        page.wait_for_selector(".recorded .pill:has-text('those that fail')")
+        page.get_by_role("button", name="What is recorded").first.click()
+        form = page.locator("dialog[open]")
+        form.get_by_label("Share of all, %").fill("2.5")
+        form.get_by_label("ci").check()
+        form.get_by_role("button", name="Save").click()
+        page.wait_for_selector(".recorded .pill:has-text('2.5%')")
+        page.wait_for_selector(".recorded .pill:has-text('ci')")
+        assert '"sample": 0.025' in mock.server.state.text
+        page.locator("tbody tr a").first.click()
+        page.wait_for_selector("h1:has-text('Trace')")
+        page.wait_for_selector("table.diff")
+        page.get_by_role("link", name="Traces").last.click()
+        page.wait_for_selector("h1:has-text('Traces')")
 
 
 def test_theme_and_language_are_switched_and_kept(open_page, mock):
@@ -244,7 +290,7 @@ def test_what_others_write_is_text(open_page):
     ]
     with Mock(rows=rows, rate=1) as mock:
         state = mock.server.state
-        state.providers["openai"]["keys"][1]["last_error"] = canary
+        state.providers["openai"]["keys"][1]["last_error"] = {"unix_ms": 1, "status": 500, "model": canary, "message": canary}
         state.providers["openai"]["models"] = [canary]
         state.clients["alice"].update(models=[canary], route=canary)
         state.routes["coding"]["models"] = {canary: canary}
@@ -254,6 +300,7 @@ def test_what_others_write_is_text(open_page):
         for name in [
             *PAGES,
             "requests/" + rows[0]["id"],
+            "traces/" + rows[0]["id"],
             "usage?by=client",
             "settings/about",
             "connect?client=" + canary.replace("<", "%3C").replace('"', "%22"),

@@ -59,6 +59,26 @@ def test_a_live_request_appears_and_its_trace_opens(page, weir):
     shot(page, "weir-trace")
 
 
+def test_a_trace_is_found_by_its_words(page, weir):
+    status, _, request = weir.ask("A needle in a haystack")
+    assert status == 200
+    go(page, "traces?q=needle+in+a")
+    page.locator(f'tr:has(a[href="#/traces/{request}"])').wait_for()
+    assert page.locator("tbody tr").count() == 1
+    page.locator("tbody tr a").first.click()
+    page.wait_for_selector("h1:has-text('Trace')")
+    page.wait_for_selector(".raws >> text=needle")
+    shot(page, "weir-found-trace")
+
+
+def test_what_a_key_came_to_is_told(page, weir):
+    assert weir.ask("x", model="broken-3")[0] >= 500
+    go(page, "providers")
+    row = page.locator("section:has(h2:text-is('nobody')) tr:has(td:has-text('second'))")
+    row.locator("text=/failed, last/").wait_for()
+    assert "500" in row.inner_text()
+
+
 def test_a_failing_request_says_why(page, weir):
     status, text, request = weir.ask("x", model="broken-1")
     assert status >= 500, text
@@ -162,6 +182,33 @@ def test_a_right_file_is_applied_and_a_backup_brings_the_old_one_back(page, weir
     page.locator("dialog[open]").get_by_role("button", name="Restore").click()
     page.get_by_role("dialog", name="Restore this file").get_by_role("button", name="Restore").click()
     until(lambda: config_of(weir) == before, "restored")
+
+
+def test_two_people_edit_at_once_and_neither_loses_his_text(page, weir):
+    go(page, "settings/file")
+    area = page.get_by_label("Configuration file")
+    area.wait_for()
+    before = config_of(weir)
+    mine = area.input_value().replace("Made by the tests", "Mine by the tests")
+    area.fill(mine)
+    page.evaluate(
+        """async () => {
+            const told = await (await fetch('/api/config')).json();
+            const text = told.text.replace('Made by the tests', 'Theirs by the tests');
+            const answer = await fetch('/api/config', { method: 'PUT', body: JSON.stringify({ text }),
+                headers: { 'content-type': 'application/json', 'if-match': `"${told.etag}"` } });
+            if (!answer.ok) throw new Error(await answer.text());
+        }"""
+    )
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_selector(".banner.warn:has-text('changed meanwhile')")
+    assert "Theirs by the tests" in config_of(weir)
+    assert area.input_value() == mine, "what is typed here stays"
+    page.get_by_role("button", name="Load it").click()
+    until(lambda: "Theirs by the tests" in area.input_value(), "the other's text is here")
+    area.fill(area.input_value().replace("Theirs by the tests", "Made by the tests"))
+    page.get_by_role("button", name="Save").click()
+    until(lambda: config_of(weir) == before, "as it was")
 
 
 def test_the_playground_streams_in_every_dialect(page, weir):

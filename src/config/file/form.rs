@@ -29,10 +29,11 @@ impl OneOrMany {
     }
 }
 
-/// A secret as written: a literal, `env:NAME` or `file:/path`.
+/// A secret as written: a literal, `env:NAME` or `file:/path`. The schema marks it; by that mark `mask` hides it wherever
+/// it stands.
 #[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(inline)]
+#[schemars(inline, extend("x-secret" = "whole"))]
 pub struct SecretRef(String);
 
 impl SecretRef {

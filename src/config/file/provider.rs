@@ -37,6 +37,7 @@ pub struct Provider {
     /// Header fields sent to it, in place of the client's.
     pub headers: Named<SecretRef>,
     /// Outbound proxy, or `direct`. Default: the global one.
+    #[schemars(extend("x-secret" = "url"))]
     pub proxy: Option<SecretRef>,
     /// Name of the tag whose content in text is reasoning (`think`). Default: none.
     pub think_tag: Option<String>,
@@ -143,6 +144,7 @@ pub struct Key {
     #[schemars(range(min = 1, max = 86_400_000))]
     pub queue_ms: u32,
     /// Outbound proxy, or `direct`. Default: the provider's.
+    #[schemars(extend("x-secret" = "url"))]
     pub proxy: Option<SecretRef>,
     /// Upstream model names it may serve, with `*`. Default and empty: all.
     pub models: Vec<String>,

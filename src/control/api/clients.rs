@@ -18,9 +18,10 @@ use super::config::Applied;
 use super::problem::{Body, Document};
 use super::{providers, usage};
 use crate::config::problem::Step;
-use crate::config::snapshot::digest;
+use crate::config::snapshot::{Access, digest};
 use crate::config::{date, jsonc_edit, mask};
 use crate::control::change::{self, change};
+use crate::control::usage::Group;
 use crate::control::{Shared, disk, random_bytes, unix_ms};
 use crate::plan::quota::{Met, On};
 
@@ -30,9 +31,7 @@ use crate::plan::quota::{Met, On};
 #[utoipa::path(get, path = "/api/clients", tag = "clients",
     responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
-    let read = change::current(&shared).await?;
-    let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
-    let file = file.unwrap_or_default();
+    let file = file_of(&shared).await?;
     let spent = usage::of_clients(&shared).await?;
     let snapshot = shared.snapshot.load();
     let now_ms = unix_ms();
@@ -57,7 +56,45 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value
         })
     };
     let clients: Vec<Value> = file["clients"].as_object().into_iter().flatten().map(told).collect();
-    Ok(Json(json!({ "clients": clients, "access": file["access"] })))
+    let access_now = match snapshot.access {
+        Access::Keys => "keys",
+        Access::Open => "open",
+    };
+    let first_client =
+        closes(&file).then(|| json!({ "requests_today": without_client(&shared), "detail": closing(&shared) }));
+    Ok(Json(json!({
+        "clients": clients, "access": file["access"], "access_now": access_now, "first_client": first_client,
+    })))
+}
+
+/// The file as it is written.
+async fn file_of(shared: &Shared) -> Result<Value, Document> {
+    let read = change::current(shared).await?;
+    let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
+    Ok(file.unwrap_or_default())
+}
+
+/// Whether the first client of this file ends that everybody is served.
+fn closes(file: &Value) -> bool {
+    let nobody = file["clients"].as_object().is_none_or(Map::is_empty);
+    nobody && file["access"].is_null()
+}
+
+/// Requests of today that came without a client's key.
+fn without_client(shared: &Shared) -> u64 {
+    let today = u32::try_from(unix_ms() / 86_400_000).unwrap_or(u32::MAX);
+    let groups = shared.collector().usage.groups((today, today), &[Group::Client]);
+    let nobodys = groups.iter().find(|(names, _)| names.first().is_some_and(|name| name.is_empty()));
+    nobodys.map_or(0, |(_, numbers)| numbers.requests)
+}
+
+/// What stops working with the first client, in words.
+fn closing(shared: &Shared) -> String {
+    let count = without_client(shared);
+    format!(
+        "until now everybody on this machine is served, with any key or none ({count} such requests today); from the \
+         first client on, whoever presents no client's key is answered 401. \"access\": \"open\" in the file keeps it as it is"
+    )
 }
 
 /// What is used of each bound.
@@ -109,7 +146,8 @@ fn members(body: &Map<String, Value>) -> Result<(), Document> {
 
 /// Add a client
 ///
-/// `name`, and any of `route`, `models`, `limits`, `expires`, `disabled`. The answer shows the key, this once.
+/// `name`, and any of `route`, `models`, `limits`, `expires`, `disabled`. The answer shows the key, this once. Where the
+/// first client ends that everybody is served, that is told by a 409 until `closes_access` is true.
 #[utoipa::path(post, path = "/api/clients", tag = "clients", request_body = Object,
     responses((status = 200, body = Made), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn create(
@@ -120,7 +158,16 @@ pub(super) async fn create(
         Some(Value::String(name)) if !name.is_empty() => name,
         _ => return Err(Document::invalid("name", "a name is needed")),
     };
+    let agreed = match body.remove("closes_access") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(agreed)) => agreed,
+        Some(_) => return Err(Document::invalid("closes_access", "it is true or false")),
+    };
     members(&body)?;
+    if !agreed && closes(&file_of(&shared).await?) {
+        let why = format!("{}; send \"closes_access\": true to go on", closing(&shared));
+        return Err(Document::of_member(StatusCode::CONFLICT, "closes_access", why));
+    }
     let (key, print) = make_key()?;
     let mut client = Map::from_iter([("key".to_owned(), Value::from(print))]);
     client.extend(body.into_iter().filter(|(_, value)| !value.is_null()));

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::problem::{Body, Document, Problem, problems};
-use crate::config::{mask, presets, schema};
+use crate::config::{jsonc_edit, mask, presets, problem, schema};
 use crate::control::change::{self, Changed, Refusal, Unchanged};
 use crate::control::{Shared, disk};
+use crate::limits;
 
 /// The configuration.
 #[derive(Serialize, ToSchema)]
@@ -29,6 +30,9 @@ pub(super) struct Config {
     generation: u64,
     /// Mark of the text, for `If-Match`.
     etag: String,
+    /// The same as a value.
+    #[schema(value_type = Value)]
+    value: Value,
     /// What is odd about it.
     problems: Vec<Problem>,
 }
@@ -43,6 +47,7 @@ pub(super) async fn config(State(shared): State<Arc<Shared>>) -> Result<Response
     let text = mask::mask(&read.text, &shared.salt).map_err(|refused| Unchanged::Edit(Refusal::from(refused)))?;
     let config = Config {
         file: file.display().to_string(),
+        value: value_of(&text).unwrap_or_default(),
         text,
         generation: shared.snapshot.load().generation,
         etag: read.etag,
@@ -60,9 +65,17 @@ pub(super) struct Text {
     text: String,
 }
 
+/// What a text says; nothing where it is no JSON with comments.
+fn value_of(text: &str) -> Option<Value> {
+    jsonc_edit::get(text, &[]).ok().flatten()
+}
+
 /// What a text comes to.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Judged {
+    /// What it says; null where it is no JSON with comments.
+    #[schema(value_type = Value)]
+    value: Option<Value>,
     /// Errors and warnings, in the order of the file; empty if it is sound.
     problems: Vec<Problem>,
 }
@@ -74,13 +87,73 @@ pub(super) async fn validate(
     State(shared): State<Arc<Shared>>,
     Body(Text { text }): Body<Text>,
 ) -> Result<Json<Judged>, Document> {
+    let value = value_of(&text);
     let text = match change::current(&shared).await {
         Ok(before) => unmasked(&shared, &text, &before.text)?,
         // Nothing is there to hide secrets of.
         Err(Unchanged::NoFile) => text,
         Err(other) => return Err(other.into()),
     };
-    Ok(Json(Judged { problems: problems(&change::judge(&shared, text).await?) }))
+    Ok(Json(Judged { value, problems: problems(&change::judge(&shared, text).await?) }))
+}
+
+/// A change of one member of a text.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Edit {
+    /// JSON with comments and trailing commas.
+    text: String,
+    /// Names of members and places in lists, from the root.
+    path: Vec<Step>,
+    /// What is to stand there. Without it, or with null, the member is taken out.
+    #[serde(default)]
+    #[schema(value_type = Value)]
+    value: Option<Value>,
+}
+
+/// One step of a path.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Step {
+    /// Into an object.
+    Member(String),
+    /// Into a list.
+    Entry(usize),
+}
+
+/// What an edit has come to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Edited {
+    /// With comments, order and formatting as they were.
+    text: String,
+    /// What it says.
+    #[schema(value_type = Value)]
+    value: Value,
+}
+
+/// Change a member of a text
+///
+/// Nothing is written: the text that is given is answered with the change in it.
+#[utoipa::path(post, path = "/api/config/edit", tag = "config", request_body = Edit,
+    responses((status = 200, body = Edited), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn edit(Body(Edit { text, path, value }): Body<Edit>) -> Result<Json<Edited>, Document> {
+    if path.is_empty() || path.len() > limits::EDIT_PATH_STEPS_MAX {
+        return Err(Document::invalid("path", format!("it has 1 to {} steps", limits::EDIT_PATH_STEPS_MAX)));
+    }
+    let steps: Vec<problem::Step<'_>> = path
+        .iter()
+        .map(|step| match step {
+            Step::Member(name) => problem::Step::Member(name),
+            Step::Entry(place) => problem::Step::Entry(*place),
+        })
+        .collect();
+    let refused = |refused: jsonc_edit::Refused| Document::from(Unchanged::Edit(Refusal::from(refused)));
+    let text = match value.filter(|value| !value.is_null()) {
+        Some(value) => jsonc_edit::set(&text, &steps, &value).map_err(refused)?,
+        None if jsonc_edit::get(&text, &steps).map_err(refused)?.is_none() => text,
+        None => jsonc_edit::remove(&text, &steps).map_err(refused)?,
+    };
+    Ok(Json(Edited { value: value_of(&text).unwrap_or_default(), text }))
 }
 
 fn unmasked(shared: &Shared, text: &str, before: &str) -> Result<String, Document> {

@@ -33,7 +33,7 @@ impl hyper::body::Body for Stream {
 
 /// Follow what happens
 ///
-/// Server-sent events: `hello {pid,version,generation}`, `second {totals since the start}` each second, `exchange {a row
+/// Server-sent events: `hello {pid,version,generation,second}`, `second {totals since the start}` each second, `exchange {a row
 /// as in /api/requests}`, `key {provider,key,health,cooling_until}`, `config {generation}`, and `missed {count}` where
 /// there were more exchanges than are told one by one, or the reader was too slow.
 #[utoipa::path(get, path = "/api/events", tag = "live",

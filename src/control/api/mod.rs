@@ -64,6 +64,7 @@ fn endpoints() -> OpenApiRouter<Arc<Shared>> {
     let long = OpenApiRouter::new()
         .routes(routes!(config::config, config::put))
         .routes(routes!(config::validate))
+        .routes(routes!(config::edit))
         .routes(routes!(import::import))
         .routes(routes!(playground::ask))
         .layer(DefaultBodyLimit::max(limits::CONFIG_BODY_BYTES_MAX));

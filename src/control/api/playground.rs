@@ -1,8 +1,9 @@
 //! A request of the web UI to the relay itself, so that a page of the admin address need not reach another one.
 //!
-//! It goes to a listener of this process and nowhere else, as any client's would; the answer's bytes come back as they
+//! It goes to a listener of this process and nowhere else, as any client's would, over TLS where that listens so; the answer's bytes come back as they
 //! come in. Whoever leaves ends the request.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::body::Body as Payload;
@@ -14,11 +15,13 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 use utoipa::ToSchema;
 
 use super::problem::{Body, Document};
 use crate::config::Snapshot;
 use crate::control::Shared;
+use crate::tls::ServerName;
 
 /// A request to be made.
 #[derive(Deserialize, ToSchema)]
@@ -118,22 +121,29 @@ async fn send(
     let unix = addresses.iter().find_map(|address| address.strip_prefix("unix:"));
     let tcp = addresses.iter().find_map(|address| address.parse::<std::net::SocketAddr>().ok());
     let unreached = |error: std::io::Error| Document::new(StatusCode::BAD_GATEWAY, format!("the relay: {error}"));
-    match (unix, tcp) {
-        (Some(path), _) => over(tokio::net::UnixStream::connect(path).await.map_err(unreached)?, request).await,
-        (None, Some(_)) if snapshot.tls.is_some() => Err(Document::new(
-            StatusCode::CONFLICT,
-            "the relay listens with TLS only; add an address like \"unix:/run/weir/relay.sock\" to \"listen\" for this",
-        )),
-        (None, Some(mut address)) => {
-            if address.ip().is_unspecified() {
-                let loopback =
-                    if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
-                address.set_ip(loopback);
-            }
-            over(tokio::net::TcpStream::connect(address).await.map_err(unreached)?, request).await
+    let stream = match (unix, tcp) {
+        (Some(path), _) => {
+            return over(tokio::net::UnixStream::connect(path).await.map_err(unreached)?, request).await;
         }
-        (None, None) => Err(Document::new(StatusCode::CONFLICT, "the relay listens nowhere")),
+        (None, Some(address)) => tokio::net::TcpStream::connect(here(address)).await.map_err(unreached)?,
+        (None, None) => return Err(Document::new(StatusCode::CONFLICT, "the relay listens nowhere")),
+    };
+    match &snapshot.tls {
+        None => over(stream, request).await,
+        Some(identity) => {
+            let connector = TlsConnector::from(Arc::new(identity.to_itself()));
+            let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
+            over(connector.connect(name, stream).await.map_err(unreached)?, request).await
+        }
     }
+}
+
+/// An address as this machine reaches it.
+fn here(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    address
 }
 
 async fn over<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(

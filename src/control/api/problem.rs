@@ -94,13 +94,18 @@ impl Document {
 
     /// A member of the request is at fault.
     pub(super) fn invalid(member: impl Into<String>, detail: impl Into<String>) -> Document {
-        let document = Document::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        Document::of_member(StatusCode::UNPROCESSABLE_ENTITY, member, detail)
+    }
+
+    /// It has to do with a member of the request.
+    pub(super) fn of_member(status: StatusCode, member: impl Into<String>, detail: impl Into<String>) -> Document {
         let member: String = member.into();
-        Document { member: (!member.is_empty()).then(|| member.into()), ..document }
+        Document { member: (!member.is_empty()).then(|| member.into()), ..Document::new(status, detail) }
     }
 
     pub(super) fn with_error(self) -> Document {
-        Document { error: Some(self.detail.as_str().into()), ..self }
+        let said = self.detail.strip_prefix("there is no item: ").unwrap_or(&self.detail);
+        Document { error: Some(said.into()), ..self }
     }
 
     pub(super) fn with_problems(self, found: &[config::Problem]) -> Document {
@@ -171,7 +176,13 @@ impl From<Unchanged> for Document {
 
 impl From<QueryRejection> for Document {
     fn from(rejection: QueryRejection) -> Document {
-        Document::new(StatusCode::BAD_REQUEST, rejection.body_text())
+        let text = rejection.body_text();
+        let why = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        match why.split_once(": ").filter(|(name, _)| is_name(name)) {
+            Some((name, why)) => Document::of_member(StatusCode::BAD_REQUEST, name, why),
+            None => Document::new(StatusCode::BAD_REQUEST, why),
+        }
     }
 }
 

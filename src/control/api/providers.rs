@@ -30,8 +30,10 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value
     let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
     let file = file.unwrap_or_default();
     let states = States::of(&shared);
-    let providers = file["providers"].as_object().into_iter().flatten();
-    let told: Vec<Value> = providers.map(|(name, provider)| told(&shared, &states, name, provider)).collect();
+    let hidden = mask::hidden(file.clone(), &shared.salt);
+    let providers = hidden["providers"].as_object().into_iter().flatten();
+    let told: Vec<Value> =
+        providers.map(|(name, provider)| told(&states, name, provider, &file["providers"][name]["keys"])).collect();
     Ok(Json(json!({ "providers": told })))
 }
 
@@ -51,7 +53,8 @@ impl States {
     }
 }
 
-fn told(shared: &Shared, states: &States, name: &str, provider: &Value) -> Value {
+/// A provider with its secrets hidden; `secrets` are its keys as they are written.
+fn told(states: &States, name: &str, provider: &Value, secrets: &Value) -> Value {
     let preset = provider["preset"].as_str().and_then(presets::find);
     let or = |member: &str, otherwise: Option<Value>| match &provider[member] {
         Value::Null => otherwise.unwrap_or_default(),
@@ -59,10 +62,7 @@ fn told(shared: &Shared, states: &States, name: &str, provider: &Value) -> Value
     };
     let known = states.snapshot.provider(name.as_bytes());
     let keys = provider["keys"].as_array().into_iter().flatten().enumerate();
-    let keys: Vec<Value> = keys.map(|(place, key)| told_key(shared, states, known, place, key)).collect();
-    let headers = provider["headers"].as_object().into_iter().flatten();
-    let headers: Map<String, Value> =
-        headers.map(|(name, value)| (name.clone(), masked(shared, value.as_str().unwrap_or_default()))).collect();
+    let keys: Vec<Value> = keys.map(|(place, key)| told_key(states, known, place, key, &secrets[place])).collect();
     let mut told = json!({
         "name": name,
         "preset": provider["preset"],
@@ -76,31 +76,16 @@ fn told(shared: &Shared, states: &States, name: &str, provider: &Value) -> Value
         "keys": keys,
     });
     for (member, value) in provider.as_object().into_iter().flatten() {
-        match member.as_str() {
-            "headers" => told["headers"] = headers.clone().into(),
-            "proxy" => told["proxy"] = value.as_str().map(mask_proxy).into(),
-            member if told.get(member).is_none() => told[member] = value.clone(),
-            _ => {}
+        if told.get(member).is_none() {
+            told[member] = value.clone();
         }
     }
     told
 }
 
-/// A literal secret that may be sent back: its mark.
-fn masked(shared: &Shared, text: &str) -> Value {
-    if mask::is_literal(text) { shared.salt.mark(text).into() } else { text.into() }
-}
-
-fn mask_proxy(text: &str) -> String {
-    match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => text.to_owned(),
-    }
-}
-
-fn told_key(shared: &Shared, states: &States, provider: Option<u16>, place: usize, key: &Value) -> Value {
+fn told_key(states: &States, provider: Option<u16>, place: usize, key: &Value, written: &Value) -> Value {
     let name = name_of(place, key);
-    let secret = key.as_str().or_else(|| key["key"].as_str()).unwrap_or_default();
+    let secret = written.as_str().or_else(|| written["key"].as_str()).unwrap_or_default();
     let number = |member: &str, otherwise: u64| key[member].as_u64().unwrap_or(otherwise);
     let mut told = json!({
         "name": name,
@@ -113,11 +98,10 @@ fn told_key(shared: &Shared, states: &States, provider: Option<u16>, place: usiz
         "models": key.get("models").cloned().unwrap_or_else(|| json!([])),
         "exclude_models": key.get("exclude_models").cloned().unwrap_or_else(|| json!([])),
     });
-    if let Some(proxy) = key["proxy"].as_str() {
-        told["proxy"] = mask_proxy(proxy).into();
-    }
-    for (name, value) in key["headers"].as_object().into_iter().flatten() {
-        told["headers"][name] = masked(shared, value.as_str().unwrap_or_default());
+    for member in ["proxy", "headers"] {
+        if let Some(value) = key.get(member) {
+            told[member] = value.clone();
+        }
     }
     let index = provider.and_then(|provider| {
         states.snapshot.keys_of(provider).find(|(_, key)| *key.name == *name).map(|(index, _)| usize::from(index))

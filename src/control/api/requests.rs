@@ -37,7 +37,9 @@ pub(super) struct RequestsQuery {
 
 impl RequestsQuery {
     pub(super) fn filter(self) -> Result<Filter, Document> {
-        let forms = || Document::new(StatusCode::BAD_REQUEST, "status takes ok, error, a class (4xx) or a number");
+        let forms = || {
+            Document::of_member(StatusCode::BAD_REQUEST, "status", "status takes ok, error, a class (4xx) or a number")
+        };
         Ok(Filter {
             status: self.status.map_or(Ok(Status::Any), |text| Status::read(&text).ok_or_else(forms))?,
             client: self.client,

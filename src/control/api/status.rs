@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::control::store::Store;
 use crate::control::traces::Traces;
-use crate::control::{COMMIT, Shared, VERSION, health as keys_health, metrics, otlp};
+use crate::control::{COMMIT, Shared, VERSION, health as keys_health, metrics, otlp, unix_ms};
 use crate::plan::addresses::hosts;
 
 /// How the process is
@@ -47,7 +47,19 @@ pub(super) async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Js
     responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
 pub(super) async fn exposition(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     shared.settle().await;
+    let snapshot = shared.snapshot.load();
+    let now_ms = unix_ms();
+    let health = keys_health::of_keys(&shared.board, &snapshot, now_ms);
+    let keys = health.iter().zip(&snapshot.keys).map(|(health, key)| metrics::KeyFacts {
+        provider: &snapshot.providers[usize::from(key.provider)].name,
+        key: &key.name,
+        health: health.health,
+        rest_ms: health.until_ms.map_or(0, |until| until.saturating_sub(now_ms)),
+        models: health.models,
+    });
     let facts = metrics::Facts {
+        waits: &shared.waits,
+        keys: keys.collect(),
         version: VERSION,
         commit: COMMIT,
         driver: shared.driver.name,

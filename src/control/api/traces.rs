@@ -113,9 +113,17 @@ async fn walk(
     filter.traced = true;
     let words = filter.words.take().filter(|words| !words.is_empty());
     let question = move |db: &rusqlite::Connection| {
-        let page =
-            store::page(db, &filter, before.as_deref(), if words.is_some() { limits::PAGE_ROWS_MAX } else { limit })?;
-        select(db, &folder, page, words.as_deref(), limit, whole)
+        let deadline = Instant::now() + Duration::from_millis(limits::TRACES_SEARCH_MS);
+        let mut before = before.clone();
+        loop {
+            let page = store::page(db, &filter, before.as_deref(), limits::PAGE_ROWS_MAX)?;
+            let (found, next) = select(db, &folder, page, words.as_deref(), (limit, deadline), whole)?;
+            // A page whose traces are all gone leads to the next one.
+            if !found.is_empty() || next.is_none() || Instant::now() >= deadline {
+                return Ok((found, next));
+            }
+            before = next;
+        }
     };
     Ok(stored::ask(shared, question).await?.map(|(found, _)| found).unwrap_or_default())
 }
@@ -128,24 +136,25 @@ fn select(
     folder: &Path,
     page: store::Page,
     words: Option<&str>,
-    limit: usize,
+    (limit, deadline): (usize, Instant),
     whole: bool,
 ) -> Result<Found, store::Trouble> {
-    let deadline = Instant::now() + Duration::from_millis(limits::TRACES_SEARCH_MS);
     let quoted = words.map(|words| serde_json::to_string(words).unwrap_or_default());
     let finder = quoted.as_deref().map(|words| memmem::Finder::new(&words.as_bytes()[1..words.len().max(2) - 1]));
     let (mut found, mut next, mut bytes) = (Vec::new(), page.next, 0);
     let mut rest = page.exchanges.into_iter().peekable();
     while let Some(exchange) = rest.next() {
         let id = exchange.id.clone();
+        let indexed = store::traced(db, &id)?;
         if whole || finder.is_some() {
-            let text = store::traced(db, &id)?.and_then(|indexed| traces::read(folder, &indexed).ok());
+            let text = indexed.and_then(|indexed| traces::read(folder, &indexed).ok());
             let text = text.filter(|text| finder.as_ref().is_none_or(|finder| finder.find(text).is_some()));
             if let Some(text) = text {
                 bytes += text.len();
                 found.push((exchange, if whole { text } else { Vec::new() }));
             }
-        } else {
+        } else if indexed.is_some() {
+            // A row outlives its trace.
             found.push((exchange, Vec::new()));
         }
         let is_full = found.len() >= limit || bytes >= limits::TRACES_EXPORT_BYTES || Instant::now() >= deadline;

@@ -48,7 +48,7 @@ pub(super) async fn usage(
     let csv = match query.format.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
-        Some(_) => return Err(Document::new(StatusCode::BAD_REQUEST, "format takes json or csv")),
+        Some(_) => return Err(Document::of_member(StatusCode::BAD_REQUEST, "format", "format takes json or csv")),
     };
     let by = read(query)?;
     let totals = totals(&shared, &by).await?;
@@ -84,7 +84,11 @@ fn read(query: UsageQuery) -> Result<By, Document> {
     for word in words.filter(|word| !word.is_empty()) {
         let Some(group) = Group::ALL.into_iter().find(|group| group.name() == word) else {
             let known = Group::ALL.map(Group::name).join(", ");
-            return Err(Document::new(StatusCode::BAD_REQUEST, format!("group_by takes {known}; not {word:?}")));
+            return Err(Document::of_member(
+                StatusCode::BAD_REQUEST,
+                "group_by",
+                format!("group_by takes {known}; not {word:?}"),
+            ));
         };
         if !groups.contains(&group) {
             groups.push(group);
@@ -207,7 +211,7 @@ pub(super) fn moment(name: &str, text: Option<&str>) -> Result<Option<(u64, u64)
         Some(unix_ms) => Ok(Some((unix_ms, (unix_ms - unix_ms % length).saturating_add(length)))),
         None => {
             let forms = "a date, a time as in RFC 3339, or milliseconds since 1970";
-            Err(Document::new(StatusCode::BAD_REQUEST, format!("{name} takes {forms}")))
+            Err(Document::of_member(StatusCode::BAD_REQUEST, name, format!("{name} takes {forms}")))
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The store: every exchange as a row, and sums by minute, hour and day, in one SQLite file of the data folder.
+//! The store: every exchange as a row, and sums by minute, hour and day, in one SQLite file of the data folder. Rows lie
+//! in packs (`pack`).
 //!
 //! One thread writes; the collector hands it batches and never waits for it. Whoever reads opens the file for one
 //! question, so that nothing is held at rest. A disk that is full and a file that is damaged stop nothing: the first is
@@ -7,13 +8,17 @@
 
 mod bins;
 mod feed;
+mod known;
+mod pack;
 mod query;
 mod read;
 mod retain;
 mod schema;
+mod steps;
 #[cfg(test)]
 mod store_test;
 mod sums;
+mod tail;
 mod write;
 
 use std::path::{Path, PathBuf};

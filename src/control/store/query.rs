@@ -37,7 +37,7 @@ pub(crate) struct Exchange {
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     /// As in `x-weir-dropped`.
-    pub(crate) dropped: String,
+    pub(crate) dropped: Arc<str>,
 }
 
 impl Exchange {
@@ -69,7 +69,7 @@ impl Exchange {
             total_us: entry.total_us,
             request_bytes: entry.request_bytes,
             response_bytes: entry.response_bytes,
-            dropped: String::new(),
+            dropped: "".into(),
         }
     }
 
@@ -186,16 +186,6 @@ impl Status {
             Status::Number(number) => status == number,
         }
     }
-
-    /// Whether only exchanges can be meant that failed, or whose answer was an error that was passed on.
-    pub(crate) fn is_failure(self) -> bool {
-        match self {
-            Status::Any | Status::Ok => false,
-            Status::Error => true,
-            Status::Class(class) => class >= 4,
-            Status::Number(number) => number >= 400,
-        }
-    }
 }
 
 impl Filter {
@@ -252,6 +242,6 @@ mod tests {
             assert_eq!(Status::read(text), status, "{text}");
         }
         assert!(Status::Error.admits(200, Outcome::Cut) && !Status::Ok.admits(200, Outcome::Cut));
-        assert!(Status::Class(4).admits(429, Outcome::UpstreamError) && !Status::Class(3).is_failure());
+        assert!(Status::Class(4).admits(429, Outcome::UpstreamError));
     }
 }

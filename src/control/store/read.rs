@@ -1,20 +1,24 @@
 //! Questions to the file about exchanges one by one.
 //!
-//! Rows are walked from the newest to the oldest along the index that fits best, and looked at one by one for the rest
-//! of what is asked. A walk has a bound of time; where it is met the page ends, perhaps empty, and says where the next
-//! one goes on, so that no question holds anything up however many rows there are.
+//! Packs are walked from the one that reaches farthest, as far as they can hold what is asked for by their marks, and
+//! their rows are looked at where they lie. A row goes out once no pack that is left reaches as far. A walk has a bound
+//! of time; where it is met the page ends, perhaps empty, and says where the next one goes on, so that no question holds
+//! anything up however many rows there are.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ahash::AHashMap;
-use rusqlite::types::ToSql;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use ahash::{AHashMap, AHashSet};
+use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Value, json};
 
 use super::Indexed;
-use super::query::{Exchange, Filter};
+use super::pack::{self, Column, Pack, Row};
+use super::query::{Exchange, Filter, Status};
 use super::schema::{self, LOT_BITS, Trouble};
+use crate::base::id::REQUEST_ID_BYTES;
 use crate::limits;
 use crate::record::{Outcome, Tokens};
 
@@ -44,147 +48,213 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
-const COLUMNS: &str = "at, rest, client, route, dialect, endpoint, asked, model, provider, key, status, outcome, flags,
-    attempts, scene, input, output, cache_read, cache_write, reasoning, cost, begun, first_byte, first_token, total,
-    request_bytes, response_bytes";
-
-/// Numbers of the names that a filter asks for.
-struct Wanted {
-    client: Option<i64>,
-    provider: Option<i64>,
-    key: Option<i64>,
-    model: Option<i64>,
-    dialect: Option<i64>,
+/// What is asked of rows, with names as their numbers.
+struct Wanted<'a> {
+    filter: &'a Filter,
+    /// What a column has to be.
+    names: Vec<(Column, u64)>,
+    /// As it was asked for or as it was sent.
+    model: Option<u64>,
+    words: Option<Words>,
 }
 
-impl Wanted {
+impl Wanted<'_> {
     /// Nothing where a name is not known, so that no row can have it.
-    fn of(db: &Connection, filter: &Filter) -> Result<Option<Wanted>, Trouble> {
-        let mut is_known = true;
-        let mut id = |name: &Option<String>| -> Result<Option<i64>, Trouble> {
-            let Some(name) = name else { return Ok(None) };
-            let id = name_id(db, name)?;
-            is_known &= id.is_some();
-            Ok(id)
+    fn of<'a>(db: &Connection, filter: &'a Filter) -> Result<Option<Wanted<'a>>, Trouble> {
+        let mut names = Vec::new();
+        for (column, name) in [
+            (Column::Client, &filter.client),
+            (Column::Provider, &filter.provider),
+            (Column::Key, &filter.key),
+            (Column::Dialect, &filter.dialect),
+        ] {
+            let Some(name) = name else { continue };
+            let Some(id) = name_id(db, name)? else { return Ok(None) };
+            names.push((column, id as u64));
+        }
+        let model = match &filter.model {
+            None => None,
+            Some(model) => match name_id(db, model)? {
+                None => return Ok(None),
+                id => id.map(|id| id as u64),
+            },
         };
-        let wanted = Wanted {
-            client: id(&filter.client)?,
-            provider: id(&filter.provider)?,
-            key: id(&filter.key)?,
-            model: id(&filter.model)?,
-            dialect: id(&filter.dialect)?,
+        let words = match filter.words.as_deref().filter(|words| !words.is_empty()) {
+            None => None,
+            Some(words) => Some(Words::of(db, words)?),
         };
-        Ok(is_known.then_some(wanted))
+        Ok(Some(Wanted { filter, names, model, words }))
     }
 
-    fn admits(&self, row: &Row<'_>, filter: &Filter) -> rusqlite::Result<bool> {
-        let is = |wanted: Option<i64>, column: usize| -> rusqlite::Result<bool> {
-            Ok(match wanted {
-                None => true,
-                Some(wanted) => row.get::<_, i64>(column)? == wanted,
+    /// Marks of which a pack must have one of each list.
+    fn marks(&self) -> Vec<Vec<i64>> {
+        let mut marks: Vec<Vec<i64>> = self.names.iter().map(|(_, id)| vec![*id as i64]).collect();
+        marks.extend(self.model.map(|id| vec![id as i64]));
+        if self.filter.traced {
+            marks.push(vec![pack::TRACED_MARK]);
+        }
+        match self.filter.status {
+            Status::Any => {}
+            Status::Ok => marks.push(vec![pack::outcome_mark(Outcome::Ok as u64)]),
+            Status::Error => marks.push((1..Outcome::ALL.len() as u64).map(pack::outcome_mark).collect()),
+            Status::Class(class) => marks.push(vec![pack::class_mark(u64::from(class))]),
+            Status::Number(status) => marks.push(vec![pack::status_mark(u64::from(status))]),
+        }
+        marks.extend(self.words.as_ref().and_then(Words::marks));
+        marks
+    }
+
+    fn admits(&self, pack: &Pack<'_>, row: usize) -> bool {
+        let is = |column: Column, id: u64| pack.get(row, column) == id;
+        let status = |status: Status| {
+            status == Status::Any
+                || status.admits(pack.get(row, Column::Status) as u16, outcome(pack.get(row, Column::Outcome)))
+        };
+        self.names.iter().all(|(column, id)| is(*column, *id))
+            && self.model.is_none_or(|id| is(Column::Asked, id) || is(Column::Model, id))
+            && (!self.filter.traced || pack.get(row, Column::Flags) & pack::TRACED != 0)
+            && status(self.filter.status)
+            && self.words.as_ref().is_none_or(|words| words.are_in(pack, row))
+    }
+}
+
+/// Words that are looked for, in any case: in names, in the end, or in the id.
+struct Words {
+    lower: String,
+    names: AHashSet<u64>,
+    outcomes: Vec<u64>,
+    may_be_id: bool,
+}
+
+impl Words {
+    fn of(db: &Connection, words: &str) -> Result<Words, Trouble> {
+        let lower = words.to_lowercase();
+        let mut query = db.prepare_cached("SELECT id, text FROM name WHERE id <> 0")?;
+        let mut rows = query.query([])?;
+        let mut names = AHashSet::new();
+        while let Some(row) = rows.next()? {
+            let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            if text.to_lowercase().contains(&lower) {
+                names.insert(row.get::<_, i64>(0)? as u64);
+            }
+        }
+        let outcomes = Outcome::ALL.iter().filter(|outcome| outcome.name().contains(&lower));
+        let outcomes = outcomes.map(|outcome| *outcome as u64).collect();
+        let may_be_id = lower.len() <= REQUEST_ID_BYTES && lower.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        Ok(Words { lower, names, outcomes, may_be_id })
+    }
+
+    /// Marks of which a pack must have one, where that is worth a look.
+    fn marks(&self) -> Option<Vec<i64>> {
+        if self.may_be_id || self.names.len() > limits::PAGE_NAMES_LOOKED {
+            return None;
+        }
+        let outcomes = self.outcomes.iter().map(|outcome| pack::outcome_mark(*outcome));
+        Some(self.names.iter().map(|name| *name as i64).chain(outcomes).collect())
+    }
+
+    fn are_in(&self, pack: &Pack<'_>, row: usize) -> bool {
+        pack::SOUGHT.iter().any(|column| self.names.contains(&pack.get(row, *column)))
+            || self.outcomes.contains(&pack.get(row, Column::Outcome))
+            || (self.may_be_id && {
+                let (at, rest) = pack.place(row);
+                schema::id(at as i64, rest as i64).as_str().contains(&self.lower)
             })
-        };
-        Ok(is(self.client, 2)?
-            && is(self.dialect, 4)?
-            && is(self.provider, 8)?
-            && is(self.key, 9)?
-            && (is(self.model, 6)? || is(self.model, 7)?)
-            && (!filter.traced || row.get::<_, u8>(12)? & 4 != 0)
-            && filter.status.admits(row.get(10)?, outcome(row.get(11)?)))
-    }
-
-    /// The walk, and what it is bound to beside the places.
-    fn walk(&self, filter: &Filter) -> (String, Option<i64>) {
-        if filter.traced {
-            let walk = format!(
-                "SELECT {COLUMNS} FROM trace CROSS JOIN exchange ON at = place WHERE place >= ?1 AND place < ?2
-                 ORDER BY place DESC"
-            );
-            return (walk, None);
-        }
-        let along = |index: &str, condition: &str| {
-            format!(
-                "SELECT {COLUMNS} FROM exchange INDEXED BY {index} WHERE {condition} AND at >= ?1 AND at < ?2
-                 ORDER BY at DESC"
-            )
-        };
-        if let Some(client) = self.client {
-            return (along("exchange_client", "client = ?3"), Some(client));
-        }
-        if let Some(model) = self.model {
-            let sent = format!("SELECT {COLUMNS} FROM exchange WHERE model = ?3 AND at >= ?1 AND at < ?2");
-            let asked =
-                format!("SELECT {COLUMNS} FROM exchange WHERE asked = ?3 AND asked <> model AND at >= ?1 AND at < ?2");
-            return (format!("{sent} UNION ALL {asked} ORDER BY at DESC"), Some(model));
-        }
-        if filter.status.is_failure() {
-            return (failed(), None);
-        }
-        match self.provider {
-            Some(provider) => (along("exchange_provider", "provider = ?3"), Some(provider)),
-            None => (format!("SELECT {COLUMNS} FROM exchange WHERE at >= ?1 AND at < ?2 ORDER BY at DESC"), None),
-        }
     }
 }
 
-/// The walk along all that failed or was answered by an error: each end is a run of the index, and the runs are merged.
-fn failed() -> String {
-    let ends = Outcome::ALL.iter().map(|outcome| {
-        format!(
-            "SELECT {COLUMNS} FROM exchange INDEXED BY exchange_failed
-             WHERE outcome = {} AND (outcome <> 0 OR status >= 400) AND at >= ?1 AND at < ?2",
-            *outcome as u8
-        )
-    });
-    format!("{} ORDER BY at DESC", ends.collect::<Vec<_>>().join(" UNION ALL "))
+fn outcome(number: u64) -> Outcome {
+    Outcome::ALL.get(number as usize).copied().unwrap_or(Outcome::Cut)
 }
 
-fn outcome(number: u8) -> Outcome {
-    Outcome::ALL.get(usize::from(number)).copied().unwrap_or(Outcome::Cut)
+/// A row that is wanted and waits until no pack can hold a newer one.
+struct Waiting(Row);
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Waiting) -> Ordering {
+        self.0.place().cmp(&other.0.place())
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Waiting) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Waiting) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
+/// Packs that may hold what is wanted between two places, those first that reach farthest.
+fn walk(marks: &[Vec<i64>]) -> String {
+    let mut walk = "SELECT last, body FROM pack WHERE last >= ?1 AND first <= ?2".to_owned();
+    for one_of in marks {
+        let list = one_of.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+        walk += &format!(" AND EXISTS (SELECT 1 FROM within WHERE name IN ({list}) AND pack = number)");
+    }
+    walk + " ORDER BY last DESC"
 }
 
 /// Exchanges before the one with the id `before`, or the newest.
 pub(crate) fn page(db: &Connection, filter: &Filter, before: Option<&str>, limit: usize) -> Result<Page, Trouble> {
     let deadline = Instant::now() + Duration::from_millis(limits::PAGE_MS_MAX);
     let Some(wanted) = Wanted::of(db, filter)? else { return Ok(Page::default()) };
-    let first = schema::first_place(filter.from_ms);
-    let end = filter.to_ms.map_or(i64::MAX, schema::first_place);
-    let end = before.and_then(schema::place).map_or(end, |(at, _)| at.min(end));
-    let (walk, bound) = wanted.walk(filter);
-    let mut query = db.prepare_cached(&walk)?;
-    let mut values: Vec<&dyn ToSql> = vec![&first, &end];
-    values.extend(bound.iter().map(|id| id as &dyn ToSql));
-    let mut rows = query.query(&values[..])?;
-    let (mut page, mut names, mut looked) = (Page::default(), AHashMap::new(), 0_u32);
-    while let Some(row) = rows.next()? {
-        let place = (row.get(0)?, row.get(1)?);
-        let is_wanted = wanted.admits(row, filter)?;
-        if is_wanted {
-            let exchange = exchange(db, row, &mut names)?;
-            if filter.says(&exchange) {
-                page.exchanges.push(exchange);
+    let first = (schema::first_place(filter.from_ms) as u64, 0);
+    let end = (filter.to_ms.map_or(i64::MAX, schema::first_place) as u64, 0);
+    let end = before.and_then(schema::place).map_or(end, |(at, rest)| end.min((at as u64, rest as u64)));
+    let mut query = db.prepare(&walk(&wanted.marks()))?;
+    let mut packs = query.query([first.0 as i64, end.0 as i64])?;
+    let (mut page, mut known, mut waiting) = (Page::default(), AHashMap::new(), BinaryHeap::new());
+    loop {
+        let next = packs.next()?;
+        let reach = next.map(|row| row.get::<_, i64>(0)).transpose()?;
+        while let Some(Waiting(row)) = waiting.peek()
+            && reach.is_none_or(|reach| row.place().0 > reach as u64)
+        {
+            let (at, rest) = row.place();
+            page.exchanges.push(exchange(db, row, &mut known)?);
+            waiting.pop();
+            if page.exchanges.len() >= limit {
+                page.next = Some(schema::id(at as i64, rest as i64).as_str().to_owned());
+                return Ok(page);
             }
         }
-        looked += 1;
-        let is_late = looked.is_multiple_of(256) && Instant::now() >= deadline;
-        if page.exchanges.len() >= limit || is_late {
-            page.next = Some(schema::id(place.0, place.1).as_str().to_owned());
-            break;
+        let (Some(found), Some(reach)) = (next, reach) else { return Ok(page) };
+        if Instant::now() >= deadline {
+            page.next = Some(schema::last_id(reach).as_str().to_owned());
+            return Ok(page);
         }
+        let body = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        // A pack that cannot be read hides its own rows and no others.
+        let Some(pack) = Pack::read(body) else { continue };
+        let rows = pack.before(first)..pack.before(end);
+        waiting.extend(rows.filter(|row| wanted.admits(&pack, *row)).map(|row| Waiting(pack.row(row))));
     }
-    Ok(page)
 }
 
 /// One exchange, and its attempts.
 pub(crate) fn one(db: &Connection, id: &str) -> Result<Option<(Exchange, Vec<Value>)>, Trouble> {
     let Some((at, rest)) = schema::place(id) else { return Ok(None) };
-    let mut query = db.prepare_cached(&format!("SELECT {COLUMNS} FROM exchange WHERE at = ?1 AND rest = ?2"))?;
-    let mut names = AHashMap::new();
-    let mut rows = query.query([at, rest])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let found = exchange(db, row, &mut names)?;
-    let tries = attempts(db, at, &found, &mut names)?;
-    Ok(Some((found, tries)))
+    let mut query = db.prepare_cached("SELECT body FROM pack WHERE last >= ?1 AND first <= ?1")?;
+    let mut packs = query.query([at])?;
+    let place = (at as u64, rest as u64);
+    while let Some(found) = packs.next()? {
+        let body = found.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let Some(pack) = Pack::read(body) else { continue };
+        let row = pack.before(place);
+        if row < pack.len() && pack.place(row) == place {
+            let mut names = AHashMap::new();
+            let found = exchange(db, &pack.row(row), &mut names)?;
+            let tries = attempts(db, at, &found, &mut names)?;
+            return Ok(Some((found, tries)));
+        }
+    }
+    Ok(None)
 }
 
 /// The attempts of an exchange, as answers show them.
@@ -220,49 +290,45 @@ fn attempts(
     Ok(if found.is_empty() { exchange.only_attempt() } else { found })
 }
 
-fn exchange(db: &Connection, row: &Row<'_>, names: &mut AHashMap<i64, Arc<str>>) -> Result<Exchange, Trouble> {
-    let mut name = |column: usize| -> Result<Arc<str>, Trouble> { name_of(db, names, row.get(column)?) };
-    let at: i64 = row.get(0)?;
-    let flags: u8 = row.get(12)?;
-    let number = |column: usize| -> rusqlite::Result<u64> {
-        Ok(row.get::<_, Option<i64>>(column)?.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
-    };
-    let dropped =
-        db.prepare_cached("SELECT members FROM dropped WHERE at = ?1")?.query_row(params![at], |row| row.get(0));
+fn exchange(db: &Connection, row: &Row, names: &mut AHashMap<i64, Arc<str>>) -> Result<Exchange, Trouble> {
+    let mut name = |column: Column| name_of(db, names, row.get(column) as i64);
+    let time = |column: Column| row.get(column).checked_sub(1).and_then(|us| u32::try_from(us).ok());
+    let (at, rest) = row.place();
+    let flags = row.get(Column::Flags);
     Ok(Exchange {
-        id: schema::id(at, row.get(1)?).as_str().to_owned(),
-        unix_ms: at as u64 >> LOT_BITS,
-        client: name(2)?,
-        route: name(3)?,
-        dialect: name(4)?,
-        endpoint: name(5)?,
-        model_asked: name(6)?,
-        model_sent: name(7)?,
-        provider: name(8)?,
-        key: name(9)?,
-        status: row.get(10)?,
-        outcome: outcome(row.get(11)?),
-        streamed: flags & 1 != 0,
-        reused: flags & 2 != 0,
-        traced: flags & 4 != 0,
-        attempts: row.get(13)?,
-        scene: name(14)?,
+        id: schema::id(at as i64, rest as i64).as_str().to_owned(),
+        unix_ms: at >> LOT_BITS,
+        client: name(Column::Client)?,
+        route: name(Column::Route)?,
+        dialect: name(Column::Dialect)?,
+        endpoint: name(Column::Endpoint)?,
+        model_asked: name(Column::Asked)?,
+        model_sent: name(Column::Model)?,
+        provider: name(Column::Provider)?,
+        key: name(Column::Key)?,
+        scene: name(Column::Scene)?,
+        dropped: name(Column::Dropped)?,
+        status: row.get(Column::Status) as u16,
+        outcome: outcome(row.get(Column::Outcome)),
+        streamed: flags & pack::STREAMED != 0,
+        reused: flags & pack::REUSED != 0,
+        traced: flags & pack::TRACED != 0,
+        attempts: row.get(Column::Attempts) as u8,
         tokens: Tokens {
-            input: number(15)?,
-            output: number(16)?,
-            cache_read: number(17)?,
-            cache_write: number(18)?,
-            reasoning: number(19)?,
-            said: row.get::<_, Option<i64>>(15)?.is_some(),
+            input: row.get(Column::Input),
+            output: row.get(Column::Output),
+            cache_read: row.get(Column::CacheRead),
+            cache_write: row.get(Column::CacheWrite),
+            reasoning: row.get(Column::Reasoning),
+            said: flags & pack::SAID != 0,
         },
-        cost_nanos: number(20)?,
-        begun_us: row.get(21)?,
-        first_byte_us: row.get(22)?,
-        first_token_us: row.get(23)?,
-        total_us: number(24)?,
-        request_bytes: number(25)?,
-        response_bytes: number(26)?,
-        dropped: dropped.optional()?.unwrap_or_default(),
+        cost_nanos: row.get(Column::Cost),
+        begun_us: time(Column::Begun),
+        first_byte_us: time(Column::FirstByte),
+        first_token_us: time(Column::FirstToken),
+        total_us: row.get(Column::Total),
+        request_bytes: row.get(Column::RequestBytes),
+        response_bytes: row.get(Column::ResponseBytes),
     })
 }
 
@@ -285,7 +351,7 @@ pub(super) struct Facts {
 
 pub(super) fn facts(db: &Connection) -> Result<Facts, Trouble> {
     let number = |query: &str| db.query_row(query, [], |row| row.get::<_, Option<u64>>(0));
-    let oldest = number("SELECT min(at) FROM exchange")?;
+    let oldest = number("SELECT min(first) FROM pack")?;
     Ok(Facts {
         bytes: number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")?.unwrap_or(0),
         rows: number("SELECT value FROM meta WHERE name = 'rows'")?.unwrap_or(0),

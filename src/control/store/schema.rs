@@ -1,7 +1,7 @@
 //! The file: how it is opened, what is in it, and how an older one becomes a newer one.
 //!
 //! Write-ahead logging, so that readers and the writer do not meet and a process that is killed loses nothing that was
-//! committed. A file knows its form by `user_version`; each step of `STEPS` makes the next one of it.
+//! committed. A file knows its form by `user_version`; each of `STEPS` makes the next one of it.
 //!
 //! A row's place is its exchange's millisecond and a lot drawn from the request id, so rows lie in the order of time,
 //! an id is found without an index of its own, and a row that is told twice is one. Names are numbers (`name`), for
@@ -16,12 +16,10 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 
 use super::bins::Bins;
+use super::steps::STEPS;
 use crate::base::id::RequestId;
 use crate::control::socket;
 use crate::limits;
-
-/// What makes each form of the file of the one before it.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
 
 /// Why the store did not do what was asked.
 #[derive(Debug)]
@@ -84,7 +82,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Trouble> {
         // Another process may have been faster.
         let version: usize = change.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         for step in &STEPS[version.min(STEPS.len())..] {
-            change.execute_batch(step)?;
+            step(&change)?;
         }
         change.pragma_update(None, "user_version", STEPS.len())?;
         change.commit()?;
@@ -157,6 +155,12 @@ pub(crate) fn id(at: i64, rest: i64) -> RequestId {
     )
 }
 
+/// The greatest id of a place.
+pub(crate) fn last_id(at: i64) -> RequestId {
+    let lot = at as u64 & ((1 << LOT_BITS) - 1);
+    id(at, ((lot >> 13 | 7 << 7) << 45 | 0xf_ffff << 25 | (lot & 8_191) | 0x1ff_e000) as i64)
+}
+
 /// The first place of a millisecond.
 pub(crate) fn first_place(unix_ms: u64) -> i64 {
     (unix_ms.min((1 << 43) - 1) << LOT_BITS) as i64
@@ -174,6 +178,12 @@ mod tests {
             assert_eq!(id(at, rest), written);
             assert_eq!(at as u64 >> LOT_BITS, ms);
         }
+        let at = place(RequestId::new(5, 130, 1, 9_000).as_str()).map_or(0, |(at, _)| at);
+        let (same, rest) = place(last_id(at).as_str()).expect("an id");
+        assert!(
+            same == at
+                && rest > place(RequestId::new(5, 1_023 & !125, 0xf_ffff, 9_000).as_str()).map_or(0, |(_, rest)| rest)
+        );
         for none in ["", "x", "0000000000000000000u", "00000000000000000000a"] {
             assert_eq!(place(none), None, "{none}");
         }

@@ -270,10 +270,20 @@ fn old_rows_go_in_steps_and_sums_by_their_grain() {
     let db = schema::open(&folder.0.join(FILE_NAME)).unwrap_or_else(|trouble| panic!("{trouble:?}")).db;
     let now_ms = 1_795_254_816_123;
     let days_ago = |days: u64| now_ms - days * 86_400_000;
-    let many = limits::STORE_RETAIN_ROWS + 500;
-    for row in 0..many {
-        let at = schema::first_place(days_ago(9)) + row as i64;
-        db.execute("INSERT INTO dropped VALUES (?1, '')", [at]).expect("a row");
+    let packs = limits::STORE_RETAIN_ROWS / limits::PACK_ROWS as u64 + 2;
+    let row = |days: u64, nth: u64| {
+        let mut row = pack::Row::default();
+        row.set(pack::Column::At, schema::first_place(days_ago(days)) as u64 + nth);
+        row.set(pack::Column::Model, 1 + nth % 3);
+        row
+    };
+    {
+        let change = db.unchecked_transaction().expect("a change");
+        let rows: Vec<_> = (0..packs * limits::PACK_ROWS as u64).map(|nth| row(9, nth)).collect();
+        tail::Tail::default().extended(&change, &rows).expect("written");
+        tail::Tail::default().extended(&change, &[row(9, 0), row(1, 0)]).expect("written");
+        change.execute("UPDATE meta SET value = ?1 WHERE name = 'rows'", [rows.len() + 2]).expect("set");
+        change.commit().expect("done");
     }
     for days in [1_u64, 5, 9] {
         for grain in Grain::ALL {
@@ -289,14 +299,99 @@ fn old_rows_go_in_steps_and_sums_by_their_grain() {
         db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
     };
     assert!(retain::step(&db, 7, now_ms).expect("done"), "there is more");
-    assert_eq!(count("dropped"), 500);
+    assert_eq!(count("pack"), 3);
     assert!(retain::step(&db, 7, now_ms).expect("done"));
     assert!(!retain::step(&db, 7, now_ms).expect("done"));
-    assert_eq!(["dropped", "minute", "hour", "day"].map(count), [0, 1, 2, 2]);
+    assert_eq!(["pack", "minute", "hour", "day"].map(count), [1, 1, 2, 2], "a pack stays with its newest row");
+    assert_eq!(read::facts(&db).expect("known").rows, 2);
+    let names = "SELECT count(*) FROM within WHERE pack NOT IN (SELECT number FROM pack)";
+    assert_eq!(db.query_row(names, [], |row| row.get::<_, u64>(0)), Ok(0));
 }
 
-/// Not a test but a measure: `cargo test --release --lib measure_the_store -- --ignored --nocapture`, with the number of
-/// rows in `WEIR_STORE_ROWS`.
+/// Pages over exchanges that are written in the order of their ends, some of them long after others that began later.
+#[tokio::test]
+async fn pages_are_in_order_however_long_exchanges_took() {
+    let folder = Folder::new("store-order");
+    let world = world(&folder.0);
+    let many = limits::PACK_ROWS as u32 * 3;
+    let mut told = Vec::new();
+    for nth in 0..many {
+        // Each fifth began up to 20 seconds before.
+        let unix_ms =
+            1_795_254_816_123 + u64::from(nth) * 10 - if nth % 5 == 0 { u64::from(nth % 19) * 1_000 } else { 0 };
+        let id = RequestId::new(unix_ms, (nth % 3) as u16, 9, nth);
+        world.tell(|entry| {
+            *entry = Entry { id, unix_ms, model_sent: Model::new(if nth % 7 == 0 { "rare" } else { "m" }), ..*entry };
+        });
+        told.push((id, nth % 7 == 0));
+        if nth % 100 == 0 {
+            requests(&world).await;
+        }
+    }
+    told.sort_by_key(|(id, _)| std::cmp::Reverse(*id.as_bytes()));
+    for (query, rare) in [("limit=97", false), ("limit=50&model=rare", true), ("limit=1000&q=RAR", true)] {
+        let expected: Vec<&str> =
+            told.iter().filter(|(_, is_rare)| *is_rare || !rare).map(|(id, _)| id.as_str()).collect();
+        let (mut found, mut before) = (Vec::new(), String::new());
+        loop {
+            let page = world.get(&format!("/api/requests?{query}{before}")).await;
+            found.extend(ids(&page));
+            let Some(next) = page["next"].as_str() else { break };
+            before = format!("&before={next}");
+        }
+        assert_eq!(found, expected, "{query}");
+    }
+    let one = world.get(&format!("/api/requests/{}", told[700].0.as_str())).await;
+    assert_eq!(one["id"], told[700].0.as_str());
+}
+
+/// A file of the first form, in which each row lay by itself.
+#[tokio::test]
+async fn a_file_of_the_first_form_is_taken_over() {
+    let folder = Folder::new("store-first-form");
+    socket_dir(&folder.0);
+    let ids: Vec<RequestId> =
+        (0..limits::PACK_ROWS as u32 + 9).map(|nth| RequestId::new(1_795_254_816_123, 1, 9, nth)).collect();
+    let db = Connection::open(folder.0.join(FILE_NAME)).expect("a file");
+    db.execute_batch(include_str!("schema.sql")).expect("made");
+    db.execute_batch("PRAGMA user_version = 1; INSERT INTO name VALUES (1, 'alice', 0), (2, 'chat', 0), (3, 'm', 0)")
+        .expect("made");
+    for (nth, id) in ids.iter().enumerate() {
+        let (at, rest) = schema::place(id.as_str()).expect("an id");
+        let said = if nth == 3 { "NULL, NULL, NULL, NULL, NULL" } else { "11, 12, 5, 6, 7" };
+        let row = format!(
+            "INSERT INTO exchange VALUES ({at}, {rest}, 1, 0, 2, 2, 3, 3, 0, 0, {}, {}, 5, 2, 0, {said}, 99, 0, NULL, 20,
+             {nth}, 300, 400)",
+            if nth == 4 { 502 } else { 200 },
+            if nth == 4 { 2 } else { 0 },
+        );
+        db.execute(&row, []).expect("a row");
+    }
+    db.execute("INSERT INTO dropped VALUES (?1, 'seed, user')", [schema::place(ids[5].as_str()).expect("an id").0])
+        .expect("a row");
+    db.execute("UPDATE meta SET value = ?1 WHERE name = 'rows'", [ids.len()]).expect("set");
+    drop(db);
+    let world = world(&folder.0);
+    assert_eq!(world.get("/api/store").await["rows"], ids.len());
+    let mut found = self::ids(&world.get("/api/requests?limit=1000&client=alice").await);
+    found.reverse();
+    assert_eq!(found, ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>());
+    let one = async |nth: usize| world.get(&format!("/api/requests/{}", ids[nth].as_str())).await;
+    let third = one(3).await;
+    assert_eq!((&third["input_tokens"], &third["total_us"]), (&Value::Null, &json!(3)));
+    assert_eq!((&third["first_byte_us"], &third["first_token_us"]), (&Value::Null, &json!(20)));
+    assert_eq!((&third["streamed"], &third["reused"], &third["traced"]), (&json!(true), &json!(false), &json!(true)));
+    assert_eq!(one(5).await["dropped"], json!(["seed", "user"]));
+    let fourth = one(4).await;
+    assert_eq!(
+        (&fourth["outcome"], &fourth["status"], &fourth["cache_write_tokens"]),
+        (&json!("upstream_error"), &json!(502), &json!(6))
+    );
+    assert_eq!(self::ids(&world.get("/api/requests?status=error").await), [ids[4].as_str()]);
+}
+
+/// Not a test but a measure: `cargo test --release --lib measure_the_store -- --ignored --nocapture`. A tenth of
+/// `WEIR_STORE_ROWS` comes at the pace of a busy relay and is timed; all others lie in the 30 days before.
 #[test]
 #[ignore = "measures, and checks nothing"]
 fn measure_the_store() {
@@ -304,50 +399,22 @@ fn measure_the_store() {
     let folder = Folder::new("store-measure");
     let snapshot = Arc::new(ArcSwap::from_pointee(crate::config::tests::snapshot("{}")));
     let (store, mut feed) = Store::begin(&folder.0, snapshot).expect("a thread");
-    let names = Arc::new(crate::control::names::Names {
-        clients: (0..50).map(|nth| format!("client-{nth}").into()).collect(),
-        routes: ["main".into()].into(),
-        providers: (0..10).map(|nth| format!("provider-{nth}").into()).collect(),
-        keys: (0..30).map(|nth| format!("key-{nth}").into()).collect(),
-    });
-    let first_ms = crate::control::unix_ms() - rows / 50 - 1_000;
-    let begun = Instant::now();
-    for nth in 0..rows {
-        let unix_ms = first_ms + nth / 50;
-        let id = RequestId::new(unix_ms, (nth % 2) as u16, 7, nth as u32);
-        let (nth, model) = (nth as u16, format!("model-{}", nth % 20));
-        let entry = Entry {
-            client: nth % 50,
-            route: 0,
-            provider: nth % 10,
-            key: nth % 30,
-            status: if nth % 97 == 0 { 502 } else { 200 },
-            outcome: if nth % 97 == 0 { Outcome::UpstreamError } else { Outcome::Ok },
-            attempts: 1,
-            total_us: u64::from(nth) * 100,
-            first_token_us: u32::from(nth) * 50,
-            model_asked: Model::new("auto"),
-            model_sent: Model::new(&model),
-            tokens: crate::record::Tokens { input: 1_000, output: 200, said: true, ..Default::default() },
-            ..Entry::begun(id, unix_ms, 1)
-        };
-        feed.exchange(&entry, &names);
-        if (u64::from(nth) + 1).is_multiple_of(limits::STORE_BATCH_ROWS as u64) || nth == u16::MAX {
-            while !feed.hand_over(true, || None) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-    }
-    feed.hand_over(true, || None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { while store.flush().await.is_none() {} });
-    let written = begun.elapsed();
-    println!(
-        "{rows} rows in {written:?}: {:.0} a second; {} given up",
-        rows as f64 / written.as_secs_f64(),
-        store.dropped()
-    );
+    let (fresh, old) = (rows / 10, rows - rows / 10);
+    let now_ms = crate::control::unix_ms();
+    let month_ms = 30 * 86_400_000;
+    let mut write = |what: &str, rows: u64, at_ms: &dyn Fn(u64) -> u64| {
+        let begun = Instant::now();
+        tell(&mut feed, rows, at_ms);
+        runtime.block_on(async { while store.flush().await.is_none() {} });
+        let taken = begun.elapsed();
+        let pace = rows as f64 / taken.as_secs_f64();
+        println!("{what}: {rows} rows in {taken:?}: {pace:.0} a second; {} given up", store.dropped());
+    };
+    write("of a month", old, &|nth| now_ms - month_ms + nth * (month_ms / old.max(1)));
+    write("as they come", fresh, &|nth| now_ms + nth / 50);
     let db = schema::open_to_read(&store.ledger.path).unwrap_or_else(|trouble| panic!("{trouble:?}"));
+    println!("{:?}", read::facts(&db));
     let timed = |what: &str, ask: &dyn Fn() -> usize| {
         let begun = Instant::now();
         let found = ask();
@@ -359,18 +426,61 @@ fn measure_the_store() {
         ("errors", Filter { status: Status::Error, ..Filter::default() }),
         ("client and model", Filter { client: some("client-7"), model: some("model-17"), ..Filter::default() }),
         ("none such", Filter { client: some("client-7"), model: some("model-3"), ..Filter::default() }),
-        ("words", Filter { words: some("nowhere"), ..Filter::default() }),
+        ("a week ago", Filter { to_ms: Some(now_ms - 7 * 86_400_000), ..Filter::default() }),
+        ("words", Filter { words: some("nowhere to be found"), ..Filter::default() }),
+        ("a word that may be an id", Filter { words: some("nowhere"), ..Filter::default() }),
     ] {
         timed(what, &|| page(&db, &filter, None, 100).map_or(0, |page| page.exchanges.len()));
     }
-    let all = Span { from: 0, to: u32::MAX };
-    for (grain, groups) in [
-        (Grain::Day, vec![]),
-        (Grain::Day, vec![Group::Client, Group::Model, Group::Day]),
-        (Grain::Hour, vec![Group::Hour, Group::Provider]),
-        (Grain::Minute, vec![Group::Minute]),
+    let newest = page(&db, &Filter::default(), None, 1).expect("a page").exchanges;
+    timed("one by its id", &|| one(&db, &newest[0].id).map_or(0, |found| usize::from(found.is_some())));
+    let (now, day) = ((now_ms / 60_000) as u32, Grain::Day.minutes());
+    for (what, grain, from, groups) in [
+        ("today", Grain::Day, Grain::Day.floor(now), vec![]),
+        ("the hour of the overview", Grain::Minute, now - 60, vec![Group::Minute]),
+        ("three days by hour and model", Grain::Hour, now - 3 * day, vec![Group::Hour, Group::Model]),
+        ("a quarter by day and client", Grain::Day, now - 90 * day, vec![Group::Day, Group::Client]),
+        ("all by client, model and day", Grain::Day, 0, vec![Group::Client, Group::Model, Group::Day]),
+        ("all by hour and provider", Grain::Hour, 0, vec![Group::Hour, Group::Provider]),
+        ("all by minute", Grain::Minute, 0, vec![Group::Minute]),
     ] {
-        let by = By { grain, span: all, groups, only: Vec::new() };
-        timed(&format!("{by:?}"), &|| by.ask(&db).map_or(0, |totals| totals.len()));
+        let by = By { grain, span: Span { from, to: u32::MAX }, groups, only: Vec::new() };
+        timed(what, &|| by.ask(&db).map_or(0, |totals| totals.len()));
+    }
+}
+
+/// Tells exchanges of 50 clients, 30 keys and 20 models, one in 97 of which failed.
+fn tell(feed: &mut Feed, rows: u64, at_ms: &dyn Fn(u64) -> u64) {
+    let names = Arc::new(crate::control::names::Names {
+        clients: (0..50).map(|nth| format!("client-{nth}").into()).collect(),
+        routes: ["main".into()].into(),
+        providers: (0..10).map(|nth| format!("provider-{nth}").into()).collect(),
+        keys: (0..30).map(|nth| format!("key-{nth}").into()).collect(),
+    });
+    for nth in 0..rows {
+        let unix_ms = at_ms(nth);
+        let id = RequestId::new(unix_ms, (nth % 2) as u16, 7, nth as u32);
+        let (few, model) = (nth as u16, format!("model-{}", nth % 20));
+        let entry = Entry {
+            client: few % 50,
+            route: 0,
+            provider: few % 10,
+            key: few % 30,
+            status: if few % 97 == 0 { 502 } else { 200 },
+            outcome: if few % 97 == 0 { Outcome::UpstreamError } else { Outcome::Ok },
+            attempts: 1,
+            total_us: u64::from(few) * 100,
+            first_token_us: u32::from(few) * 50,
+            model_asked: Model::new("auto"),
+            model_sent: Model::new(&model),
+            tokens: crate::record::Tokens { input: 1_000, output: 200, said: true, ..Default::default() },
+            ..Entry::begun(id, unix_ms, 1)
+        };
+        feed.exchange(&entry, &names);
+        if (nth + 1).is_multiple_of(limits::STORE_BATCH_ROWS as u64) || nth + 1 == rows {
+            while !feed.hand_over(true, || None) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 }

@@ -12,27 +12,27 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::TransactionBehavior;
 
 use super::feed::{Batch, Named};
+use super::known::Known;
 use super::schema::{self, Opened, Trouble};
 use super::sums::{Grain, Sums, Unwritten, whose};
+use super::tail::Tail;
 use super::{Flushed, Indexed, Ledger, Message, State};
+use crate::base::id::RequestId;
 use crate::control::unix_ms;
 use crate::control::usage::Whose;
 use crate::limits;
-use crate::record::entry::came;
-use crate::record::{Attempt, Dropped, Entry, Numbers, SumKey};
-
-/// The greatest number of one exchange that is written: sums of millions of them fit.
-const NUMBER_MAX: u64 = 1 << 40;
+use crate::record::{Attempt, Entry, Numbers, SumKey, Text};
 
 /// What is in no file yet.
 #[derive(Default)]
 struct Pending {
     rows: Vec<Named<Entry>>,
     attempts: Vec<Named<Attempt>>,
-    dropped: Vec<Dropped>,
+    /// What was not said of exchanges, until they end.
+    dropped: AHashMap<RequestId, Text<{ limits::DROPPED_BYTES }>>,
     sums: AHashMap<SumKey, Named<Sums>>,
     seed: Option<Vec<(Whose, Numbers)>>,
     traced: Vec<Indexed>,
@@ -43,7 +43,6 @@ impl Pending {
     fn is_empty(&self) -> bool {
         self.rows.is_empty()
             && self.attempts.is_empty()
-            && self.dropped.is_empty()
             && self.sums.is_empty()
             && self.seed.is_none()
             && self.traced.is_empty()
@@ -71,16 +70,37 @@ impl Pending {
                 self.sum(*key, &sum.names, |sums| sums.numbers.add(&sum.told));
             }
         }
-        self.rows.extend(batch.rows);
+        if self.rows.is_empty() {
+            self.rows = batch.rows;
+        } else {
+            self.rows.extend(batch.rows);
+        }
         self.attempts.extend(batch.attempts);
-        self.dropped.extend(batch.dropped);
+        for told in batch.dropped {
+            // Those of exchanges whose rows were given up would stay for ever.
+            if self.dropped.len() >= limits::STORE_ROWS_HELD {
+                self.dropped.clear();
+            }
+            self.dropped.insert(told.id, told.members);
+        }
+    }
+
+    /// All of it is in the file, but for what belongs to exchanges that go on.
+    fn written(&mut self) {
+        let mut dropped = std::mem::take(&mut self.dropped);
+        for row in &self.rows {
+            if dropped.is_empty() {
+                break;
+            }
+            dropped.remove(&row.told.id);
+        }
+        *self = Pending { dropped, ..Pending::default() };
     }
 
     /// Gives up what is too much to be held. Says how many rows.
     fn bound(&mut self) -> u64 {
         let lost = keep_last(&mut self.rows, limits::STORE_ROWS_HELD);
         keep_last(&mut self.attempts, limits::STORE_ROWS_HELD);
-        keep_last(&mut self.dropped, limits::STORE_ROWS_HELD);
         keep_last(&mut self.traced, limits::STORE_ROWS_HELD);
         keep_last(&mut self.segments_gone, limits::STORE_ROWS_HELD);
         lost
@@ -102,6 +122,7 @@ pub(super) struct Writer {
     /// The day for which `names` holds.
     day: u32,
     pending: Pending,
+    tail: Tail,
     /// Whether trouble has been said.
     is_said: bool,
     /// Whether the numbers since the start have to come before any others are written.
@@ -120,6 +141,7 @@ impl Writer {
             names: AHashMap::new(),
             day: 0,
             pending: Pending::default(),
+            tail: Tail::default(),
             is_said: false,
             awaits_seed: false,
             looked: Instant::now(),
@@ -174,6 +196,7 @@ impl Writer {
     fn open(&mut self) -> Result<(), Trouble> {
         if self.opened.is_none() {
             self.names.clear();
+            self.tail = Tail::default();
             self.opened = Some(schema::open(&self.ledger.path)?);
         }
         Ok(())
@@ -203,7 +226,7 @@ impl Writer {
         match self.open().and_then(|()| self.commit()) {
             Ok(()) => {
                 self.is_warm = true;
-                self.pending = Pending::default();
+                self.pending.written();
                 if std::mem::take(&mut self.is_said) {
                     tracing::warn!(path = %self.ledger.path.display(), "what is told is written down again");
                     self.ledger.say(State::Ok, "");
@@ -331,7 +354,7 @@ impl Writer {
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {
-        let Writer { opened: Some(opened), names, pending, day, .. } = self else { return Ok(()) };
+        let Writer { opened: Some(opened), names, pending, tail, day, .. } = self else { return Ok(()) };
         let today = u32::try_from(unix_ms() / 86_400_000).unwrap_or(u32::MAX);
         if *day != today || names.len() >= limits::STORE_NAMES_KNOWN {
             names.clear();
@@ -339,9 +362,9 @@ impl Writer {
         }
         let change = opened.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut known = Known { change: &change, names, today };
-        let rows = known.rows(&pending.rows)?;
+        let rows = known.rows(&pending.rows, &pending.dropped)?;
+        let next = tail.extended(&change, &rows)?;
         known.attempts(&pending.attempts)?;
-        known.dropped(&pending.dropped)?;
         known.traces(&pending.traced, &pending.segments_gone)?;
         for (key, sums) in &pending.sums {
             known.sums(&Grain::ALL, key.minute, whose(key, &sums.names), &sums.told)?;
@@ -351,8 +374,9 @@ impl Writer {
             let sums = Sums { numbers: *numbers, ..Sums::default() };
             known.sums(&[Grain::Day], whose.day.saturating_mul(Grain::Day.minutes()), names, &sums)?;
         }
-        change.prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'rows'")?.execute([rows])?;
+        change.prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'rows'")?.execute([rows.len()])?;
         change.commit()?;
+        *tail = next;
         Ok(())
     }
 }
@@ -386,183 +410,4 @@ fn prune(path: &Path) {
             let _mostly_there_is_none = std::fs::remove_file(with_end(old, end));
         }
     }
-}
-
-/// A transaction, and the numbers of names.
-struct Known<'a> {
-    change: &'a Transaction<'a>,
-    names: &'a mut AHashMap<Box<str>, i64>,
-    today: u32,
-}
-
-fn capped(number: u64) -> i64 {
-    number.min(NUMBER_MAX) as i64
-}
-
-impl Known<'_> {
-    fn name(&mut self, text: &str) -> Result<i64, Trouble> {
-        if text.is_empty() {
-            return Ok(0);
-        }
-        if let Some(&id) = self.names.get(text) {
-            return Ok(id);
-        }
-        let mut insert = self.change.prepare_cached(
-            "INSERT INTO name (text, day) VALUES (?1, ?2)
-             ON CONFLICT (text) DO UPDATE SET day = max(day, excluded.day) RETURNING id",
-        )?;
-        let id = insert.query_row(params![text, self.today], |row| row.get(0))?;
-        self.names.insert(text.into(), id);
-        Ok(id)
-    }
-
-    /// Writes rows; how many are new.
-    fn rows(&mut self, rows: &[Named<Entry>]) -> Result<i64, Trouble> {
-        let change = self.change;
-        let mut insert = change.prepare_cached(
-            "INSERT OR IGNORE INTO exchange VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-             ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
-        )?;
-        let mut fresh = 0;
-        for Named { told, names } in rows {
-            let Some((at, rest)) = schema::place(told.id.as_str()) else { continue };
-            let said = |tokens: u64| told.tokens.said.then(|| capped(tokens));
-            let flags = u8::from(told.streamed) | u8::from(told.reused) << 1 | u8::from(told.traced) << 2;
-            fresh += insert.execute(params![
-                at,
-                rest,
-                self.name(names.client(told.client))?,
-                self.name(names.route(told.route))?,
-                self.name(told.dialect.name())?,
-                self.name(told.endpoint.name())?,
-                self.name(told.model_asked.as_str())?,
-                self.name(told.model_sent.as_str())?,
-                self.name(names.provider(told.provider))?,
-                self.name(names.key(told.key))?,
-                told.status,
-                told.outcome as u8,
-                flags,
-                told.attempts,
-                self.name(told.scene.map_or("", |scene| scene.name()))?,
-                said(told.tokens.input),
-                said(told.tokens.output),
-                said(told.tokens.cache_read),
-                said(told.tokens.cache_write),
-                said(told.tokens.reasoning),
-                capped(told.cost_nanos),
-                came(told.begun_us),
-                came(told.first_byte_us),
-                came(told.first_token_us),
-                capped(told.total_us),
-                capped(told.request_bytes),
-                capped(told.response_bytes),
-            ])?;
-        }
-        Ok(fresh as i64)
-    }
-
-    fn attempts(&mut self, attempts: &[Named<Attempt>]) -> Result<(), Trouble> {
-        let change = self.change;
-        let mut insert =
-            change.prepare_cached("INSERT OR IGNORE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
-        for Named { told, names } in attempts {
-            let Some((at, _)) = schema::place(told.id.as_str()) else { continue };
-            insert.execute(params![
-                at,
-                told.n,
-                self.name(names.provider(told.provider))?,
-                self.name(names.key(told.key))?,
-                self.name(told.model.as_str())?,
-                told.status,
-                told.why.as_str(),
-                told.begun_us,
-                came(told.ended_us),
-            ])?;
-        }
-        Ok(())
-    }
-
-    fn dropped(&mut self, dropped: &[Dropped]) -> Result<(), Trouble> {
-        let mut insert = self.change.prepare_cached("INSERT OR IGNORE INTO dropped VALUES (?1, ?2)")?;
-        for told in dropped {
-            if let Some((at, _)) = schema::place(told.id.as_str()) {
-                insert.execute(params![at, told.members.as_str()])?;
-            }
-        }
-        Ok(())
-    }
-
-    fn traces(&mut self, traced: &[Indexed], segments_gone: &[u64]) -> Result<(), Trouble> {
-        let mut insert = self.change.prepare_cached("INSERT OR REPLACE INTO trace VALUES (?1, ?2, ?3, ?4)")?;
-        for one in traced {
-            insert.execute(params![one.place, one.segment, one.start, one.length])?;
-        }
-        let mut delete = self.change.prepare_cached("DELETE FROM trace WHERE segment = ?1")?;
-        for number in segments_gone {
-            delete.execute([number])?;
-        }
-        Ok(())
-    }
-
-    fn sums(&mut self, grains: &[Grain], minute: u32, names: [&str; 5], sums: &Sums) -> Result<(), Trouble> {
-        let change = self.change;
-        let mut ids = [0; 5];
-        for (id, name) in ids.iter_mut().zip(names) {
-            *id = self.name(name)?;
-        }
-        let (numbers, tokens) = (&sums.numbers, &sums.numbers.tokens);
-        let (first_token, total) = (sums.first_token.write(), sums.total.write());
-        for grain in grains {
-            let mut add = change.prepare_cached(&add_to(*grain))?;
-            add.execute(params![
-                grain.floor(minute),
-                ids[0],
-                ids[1],
-                ids[2],
-                ids[3],
-                ids[4],
-                whole(numbers.requests),
-                whole(numbers.ok),
-                whole(numbers.request_bytes),
-                whole(numbers.response_bytes),
-                whole(tokens.input),
-                whole(tokens.output),
-                whole(tokens.cache_read),
-                whole(tokens.cache_write),
-                whole(tokens.reasoning),
-                whole(numbers.cost_nanos),
-                first_token,
-                total,
-            ])?;
-        }
-        Ok(())
-    }
-}
-
-/// A sum as it is written: absurd numbers stop at a top that sums of sums do not overflow.
-fn whole(sum: u64) -> i64 {
-    sum.min(1 << 53) as i64
-}
-
-fn add_to(grain: Grain) -> String {
-    let sum = |name: &str| format!("{name} = min({name} + excluded.{name}, {})", 1_u64 << 53);
-    let numbers = [
-        "requests",
-        "ok",
-        "request_bytes",
-        "response_bytes",
-        "input",
-        "output",
-        "cache_read",
-        "cache_write",
-        "reasoning",
-        "cost",
-    ];
-    format!(
-        "INSERT INTO {} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-         ON CONFLICT DO UPDATE SET {}, first_token = bins_add(first_token, excluded.first_token),
-         total = bins_add(total, excluded.total)",
-        grain.table(),
-        numbers.map(sum).join(", ")
-    )
 }

@@ -13,6 +13,7 @@ import { Overview } from './page/overview.js';
 const PAGES = [
   ['overview', () => Overview],
   ['requests', async () => (await import('./page/requests.js')).Requests],
+  ['traces', async () => (await import('./page/traces.js')).Traces],
   ['usage', async () => (await import('./page/usage.js')).Usage],
   ['providers', async () => (await import('./page/providers.js')).Providers],
   ['routes', async () => (await import('./page/routes.js')).Routes],

@@ -1,8 +1,9 @@
-// Charts over time. uPlot draws; this file gives it the page's colours, the size of its place and a legend that a
-// screen reader can read. The library is a classic script, so it is loaded when the first chart is shown.
+// Charts over time. uPlot draws; this file gives it the page's colours and the size of its place, and tells the values
+// under the pointer, or under the place that the arrow keys have moved to. The library is a classic script, so it is loaded when the first chart is shown.
 
 import { html, useEffect, useMemo, useRef, useState } from './vendor/preact.js';
 import { clock, utcDay } from './format.js';
+import { t } from './i18n.js';
 
 // Told apart by hue and by lightness, on both grounds.
 const COLOURS = ['#2a7f9e', '#d0893b', '#6b8f4e', '#a05a86', '#5a6fb5', '#b8564a', '#3f9b8c', '#8a7a52'];
@@ -71,7 +72,7 @@ function options(uPlot, { times, series, stacked, bars, form, daily, height, onH
       fill: bars ? series[at].colour : stacked ? series[at].colour + '55' : undefined,
       paths: path, points: { show: false },
     }))],
-    hooks: { setCursor: [(plot) => onHover(plot.cursor.idx ?? null)] },
+    hooks: { setCursor: [(plot) => onHover(plot.cursor.left < 0 ? null : plot.cursor.idx ?? null, plot)] },
   };
 }
 
@@ -106,13 +107,36 @@ export function Chart({ times, series, stacked, bars, form = String, daily, heig
     return () => { gone = true; if (watch) watch.disconnect(); if (plot.current) plot.current.destroy(); plot.current = null; };
   }, [shape, stacked, bars, daily, height, turn, form]);
   useEffect(() => { if (plot.current) plot.current.setData(drawn); }, [drawn]);
-  return html`<figure role="group" aria-label=${label}><div class="chart" ref=${place}></div>
+  const step = (event) => {
+    const way = { ArrowLeft: -1, ArrowRight: 1, Home: -times.length, End: times.length }[event.key];
+    if (event.key === 'Escape') { setAt(null); return; }
+    if (!way || !plot.current) return;
+    event.preventDefault();
+    const next = Math.max(0, Math.min(times.length - 1, (at == null ? (way < 0 ? times.length : -1) : at) + way));
+    plot.current.setCursor({ left: plot.current.valToPos(times[next] / 1000, 'x'), top: 0 });
+  };
+  const known = at != null && times[at] != null;
+  return html`<figure role="group" aria-label=${label} tabindex="0" onKeyDown=${step} onBlur=${() => setAt(null)}>
+    <div class="chart" ref=${place}>${known ? html`<${Tip} at=${at} time=${times[at]} series=${series} stacked=${stacked} form=${form} daily=${daily}
+      plot=${plot.current} />` : null}</div>
     <ul class="legend">
-      ${at != null && times[at] ? html`<li class="at">${daily ? utcDay(times[at]) : clock(times[at]).slice(0, 5)}</li>` : null}
-      ${series.map((one) => html`<li key=${one.name}><svg viewBox="0 0 9 9" aria-hidden="true">
-        <rect width="9" height="9" rx="2" fill=${one.colour} /></svg>
-        ${one.name}${at != null && one.values[at] != null ? html` <span class="at">${form(one.values[at])}</span>` : null}</li>`)}
+      ${series.map((one) => html`<li key=${one.name}><${Swatch} colour=${one.colour} />${one.name}</li>`)}
     </ul></figure>`;
+}
+
+const Swatch = ({ colour: fill }) => html`<svg viewBox="0 0 9 9" aria-hidden="true"><rect width="9" height="9" rx="2" fill=${fill} /></svg>`;
+
+/** The values of one moment beside the pointer, on the side where there is room. */
+function Tip({ at, time, series, stacked, form, daily, plot }) {
+  const left = plot ? plot.valToPos(time / 1000, 'x') + plot.bbox.left / devicePixelRatio + 8 : 0;
+  const right = plot && left > plot.width * 0.6;
+  const rows = series.filter((one) => one.values[at] != null && (!stacked || one.values[at]));
+  const sum = rows.reduce((all, one) => all + one.values[at], 0);
+  return html`<div class=${'tip' + (right ? ' right' : '')} style=${{ left: `${left}px` }} role="status">
+    <strong>${daily ? utcDay(time) : clock(time).slice(0, 5)}</strong>
+    <dl>${rows.slice().reverse().map((one) => html`<dt key=${one.name}><${Swatch} colour=${one.colour} />${one.name}</dt>
+      <dd>${form(one.values[at])}</dd>`)}
+      ${stacked && rows.length > 1 ? html`<dt class="sum">${t('total')}</dt><dd class="sum">${form(sum)}</dd>` : null}</dl></div>`;
 }
 
 /** A rate over the last minutes, without axes: the shape is what it tells. */

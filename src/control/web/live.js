@@ -55,7 +55,8 @@ const HEARD = {
   hello(value) {
     if (hello.value) { gaps.set(gaps.value + 1); HEARD.config(); }
     hello.set(value);
-    last = null;
+    // The first rate comes with the next second, and not with the one after it.
+    last = value.second || null;
     tries = 0;
     link.set('open');
   },

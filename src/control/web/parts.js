@@ -8,7 +8,7 @@ import { t } from './i18n.js';
 import { store, useStore } from './store.js';
 
 const ICONS = {
-  overview: 'M3 12h4l3-7 4 14 3-7h4', requests: 'M4 6h16M4 12h16M4 18h10', usage: 'M5 20V10M12 20V4M19 20v-7',
+  overview: 'M3 12h4l3-7 4 14 3-7h4', requests: 'M4 6h16M4 12h16M4 18h10', usage: 'M5 20V10M12 20V4M19 20v-7', traces: 'M8 4h12v12H8zM4 8v12h12M11 8h6M11 12h4',
   providers: 'M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01', routes: 'M5 6h5c4 0 4 12 8 12h2M5 6h14M17 3l3 3-3 3M17 15l3 3-3 3',
   clients: 'M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 4a4 4 0 0 1 0 7M19 21c0-3-1-5-3-6',
   playground: 'M4 5h16v11H9l-5 4z', connect: 'M9 15l6-6M10 6l2-2a5 5 0 0 1 7 7l-2 2M14 18l-2 2a5 5 0 0 1-7-7l2-2',
@@ -139,8 +139,8 @@ export function Select({ label, hint, value, options, onChange, bare, wide, disa
   return bare ? select : html`<${Field} label=${label} hint=${hint} wide=${wide}>${select}<//>`;
 }
 
-export function Check({ label, checked, onChange, hint }) {
-  return html`<label class="check"><input type="checkbox" checked=${checked} onChange=${(event) => onChange(event.target.checked)} />
+export function Check({ label, checked, onChange, hint, required }) {
+  return html`<label class="check"><input type="checkbox" checked=${checked} required=${required} onChange=${(event) => onChange(event.target.checked)} />
     <span>${label}${hint ? html`<span class="hint">${hint}</span>` : null}</span></label>`;
 }
 

@@ -20,14 +20,16 @@ export function Models({ row }) {
   return html`${row.model_asked || row.model_sent || '–'}${same ? null : html`<span class="second">→ ${row.model_sent}</span>`}`;
 }
 
-export function Rows({ rows }) {
+export function Rows({ rows, page = 'requests' }) {
+  const link = (row) => `#/${page}/${enc(row.id)}`;
   return html`<div class="scroll"><table class="requests">
     <thead><tr><th>${t('time')}</th><th>${t('status')}</th><th class="wide-only">${t('client')}</th><th>${t('model')}</th>
       <th class="wide-only">${t('provider')}</th>
       <th class="n wide-only">${t('tokens_in')}</th><th class="n wide-only">${t('tokens_out')}</th><th class="n wide-only">${t('first_token')}</th>
       <th class="n">${t('total')}</th><th class="n wide-only">${t('cost')}</th></tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${row.id} ...${opens(() => { location.hash = '#/requests/' + enc(row.id); })}>
-      <td><a href=${'#/requests/' + enc(row.id)}>${when(row.unix_ms)}</a></td>
+    <tbody>${rows.map((row) => html`<tr key=${row.id} ...${opens(() => { location.hash = link(row); })}>
+      <td><a href=${link(row)}>${when(row.unix_ms)}</a>${row.traced && page === 'requests'
+        ? html`<span class="traced" role="img" title=${t('traced')} aria-label=${t('traced')}></span>` : null}</td>
       <td><${Outcome} row=${row} />${row.attempts > 1 ? html`<span class="faint times" title=${t('attempts')}>×${row.attempts}</span>` : null}</td>
       <td class="wide-only cut">${row.client || html`<span class="faint">–</span>`}${row.dialect
         ? html`<span class="second">${row.dialect}</span>` : null}</td>

@@ -12,7 +12,11 @@ use crate::json::{Escaped, Raw};
 
 /// The top-level members of a body.
 #[derive(Clone, Debug, Default)]
-pub struct Outline(SmallVec<[(Span, Span); 16]>);
+pub struct Outline {
+    members: SmallVec<[(Span, Span); 16]>,
+    /// A bit for each name that may be among them: most names that are asked for are not.
+    names: u64,
+}
 
 /// A text that a model reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +39,18 @@ impl<'a> Text<'a> {
 
 impl Outline {
     /// Notes a member.
-    pub(super) fn note(&mut self, name: Span, value: Span) {
-        self.0.push((name, value));
+    pub(super) fn note(&mut self, body: &[u8], name: Span, value: Span) {
+        let text = name.of(body);
+        self.names |= if text.contains(&b'\\') { u64::MAX } else { bit(text) };
+        self.members.push((name, value));
     }
 
     /// The value of a member, if it is not null; of several the last.
     pub fn find<'a>(&self, body: &'a [u8], name: &str) -> Option<Raw<'a>> {
-        let found = self.0.iter().rev().find(|(span, _)| Escaped::at(body, *span).eq_str(name));
+        if self.names & bit(name.as_bytes()) == 0 {
+            return None;
+        }
+        let found = self.members.iter().rev().find(|(span, _)| Escaped::at(body, *span).eq_str(name));
         found.map(|(_, value)| Raw::at(body, *value)).filter(|value| !value.is_null())
     }
 
@@ -123,6 +132,12 @@ impl Outline {
             self.find(body, name).into_iter().for_each(|value| gather(value, DEPTH_MAX, &mut each));
         }
     }
+}
+
+/// The bit of a name without escapes.
+fn bit(name: &[u8]) -> u64 {
+    let ends = name.first().zip(name.last()).map_or(0, |(first, last)| usize::from(*first) * 7 + usize::from(*last));
+    1 << ((ends + name.len() * 5) & 63)
 }
 
 /// Containers in containers that texts are looked for in: results of tools in messages are five deep.

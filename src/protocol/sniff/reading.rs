@@ -137,7 +137,7 @@ impl Reading {
 #[inline]
 fn note(asked: &mut Asked, outline: Option<&mut Outline>, body: &[u8], name: Span, value: Span) {
     if let Some(outline) = outline {
-        outline.note(name, value);
+        outline.note(body, name, value);
     }
     let name = Escaped::at(body, name);
     if name.eq_str("model") {

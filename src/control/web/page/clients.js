@@ -2,9 +2,9 @@
 
 import { html, useState } from '../vendor/preact.js';
 import { enc, patch, path, post, remove } from '../api.js';
-import { cost, percent, short, unixMs, utcDay as day } from '../format.js';
+import { cost, percent, short, unixMs, utcDay as day, whole } from '../format.js';
 import { t } from '../i18n.js';
-import { Button, Copy, Dialog, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, Share, sure, useFetch } from '../parts.js';
+import { Button, Check, Copy, Dialog, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, Share, sure, useFetch } from '../parts.js';
 import { freshKey } from '../fresh_key.js';
 import { Form, lines } from './provider_forms.js';
 
@@ -25,7 +25,7 @@ export function Clients() {
       <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} today=${costOf(today, one.name)}
         month=${costOf(month, one.name)} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
       </table></div>` : html`<${Empty} title=${t('no_clients')}><p>${t('no_clients_do')}</p>${create}<//>`)}<//><//>
-    ${open ? html`<${EditClient} of=${open.of} onClose=${() => setOpen(null)} onDone=${done} />` : null}
+    ${open ? html`<${EditClient} of=${open.of} first=${asked.value && asked.value.first_client} onClose=${() => setOpen(null)} onDone=${done} />` : null}
     ${made ? html`<${ShowKey} made=${made} onClose=${() => setMade(null)} />` : null}
   <//>`;
 }
@@ -75,7 +75,9 @@ const amount = (met, number) => (met.what === 'dollars' ? cost(number) : met.wha
 /** A limit of a newer weir has no words yet: its own name then. */
 const limitName = (name) => { const words = t('limit_' + name); return words === 'limit_' + name ? name.replace(/_/g, ' ') : words; };
 
-function EditClient({ of, onClose, onDone }) {
+function EditClient({ of, first, onClose, onDone }) {
+  const closes = !of && first;
+  const [agreed, setAgreed] = useState(false);
   const routes = useFetch('/api/routes');
   const schema = useFetch('/api/schema');
   const names = limitNames(schema.value);
@@ -94,8 +96,9 @@ function EditClient({ of, onClose, onDone }) {
       if (lines(models).length) body.models = lines(models);
       if (Object.keys(set).length) body.limits = set;
       if (until) body.expires = until;
+      if (closes) body.closes_access = true;
       const made = await post('/api/clients', body);
-      onDone({ name: body.name, key: made.key });
+      onDone({ name: body.name, key: made.key, closed: Boolean(closes) });
       return;
     }
     // A merge patch: what was emptied goes with null.
@@ -112,6 +115,9 @@ function EditClient({ of, onClose, onDone }) {
   };
   return html`<${Form} title=${of ? of.name : t('create_client')} action=${of ? t('save') : t('create')} onClose=${onClose}
     submit=${submit}>${() => html`
+    ${closes ? html`<div class="wide warning" role="note"><strong>${t('first_client_title')}</strong>
+      <p>${t('first_client_text', { n: whole(first.requests_today) })}</p>
+      <${Check} label=${t('first_client_agree')} checked=${agreed} onChange=${setAgreed} required /></div>` : null}
     ${of ? null : html`<${Input} label=${t('name')} value=${name} onInput=${setName} required hint=${t('client_name_hint')} />`}
     <${Select} label=${t('route')} value=${route} onChange=${setRoute} wide=${Boolean(of)}
       options=${[['', t('default_route')], ...((routes.value && routes.value.routes) || []).map((one) => [one.name, one.name])]} />
@@ -133,6 +139,6 @@ function ShowKey({ made, onClose }) {
   return html`<${Dialog} title=${t('key_of', { name: made.name })} onClose=${onClose} foot=${html`
       <a class="button" href=${'#/connect?client=' + enc(made.name)} onClick=${() => freshKey.set(made)}>${t('page_connect')}</a>
         <${Button} kind="primary" onClick=${onClose}>${t('done')}<//>`}>
-    <p>${t('key_once')}</p>
+    <p>${t('key_once')}</p>${made.closed ? html`<p class="warn">${t('first_client_done')}</p>` : null}
     <div class="secret"><code data-secret>${made.key}</code><${Copy} text=${made.key} /></div><//>`;
 }

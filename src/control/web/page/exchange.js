@@ -9,10 +9,10 @@ import { Button, Copy, Empty, Icon, Loaded, Page, Pill, Section, Select, Tabs, u
 import { asRow, speed } from '../row.js';
 import { Outcome } from '../rows.js';
 
-export function Exchange({ id }) {
+export function Exchange({ id, from = 'requests' }) {
   const asked = useFetch('/api/requests/' + enc(id));
-  const back = html`<a class="button" href="#/requests"><${Icon} name="back" />${t('page_requests')}</a>`;
-  return html`<${Page} title=${t('request')} sub=${html`<code>${id}</code> <${Copy} text=${id} />`} actions=${back}>
+  const back = html`<a class="button" href=${'#/' + from}><${Icon} name="back" />${t('page_' + from)}</a>`;
+  return html`<${Page} title=${t(from === 'traces' ? 'trace' : 'request')} sub=${html`<code>${id}</code> <${Copy} text=${id} />`} actions=${back}>
     <${Loaded} of=${asked}>${(told) => { const row = asRow(told); return html`
       <div class="columns"><${Facts} row=${row} /><${Tokens} row=${row} /></div>
       <${Waterfall} row=${row} attempts=${told.attempts_list || []} />
@@ -54,23 +54,34 @@ function Tokens({ row }) {
   </dl><//>`;
 }
 
+/** Round moments from 0 to `all`, four to eight of them. */
+function ticks(all) {
+  const rough = all / 6, size = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((one) => one * size).find((one) => one >= rough);
+  return Array.from({ length: Math.floor((all * 0.96) / step) + 1 }, (_, at) => at * step);
+}
+
 /** Attempts along one axis of time; marks stand at the first byte and the first token. */
 function Waterfall({ row, attempts }) {
   const all = Math.max(row.total_us || 0, ...attempts.map((one) => one.ended_us || 0), 1);
   const shown = attempts.length ? attempts : row.provider ? [{ n: 1, provider: row.provider, key: row.key, model: row.model_sent, status: row.status,
     begun_us: 0, first_byte_us: row.first_byte_us, first_token_us: row.first_token_us, ended_us: row.total_us, reused: row.reused }] : [];
   const x = (value) => (value / all) * 1000;
+  const marks = ticks(all);
   return html`<${Section} title=${t('attempts')} note=${us(row.total_us)}>
     ${shown.length ? html`<ol class="falls inner">${shown.map((one) => {
-      const bad = !(one.status >= 200 && one.status < 400);
+      // One that nobody waited for, because another beside it was faster, has not failed.
+      const lost = (one.why || '').startsWith('given up');
+      const bad = !lost && !(one.status >= 200 && one.status < 400);
       const end = one.ended_us ?? all;
       const told = [`${one.provider}${one.key ? ' / ' + one.key : ''}`, one.model, one.why].filter(Boolean).join(' · ');
       const times = [one.first_byte_us != null && `${t('first_byte')} ${us(one.first_byte_us - one.begun_us)}`,
         one.first_token_us != null && `${t('first_token')} ${us(one.first_token_us - one.begun_us)}`,
           us(end - one.begun_us)].filter(Boolean).join(' · ');
-      return html`<li key=${one.n}><div class="fall-name"><${Pill} tone=${bad ? 'bad' : 'good'}>${one.status || '–'}<//> <span>${told}</span>
+      return html`<li key=${one.n}><div class="fall-name"><${Pill} tone=${bad ? 'bad' : lost ? '' : 'good'}>${one.status || '–'}<//> <span>${told}</span>
           ${one.reused ? html`<span class="note">${t('reused')}</span>` : null}<span class="note at-end">${times}</span></div>
         <svg viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label=${times}>
+          ${marks.map((at) => html`<line key=${at} class="tick" x1=${x(at)} x2=${x(at)} y1="0" y2="16" />`)}
           <line x1="0" x2="1000" y1="8" y2="8" />
           <rect class=${bad ? 'wait failed' : 'wait'} x=${x(one.begun_us)} y="3"
             width=${Math.max(2, x((one.first_byte_us ?? end) - one.begun_us))} height="10" />
@@ -78,6 +89,8 @@ function Waterfall({ row, attempts }) {
             width=${Math.max(2, x(end - one.first_byte_us))} height="10" />` : null}
           ${one.first_token_us != null ? html`<rect class="token" x=${x(one.first_token_us) - 1.5} y="0" width="3" height="16" />` : null}
         </svg></li>`; })}</ol>
+      <div class="fall-axis" aria-hidden="true">${marks.map((at) => html`<span key=${at}
+        style=${{ left: `${(at / all) * 100}%` }}>${at ? us(at) : '0'}</span>`)}</div>
       <ul class="legend"><li><svg viewBox="0 0 9 9"><rect class="wait" width="9" height="9" rx="2" /></svg>${t('waiting')}</li>
         <li><svg viewBox="0 0 9 9"><rect class="body" width="9" height="9" rx="2" /></svg>${t('answering')}</li>
         <li><svg viewBox="0 0 9 9"><rect class="wait failed" width="9" height="9" rx="2" /></svg>${t('failed')}</li>
@@ -91,7 +104,7 @@ function Trace({ id, traced }) {
   const asked = useFetch(traced === false ? null : '/api/traces/' + enc(id));
   if (traced === false || (asked.error && asked.error.status === 404)) {
     return html`<${Section} title=${t('trace')}><${Empty} title=${t('not_traced')}><p>${t('not_traced_do')}</p>
-      <p><code>"traces": { "bodies": "errors" }</code></p><a class="button" href="#/settings/file">${t('open_settings')}</a><//><//>`;
+      <a class="button" href="#/traces">${t('what_is_recorded')}</a><//><//>`;
   }
   return html`<${Loaded} of=${asked}>${(trace) => html`<${Bodies} trace=${trace} />`}<//>`;
 }
@@ -116,7 +129,7 @@ function bodyText(part) {
 
 function Bodies({ trace }) {
   const attempts = trace.attempts || [];
-  const [tab, setTab] = useState('requests');
+  const [tab, setTab] = useState(attempts.length ? 'requests' : 'raw');
   const [n, setN] = useState(String(Math.max(0, attempts.length - 1)));
   const attempt = attempts[Number(n)] || {};
   const parts = {

@@ -2,7 +2,7 @@
 
 import { html, useState } from '../vendor/preact.js';
 import { call, enc, patch, path, post, remove } from '../api.js';
-import { ms, percent, short, unixMs } from '../format.js';
+import { ms, percent, short, unixMs, when } from '../format.js';
 import { t } from '../i18n.js';
 import * as live from '../live.js';
 import { Button, Countdown, Empty, Loaded, Page, Pill, say, Section, Share, sure, useFetch } from '../parts.js';
@@ -61,7 +61,7 @@ function Provider({ provider, today, reload, open }) {
       <${Pill}>${provider.protocol}<//>${provider.disabled ? html`<${Pill} tone="warn">${t('disabled')}<//>` : null}
       <span class="soft">${t('balance_' + provider.balance) === 'balance_' + provider.balance ? provider.balance
         : t('balance_' + provider.balance)}</span>
-      <span class="soft">${t('share_today', { share: percent(sum, total), n: short(sum) })}</span>
+      <span class="soft">${sum ? t('share_today', { share: percent(sum, total), n: short(sum) }) : t('unused_today')}</span>
       <span class="models">${models.length ? models.slice(0, 12).map((model) => html`<code key=${model}>${model}</code>`)
         : html`<span class="faint">${t('any_model')}</span>`}
         ${models.length > 12 ? html`<span class="faint">+${models.length - 12}</span>` : null}</span>
@@ -83,12 +83,19 @@ function Health({ of }) {
   const until = unixMs(of.cooling_until);
   const resting = (of.cooling_models || []).filter((one) => one.health !== 'ok');
   const cause = of.cause || (resting[0] && resting[0].cause);
-  return html`<${Pill} tone=${TONES[state] || ''} title=${of.last_error || undefined}>${t('health_' + state)}${state === 'cooling' && until
+  return html`<${Pill} tone=${TONES[state] || ''} >${t('health_' + state)}${state === 'cooling' && until
     ? html` <${Countdown} until=${until} />` : null}<//>
     ${cause && state !== 'ok' && state !== 'disabled' ? html`<span class="note">${t('why_' + cause) === 'why_' + cause ? cause
       : t('why_' + cause)}</span>` : null}
     ${resting.length ? html`<span class="second">${resting.map((one) => one.model).join(', ')}</span>` : null}
-    ${of.last_error ? html`<span class="second">${of.last_error}</span>` : null}`;
+    ${of.last_error ? html`<${LastError} of=${of} />` : null}`;
+}
+
+/** What went wrong last, when, and how often anything did. */
+function LastError({ of }) {
+  const { unix_ms: at, status, model, message } = of.last_error;
+  const told = [message.includes(status) ? null : status, message, model].filter(Boolean).join(' · ');
+  return html`<span class="second" title=${told}>${t('last_error_at', { time: when(at), n: short(of.failures) })} ${told}</span>`;
 }
 
 function Key({ provider, of, used, sum, speed, reload, open }) {

@@ -11,7 +11,7 @@ import { useStore } from '../store.js';
 import { Exchange } from './exchange.js';
 
 const PAGE = 100;
-const FILTERS = ['status', 'client', 'provider', 'key', 'model', 'dialect', 'q'];
+export const FILTERS = ['status', 'client', 'provider', 'key', 'model', 'dialect', 'q'];
 const DIALECTS = ['chat', 'responses', 'anthropic', 'gemini', 'ollama'];
 
 export const Requests = ({ at }) => (at.rest[0] ? html`<${Exchange} key=${at.rest[0]} id=${at.rest[0]} />` : html`<${List} query=${at.query} />`);
@@ -80,7 +80,8 @@ function List({ query }) {
   <//>`;
 }
 
-function Filters({ filter, set }) {
+/** What narrows a list of exchanges; `words` names what the search looks through. */
+export function Filters({ filter, set, base = '#/requests', words = t('search') }) {
   const status = useFetch('/api/status');
   const clients = useFetch('/api/clients');
   const providers = (status.value ? status.value.providers : []);
@@ -104,8 +105,8 @@ function Filters({ filter, set }) {
       options=${any(t('any_dialect'), DIALECTS)} />
     <input aria-label=${t('model')} placeholder=${t('model')} value=${model} onInput=${(event) => setModel(event.target.value)}
       onChange=${(event) => set('model', event.target.value.trim())} />
-    <input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${q} onInput=${(event) => setQ(event.target.value)}
+    <input type="search" aria-label=${words} placeholder=${words} value=${q} onInput=${(event) => setQ(event.target.value)}
       onChange=${(event) => set('q', event.target.value.trim())} />
-    ${FILTERS.some((name) => filter[name]) ? html`<a href="#/requests">${t('clear_filters')}</a>` : null}
+    ${FILTERS.some((name) => filter[name]) ? html`<a href=${base}>${t('clear_filters')}</a>` : null}
   </form>`;
 }

@@ -5,7 +5,6 @@ import { call, enc, get, post, put } from '../api.js';
 import { changes, sideBySide } from '../diff.js';
 import { bytes, moment, span, unixMs, whole } from '../format.js';
 import { t } from '../i18n.js';
-import { edit, parse, plain } from '../jsonc.js';
 import * as live from '../live.js';
 import { Button, complain, Dialog, Empty, Field, Loaded, Page, Pill, say, Section, Select, sure, Tabs, useFetch } from '../parts.js';
 import { Fields } from '../schema_form.js';
@@ -39,6 +38,7 @@ function Editor({ told, reload }) {
   const [first] = useState(generation);
   const [base, setBase] = useState(told);
   const [text, setText] = useState(told.text);
+  const [value, setValue] = useState(told.value);
   const [problems, setProblems] = useState(told.problems || []);
   const [stale, setStale] = useState(false);
   const [result, setResult] = useState(null);
@@ -46,9 +46,12 @@ function Editor({ told, reload }) {
   const changed = text !== base.text;
 
   useEffect(() => {
-    if (!changed) { setProblems(base.problems || []); return undefined; }
-    const timer = setTimeout(() => post('/api/config/validate', { text }).then((answer) => setProblems(answer.problems), complain), VALIDATE_MS);
-    return () => clearTimeout(timer);
+    if (!changed) { setProblems(base.problems || []); setValue(base.value); return undefined; }
+    let mine = true;
+    const timer = setTimeout(() => post('/api/config/validate', { text }).then((answer) => {
+      if (mine) { setProblems(answer.problems); setValue(answer.value); }
+    }, complain), VALIDATE_MS);
+    return () => { mine = false; clearTimeout(timer); };
   }, [text, base]);
   useEffect(() => {
     if (!changed) return undefined;
@@ -72,7 +75,7 @@ function Editor({ told, reload }) {
     known.current.saving = true;
     try {
       const answer = await put('/api/config', { text }, { headers: { 'if-match': quoted(base.etag) } });
-      setBase({ ...base, text, etag: answer.etag, problems: answer.problems || [] });
+      setBase({ ...base, text, value, etag: answer.etag, problems: answer.problems || [] });
       setResult(answer);
       setStale(false);
       say(t('saved'));
@@ -93,7 +96,7 @@ function Editor({ told, reload }) {
     ${stale ? html`<div class="banner warn" role="alert">${t('file_changed')} <${Button} onClick=${reload}>${t('take_theirs')}<//></div>` : null}
     <div class="columns config">
       <${Section} title=${t('form')} note=${t('form_note')}>
-        <${Loaded} of=${schema}>${(found) => html`<${Form} schema=${found} text=${text} setText=${setText} />`}<//><//>
+        <${Loaded} of=${schema}>${(found) => html`<${Form} schema=${found} text=${text} setText=${setText} value=${value} setValue=${setValue} />`}<//><//>
       <${Section} title=${html`<span class="mono">${base.file}</span>`} actions=${html`
           ${changed ? html`<${Button} onClick=${() => setText(base.text)}>${t('revert')}<//>` : null}
           <${Button} kind="primary" disabled=${!changed || errors > 0} onClick=${save}>${t('save')}<//>`}>
@@ -134,17 +137,28 @@ function Text({ area, text, setText, problems, onSave }) {
       value=${text} onInput=${(event) => setText(event.target.value)} onScroll=${follow} onKeyDown=${key}></textarea></div>`;
 }
 
-function Form({ schema, text, setText }) {
+function Form({ schema, text, setText, value, setValue }) {
   const [find, setFind] = useState('');
-  const tree = useMemo(() => parse(text), [text]);
-  if (!tree) return html`<p class="inner soft">${t('form_unreadable')}</p>`;
-  const set = (path, value) => {
-    const next = edit(text, path, value);
-    if (next == null) complain(new Error(t('form_unreadable'))); else setText(next);
+  const now = useRef(text), turn = useRef(Promise.resolve());
+  now.current = text;
+  // The server edits the text, so that one thing knows how; one edit after the other, and again if somebody typed meanwhile.
+  const set = (path, next) => {
+    turn.current = turn.current.then(async () => {
+      for (;;) {
+        const before = now.current;
+        const told = await post('/api/config/edit', { text: before, path, value: next });
+        if (now.current !== before) continue;
+        now.current = told.text;
+        setText(told.text);
+        setValue(told.value);
+        return;
+      }
+    }).catch(complain);
   };
+  if (value == null) return html`<p class="inner soft">${t('form_unreadable')}</p>`;
   return html`<div class="inner form-place"><input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find}
     onInput=${(event) => setFind(event.target.value)} />
-    <${Fields} schema=${schema} value=${plain(tree)} set=${set} find=${find.trim().toLowerCase()} /></div>`;
+    <${Fields} schema=${schema} value=${value} set=${set} find=${find.trim().toLowerCase()} /></div>`;
 }
 
 // -- earlier files ----------------------------------------------------------------------------------------------
@@ -220,19 +234,15 @@ function About() {
     const answer = await call('POST', '/api/reload');
     say([t('reloaded'), ...(answer.changes || [])].join(' · '));
   };
-  const forget = async () => {
-    if (!(await sure(t('forget_traces'), t('forget_traces_text'), t('delete')))) return;
-    await call('DELETE', '/api/traces');
-    say(t('deleted', { name: t('traces') }));
-  };
   const Fact = ({ name, children }) => (children == null || children === '' ? null : html`<dt>${name}</dt><dd>${children}</dd>`);
   return html`<div class="columns">
     <${Section} title="weir" actions=${html`<${Button} onClick=${reload}>${t('reload_file')}<//>`}>
       <${Loaded} of=${status}>${(now) => html`<dl class="facts inner">
+      <${Fact} name=${t('health')}>${now.cores_stalled ? html`<${Pill} tone="bad">${t('stalled_n', { n: now.cores_stalled })}<//>`
+        : now.draining ? html`<${Pill} tone="warn">${t('draining')}<//>` : html`<${Pill} tone="good">${t('health_ok')}<//>`}<//>
       <${Fact} name=${t('version')}>${now.version} <span class="faint">${now.commit}</span><//>
       <${Fact} name=${t('driver')}>${now.driver} <span class="faint">${now.driver_why}</span><//>
-      <${Fact} name=${t('cores')}>${now.cores}${now.cores_stalled
-        ? html` <${Pill} tone="bad">${t('stalled_n', { n: now.cores_stalled })}<//>` : null}<//>
+      <${Fact} name=${t('cores')}>${now.cores}<//>
       <${Fact} name=${t('uptime')}>${span(now.uptime_ms)}<//><${Fact} name=${t('process')}>${now.pid}<//>
       <${Fact} name=${t('listens_on')}>${(now.listen || []).join(', ')}<//>
       <${Fact} name=${t('config_file')}>${now.config.file} <span class="faint">${t('generation_n', { n: now.config.generation })}</span><//>
@@ -241,13 +251,12 @@ function About() {
         <${Fact} name=${t('state')}><${Pill} tone=${now.state === 'ok' ? 'good' : 'bad'}>${now.state}<//> ${now.message || ''}<//>
         <${Fact} name=${t('file')}>${now.file}<//><${Fact} name=${t('size')}>${bytes(now.bytes)}<//><${Fact} name=${t('rows')}>${whole(now.rows)}<//>
         <${Fact} name=${t('oldest')}>${now.oldest_unix_ms ? moment(unixMs(now.oldest_unix_ms)) : null}<//>
-          <${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//></dl>`}<//><//>
+          <${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//>
+          <${Fact} name=${t('dropped_traces')}>${whole(now.dropped_traces)}<//>
+          <${Fact} name=${t('dropped_spans')}>${whole(now.dropped_spans)}<//></dl>`}<//><//>
       <${Section} title=${t('log')}><div class="inner"><${Loaded}
         of=${log}>${(now) => html`<${Select} label=${t('log_level')} value=${now.level} onChange=${level} hint=${t('log_level_hint')}
         options=${LEVELS.includes(now.level) ? LEVELS : [now.level, ...LEVELS]} />`}<//></div><//>
-      <${Section} title=${t('traces')}><div class="inner line">
-        <a class="button" href="/api/traces/export" download="weir-traces.jsonl">${t('export_traces')}</a>
-          <${Button} kind="danger" onClick=${forget}>${t('forget_traces')}<//></div><//>
       <${Section} title=${t('elsewhere')}><ul class="inner links"><li>
         <a href="/metrics" target="_blank" rel="noreferrer">/metrics</a> <span class="faint">Prometheus</span></li>
         <li><a href="/api/openapi.json" target="_blank" rel="noreferrer">/api/openapi.json</a> <span class="faint">OpenAPI</span></li>
