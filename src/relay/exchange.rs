@@ -188,13 +188,7 @@ impl Exchange {
         scratch: Box<Scratch>,
     ) -> After {
         match reached {
-            Reached::Answer(mut answer) => {
-                if outgoing::is_large(&answer.answered) && answer.name.is_some() {
-                    // Boxed, for what it holds meanwhile is no part of other answers.
-                    Box::pin(outgoing::rename_large(client, &mut answer, self.note.dialect)).await;
-                }
-                self.commit(client, *answer, version, scratch).await
-            }
+            Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
             Reached::Turned(answer, turned) => {
                 self.tell_dropped(&client.core, &turned);
                 // Boxed for the same reason: what a translated answer needs is no part of the others.
@@ -344,7 +338,13 @@ impl Exchange {
         prepared.wrapped = say::is_wrapped(client, called.endpoint, prepared.body).await;
         self.entry.streamed = prepared.streamed;
         self.entry.model_asked = crate::record::Text::new(&prepared.model);
-        reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await
+        let mut reached = reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await;
+        if let Reached::Answer(found) = &mut reached
+            && outgoing::is_large(&found.answered)
+        {
+            outgoing::rename_large(client, found, self.note.dialect).await;
+        }
+        reached
     }
 
     /// What the body is shown to while it arrives; nothing where nobody reads it, or not before it is decoded.
