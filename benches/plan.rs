@@ -63,6 +63,9 @@ impl Keys for Ready<'_> {
     fn pace(&self, key: KeyIx) -> Option<(u32, u32)> {
         self.rows[usize::from(key)].paces[1].get().map(|pace| (pace.average_us, pace.measured_s))
     }
+    fn streamed(&self) -> bool {
+        true
+    }
 }
 
 fn pick(c: &mut Criterion) {
@@ -71,6 +74,10 @@ fn pick(c: &mut Criterion) {
         for keys in [10, 1_000] {
             let s = one(balance, keys);
             let rows = board.rows(&s);
+            for (place, row) in rows.iter().enumerate() {
+                row.busy.store(1 + place as u32 % 3, Ordering::Relaxed);
+                row.paces[1].tell(200_000 + place as u64 * 7_919 % 100_003, 1_795_000_000 + place as u64);
+            }
             let pool = Pool::new(&s, 0, 0, |key| rows[usize::from(key)].fingerprint());
             let ready = Ready { s: &s, board: &board, rows: &rows, name: "m", model: Model::new("m") };
             c.bench_function(&format!("pick/{balance}/{keys}"), |b| {

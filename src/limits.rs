@@ -428,8 +428,13 @@ pub const PACE_TRIAL_EVERY: u32 = 20;
 pub const BINDINGS: usize = 32_768;
 /// Turns of keys that rest which are passed over before a lot decides among the others.
 pub const POOL_SKIPS_MAX: u32 = 16;
-/// So many keys of a tier make the fastest of it count for one request more before it is looked for again.
-pub const POOL_LOOKS_EACH: u32 = 16;
+/// Keys of a tier that are kept in the order of their speed, and in that of when it was measured.
+pub const POOL_FRONT: usize = 32;
+/// Picks for which the order of a tier's keys counts at least, before all of them are looked at again; of a large tier
+/// as many as a quarter of its keys.
+pub const POOL_LOOK_EVERY: u32 = 16;
+/// Among more keys than these not all are looked at for the one with the fewest requests under way.
+pub const POOL_LOOKS_AT_ALL: u32 = 64;
 /// Between two looks of a request that waits for a key and is among the first, milliseconds.
 pub const LINE_LOOK_MS: u64 = 5;
 /// Of those that wait for a key, so many count as the first.

@@ -241,6 +241,27 @@ mod tests {
         );
     }
 
+    /// What a panic or an error could print of it: the snapshot, and the file as it is read.
+    #[test]
+    fn no_secret_is_in_the_words_for_a_configuration() {
+        let text = r#"{
+            "admin": { "password": "canary-password" }, "proxy": "http://u:canary-proxy@127.0.0.1:1",
+            "clients": { "a": { "key": "canary-client" } },
+            "providers": { "p": { "protocol": "chat", "base_url": "http://127.0.0.1:1", "headers": { "y": "canary-field" },
+                "proxy": "http://u:canary-via@127.0.0.1:1", "keys": ["canary-first", { "key": "canary-second", "name": "k",
+                "proxy": "socks5://u:canary-own@127.0.0.1:1", "headers": { "x": "canary-header" } }] } },
+            "routes": { "r": { "to": ["p"] } },
+            "otlp": { "endpoint": "http://127.0.0.1:1", "headers": { "authorization": "Bearer canary-collector" } } }"#;
+        let planted = secrets(&jsonc_edit::get(text, &[]).unwrap().unwrap());
+        assert_eq!(planted.len(), text.matches("canary").count(), "each of them is found");
+        let snapshot = crate::config::tests::snapshot(text);
+        let words = format!("{snapshot:?} {:?}", crate::config::diff::changes(&snapshot, &snapshot));
+        assert!(!words.contains("canary"), "{words}");
+        let file: crate::config::file::File = serde_json::from_str(text).unwrap();
+        let written = serde_json::to_string(&file).unwrap();
+        assert!(!written.contains("canary"), "{written}");
+    }
+
     #[test]
     fn a_value_is_hidden_as_the_text_is() {
         let salt = Salt::new("r");

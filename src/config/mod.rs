@@ -38,6 +38,8 @@ pub mod snapshot;
 pub mod url;
 
 #[cfg(test)]
+mod effects_test;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub use problem::{Problem, Severity};

@@ -174,3 +174,21 @@ impl Check<'_, '_, '_> {
         values
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{reading, snapshot};
+
+    #[test]
+    fn a_prompt_is_a_text_or_a_file() {
+        let file =
+            |prompt: &str| format!(r#"{{"providers": {{"d": {{"protocol": "demo", "system_prompt": {prompt}}}}}}}"#);
+        let of = |prompt: &str| snapshot(&file(prompt)).providers[0].shaping.prompt.clone();
+        // Only the line end that an editor leaves goes.
+        assert_eq!(of(r#"{"file": "/run/key"}"#), of(r#"{"text": "sk-from-file\r\nsecond line"}"#));
+        assert_ne!(of(r#"{"file": "/run/key"}"#), of(r#"{"file": "/run/key", "mode": "prepend"}"#));
+        for wrong in [r#"{"file": "/nowhere"}"#, r#"{"file": "/run/key", "text": "t"}"#, "{}"] {
+            assert!(reading(&file(wrong)).failed(), "{wrong}");
+        }
+    }
+}

@@ -79,12 +79,12 @@ mod tests {
     fn the_file_comes_before_what_is_shipped() {
         let s = snapshot(
             r#"{"providers": {"a": {"protocol": "demo"}, "b": {"protocol": "demo"}},
-                "prices": {"b/gpt-*": {"per": "1K", "input": 0.002, "output": 0.004}, "own": {"per": "1M", "input": 1, "output": 2, "cache_read": 0.5}}}"#,
+                "prices": {"b/gpt-*": {"per": "1K", "input": 0.002, "output": 0.004}, "own": {"per": "1M", "input": 1, "output": 2, "cache_read": 0.5, "cache_write": 1.25}}}"#,
         );
         let of = |provider, model: &str| s.prices.of(provider, model);
         assert_eq!(of(1, "gpt-4o"), Some(Price::per_million(2.0, 4.0, None, None)));
         assert_eq!(of(0, "gpt-4o"), known::find("gpt-4o").map(|known| known.price));
-        assert_eq!(of(0, "OWN"), Some(Price::per_million(1.0, 2.0, Some(0.5), None)));
+        assert_eq!(of(0, "OWN"), Some(Price::per_million(1.0, 2.0, Some(0.5), Some(1.25))));
         assert_eq!(of(0, "nobody"), None);
     }
 }

@@ -110,6 +110,7 @@ impl Check<'_, '_, '_> {
             published.insert(model.id(), index(place));
             upstream.insert(&model.name, index(place));
         }
+        let auto = published.get("auto").next().copied().or(models.first().map(|_| 0));
         pools(&mut models, turns);
         let mut others: Vec<Protocol> = models.iter().map(|model| model.protocol).collect();
         others.retain(|other| *other != protocol);
@@ -144,6 +145,7 @@ impl Check<'_, '_, '_> {
             quirks: quirks(preset, &given.quirks),
             think_tag: given.think_tag.as_deref().map(Box::from),
             shaping: self.shaping(at, given.system_prompt.as_ref(), &given.payload),
+            auto,
             published,
             upstream,
         }

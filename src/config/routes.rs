@@ -165,18 +165,19 @@ impl Check<'_, '_, '_> {
             }
             return;
         };
+        let known = &providers.list[usize::from(provider)];
         let Some(model) = model else {
-            rules.push(TargetRule { provider, model: None, pool: NO_TURN });
+            rules.push(TargetRule { provider, model: None, protocol: known.protocol, pool: NO_TURN });
             return;
         };
         let before = rules.len();
-        let published = providers.list[usize::from(provider)].published(model);
-        rules.extend(published.map(|published| {
-            let Published { name, pool, .. } = published;
-            TargetRule { provider, model: Some(name.clone()), pool: *pool }
+        rules.extend(known.published(model).map(|published| {
+            let &Published { ref name, protocol, pool, .. } = published;
+            TargetRule { provider, model: Some(name.clone()), protocol, pool }
         }));
         if rules.len() == before {
-            rules.push(TargetRule { provider, model: Some(model.into()), pool: NO_TURN });
+            let protocol = known.speaks(model);
+            rules.push(TargetRule { provider, model: Some(model.into()), protocol, pool: NO_TURN });
         }
     }
 }

@@ -233,6 +233,7 @@ pub struct Provider {
     pub shaping: Shaping,
     /// What is peculiar about it, for whoever writes requests for it.
     pub quirks: Quirks,
+    pub(super) auto: Option<u16>,
     pub(super) published: Names<u16>,
     /// Its own names of what it publishes.
     pub(super) upstream: Names<u16>,
@@ -259,6 +260,16 @@ impl Provider {
     /// What this provider publishes under a name, without prefix; several if the name is a pool.
     pub fn published<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Published> {
         self.published.get(name).map(|&model| &self.models[usize::from(model)])
+    }
+
+    /// What it serves where nobody says which model: the one that it publishes as `auto`, else its first.
+    pub fn auto(&self) -> Option<&Published> {
+        self.auto.map(|model| &self.models[usize::from(model)])
+    }
+
+    /// What it speaks for a name of its own.
+    pub fn speaks(&self, name: &str) -> Protocol {
+        self.upstream(name).map_or(self.protocol, |published| published.protocol)
     }
 
     /// The published model that this provider calls `name`.

@@ -44,6 +44,11 @@ fn read(text: &str) -> Reading {
     read_with(text, false, &Overrides::default())
 }
 
+/// What is made of a file.
+pub(super) fn reading(text: &str) -> Reading {
+    read(text)
+}
+
 /// The snapshot of a file without errors.
 pub(crate) fn snapshot(text: &str) -> Snapshot {
     let reading = read(text);

@@ -283,3 +283,59 @@ fn text(bytes: &[u8]) -> Value {
         Err(_) => json!({ "base64": base64::engine::general_purpose::STANDARD.encode(bytes) }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::base::id::RequestId;
+    use crate::control::socket::tests::Folder;
+
+    fn filled(folder: &Folder, bytes_max: u64) -> Segments {
+        let (index, heard) = sync_channel(1_000);
+        let mut segments = Segments { folder: folder.0.join(FOLDER), current: None, index };
+        let mut noise = 1_u64;
+        for nth in 0..12 {
+            // What does not pack, so that each begins a segment of its own.
+            let body = (0..bytes_max).map(|_| {
+                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (noise >> 56) as u8
+            });
+            let request = tap::Message { body: body.collect(), ..tap::Message::default() };
+            let id = RequestId::new(unix_ms(), 0, 1, nth);
+            let trace = Trace { id, request, tries: Vec::new(), response: tap::Message::default() };
+            segments.write(&trace, bytes_max).expect("written");
+        }
+        drop(heard);
+        segments
+    }
+
+    #[test]
+    fn no_more_bytes_are_kept_than_may_be() {
+        let folder = Folder::new("traces-bytes");
+        let bytes_max = 20_000;
+        let mut segments = filled(&folder, bytes_max);
+        let before = segments.list();
+        segments.prune(7, 4 * bytes_max);
+        let left = segments.list();
+        assert!(left.len() < before.len() && left[..] == before[before.len() - left.len()..], "the oldest go first");
+        assert!(left.iter().map(|(_, bytes)| bytes).sum::<u64>() <= 4 * bytes_max, "{left:?}");
+    }
+
+    #[test]
+    fn nothing_is_kept_for_longer_than_it_may_be() {
+        let folder = Folder::new("traces-days");
+        let mut segments = filled(&folder, 2_000);
+        let days_ago = |days: u64| unix_ms() - days * 86_400_000;
+        let old = [days_ago(9), days_ago(8), days_ago(6)];
+        for number in old {
+            fs::write(segments.path(number), b"x").expect("written");
+        }
+        segments.prune(7, u64::MAX);
+        // The second goes until six days ago, when the third was begun.
+        assert_eq!(segments.list()[..2], [(old[1], 1), (old[2], 1)]);
+        segments.prune(5, u64::MAX);
+        assert!(segments.list().iter().all(|(number, _)| *number >= old[2]));
+    }
+}

@@ -53,11 +53,11 @@ fn rank(name: &[u8]) -> Option<u8> {
 fn in_body(body: &[u8], outline: &Outline, above: impl Fn(u8) -> bool) -> Option<u64> {
     let string = |value: Raw<'_>| value.as_str().map(Escaped::bytes).filter(|text| !text.is_empty()).map(id);
     let member = |name: &str| outline.find(body, name).and_then(string);
-    let user = || outline.find(body, "metadata").and_then(|metadata| metadata.find("user_id"));
     if !above(2) {
         return None;
     }
-    if let Some(session) = user().and_then(Raw::as_str).and_then(|user| session(user.bytes())) {
+    let user = outline.find(body, "metadata").and_then(|metadata| metadata.find("user_id"));
+    if let Some(session) = user.and_then(Raw::as_str).and_then(|user| session(user.bytes())) {
         return Some(id(session));
     }
     if !above(7) {
@@ -70,7 +70,7 @@ fn in_body(body: &[u8], outline: &Outline, above: impl Fn(u8) -> bool) -> Option
             let conversation = outline.find(body, "conversation")?;
             string(conversation).or_else(|| conversation.find("id").and_then(string))
         })
-        .or_else(|| user().and_then(string).filter(|_| above(9)))
+        .or_else(|| user.and_then(string).filter(|_| above(9)))
         .or_else(|| member("conversation_id").filter(|_| above(9)))
 }
 

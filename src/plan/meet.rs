@@ -122,3 +122,31 @@ fn scene(route: &Route, model: &str, body: Option<(&[u8], &Outline)>, is_long: b
         (Scene::WebSearch | Scene::Think | Scene::Image, None) => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::snapshot;
+    use crate::protocol::Dialect;
+
+    #[test]
+    fn a_small_model_is_one_of_the_background() {
+        let s = snapshot(
+            r#"{"providers": {"d": {"protocol": "demo"}},
+                "routes": {"r": {"to": ["d"], "scenes": {"background": "d"}, "background_models": ["*-mini", "nano"]}}}"#,
+        );
+        let scene = |model: &str| {
+            let mut question =
+                Question { client: None, dialect: Dialect::Chat, forced: None, model, rule: None, scene: None };
+            let look = Look::begin(&s, &mut question, |_, _| false, None);
+            look.end(&mut question, None);
+            question.scene
+        };
+        for small in ["claude-Haiku-4", "gpt-5-MINI", "nano"] {
+            assert_eq!(scene(small), Some(Scene::Background), "{small}");
+        }
+        for other in ["gpt-5", "nano-2", "mini", ""] {
+            assert_eq!(scene(other), None, "{other}");
+        }
+    }
+}

@@ -8,12 +8,12 @@ pub mod breaker;
 pub mod budget;
 pub mod conversation;
 pub mod explain;
+mod front;
 pub mod hints;
 pub mod line;
 pub mod meet;
 pub mod pace;
 pub mod pool;
-
 pub mod quota;
 pub mod retry;
 pub mod route;

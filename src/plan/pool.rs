@@ -9,6 +9,7 @@
 use std::cell::Cell;
 
 use super::binding::{self, Bindings, Bound};
+use super::front::{All, Front};
 use super::share::Shares;
 use crate::base::hash;
 use crate::config::snapshot::{Affinity, Balance, KeyIx, ProviderIx, Snapshot};
@@ -33,6 +34,8 @@ pub trait Keys {
     fn busy(&self, key: KeyIx) -> u32;
     /// Its average time to the first token, microseconds, and when that was measured last, seconds.
     fn pace(&self, key: KeyIx) -> Option<(u32, u32)>;
+    /// Whether that is the time of streams, which is another than that of whole answers.
+    fn streamed(&self) -> bool;
 }
 
 /// The keys of one provider, as one core chooses among them.
@@ -53,8 +56,18 @@ struct Tier {
     members: Box<[Member]>,
     shares: Option<Shares>,
     turn: Cell<u32>,
-    /// The fastest when that was looked for last, and the turn until which it counts.
-    leader: Cell<(u32, u32)>,
+    /// Among many: how many requests under way are few, and for how many picks that counts.
+    few: Cell<(u32, u32)>,
+    /// Who is fast with whole answers, and with streams; empty where nobody asks.
+    speeds: Box<[Speed]>,
+}
+
+/// The keys of a tier by their speed.
+#[derive(Debug)]
+struct Speed {
+    turn: Cell<u32>,
+    fastest: Front,
+    oldest: Front,
 }
 
 #[derive(Debug)]
@@ -155,8 +168,11 @@ impl Tier {
             (0..core).for_each(|_| _ = made.next());
             shares = Some(made);
         }
-        let turn = Cell::new(u32::from(core) % members.len() as u32);
-        Tier { members: members.into(), shares, turn, leader: Cell::new((0, 0)) }
+        let first = u32::from(core) % members.len() as u32;
+        let front = || Front::new(members.len().min(limits::POOL_FRONT));
+        let speed = |_| Speed { turn: Cell::new(first), fastest: front(), oldest: front() };
+        let speeds = if balance == Balance::Fastest { (0..2).map(speed).collect() } else { Box::default() };
+        Tier { members: members.into(), shares, turn: Cell::new(first), few: Cell::new((0, 0)), speeds }
     }
 
     /// One after the other. The turn passes behind the one that was taken, so that nobody inherits the turns of one
@@ -204,47 +220,54 @@ impl Tier {
         self.members.iter().map(|member| member.key).find(|&key| keys.state(key) == Use::Free)
     }
 
-    /// The one with the fewest requests under way; of equals the next in turn.
+    /// The one with the fewest requests under way; of equals the next in turn. Among many the next in turn that has no
+    /// more than the fewest when all were looked at last.
     fn least_busy(&self, keys: &impl Keys) -> Option<KeyIx> {
         let len = self.members.len() as u32;
-        let mut place = self.turn.get();
+        let (few, picks) = self.few.get();
+        let few = if picks > 0 { few } else { 0 };
+        let (first, mut place) = (self.turn.get(), self.turn.get());
         let mut best: Option<(u32, u32)> = None;
-        for _ in 0..len {
+        loop {
             let key = self.members[place as usize].key;
             let busy = keys.busy(key);
             if best.is_none_or(|(least, _)| busy < least) && keys.state(key) == Use::Free {
                 best = Some((busy, place));
-                if busy == 0 {
+                if busy <= few {
                     break;
                 }
             }
             place = if place + 1 == len { 0 } else { place + 1 };
+            if place == first {
+                break;
+            }
         }
-        let (_, place) = best?;
+        let (busy, place) = best?;
+        if len > limits::POOL_LOOKS_AT_ALL {
+            self.few.set(if busy <= few && picks > 0 { (few, picks - 1) } else { (busy, len / 4) });
+        }
         self.turn.set(if place + 1 == len { 0 } else { place + 1 });
         Some(self.members[place as usize].key)
     }
 
-    /// The shortest average first, what was never measured last; now and then the one measured longest ago. Among
-    /// many the fastest is looked for from time to time only.
+    /// The shortest average first, what was never measured last; now and then the one measured longest ago.
     fn fastest(&self, keys: &impl Keys) -> Option<KeyIx> {
-        let turn = self.turn.get().wrapping_add(1);
-        self.turn.set(turn);
-        let free = || self.members.iter().enumerate().filter(|(_, member)| keys.state(member.key) == Use::Free);
-        if turn.is_multiple_of(limits::PACE_TRIAL_EVERY) {
-            let oldest = free().min_by_key(|(_, member)| keys.pace(member.key).map_or(0, |(_, measured)| measured));
-            return oldest.map(|(_, member)| member.key);
-        }
-        let (place, until) = self.leader.get();
-        let leader = &self.members[place as usize];
-        if until.wrapping_sub(turn) as i32 > 0 && keys.state(leader.key) == Use::Free {
-            return Some(leader.key);
-        }
-        let (place, member) =
-            free().min_by_key(|(_, member)| keys.pace(member.key).map_or(u32::MAX, |(average, _)| average))?;
-        let lasts = self.members.len() as u32 / limits::POOL_LOOKS_EACH;
-        self.leader.set((place as u32, turn.wrapping_add(lasts)));
-        Some(member.key)
+        let speed = self.speeds.get(usize::from(keys.streamed()))?;
+        let turn = speed.turn.get().wrapping_add(1);
+        speed.turn.set(turn);
+        let (count, key) = (self.members.len() as u32, |place: u32| self.members[place as usize].key);
+        let is_free = |place| keys.state(key(place)) == Use::Free;
+        let lasts = limits::POOL_LOOK_EVERY.max(count / 4);
+        let place = if turn.is_multiple_of(limits::PACE_TRIAL_EVERY) {
+            let measure = |place| keys.pace(key(place)).map_or(0, |(_, measured)| measured);
+            let lasts = lasts * limits::PACE_TRIAL_EVERY;
+            let tried = speed.oldest.unchanged(&All { count, is_free, measure, turn, lasts });
+            tried.inspect(|&place| speed.fastest.watch(place))
+        } else {
+            let measure = |place| keys.pace(key(place)).map_or(u32::MAX, |(average, _)| average);
+            speed.fastest.least(&All { count, is_free, measure, turn, lasts })
+        };
+        place.map(key)
     }
 
     /// Rendezvous: the place of the free key whose hash with the conversation is the highest, weighted where weights

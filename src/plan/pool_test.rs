@@ -1,6 +1,6 @@
 //! Orders of keys for each balance, and conversations that stay where they are.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -13,6 +13,7 @@ struct Now {
     states: RefCell<HashMap<KeyIx, Use>>,
     busy: RefCell<HashMap<KeyIx, u32>>,
     paces: RefCell<HashMap<KeyIx, (u32, u32)>>,
+    streamed: Cell<bool>,
 }
 
 impl Keys for Now {
@@ -24,6 +25,9 @@ impl Keys for Now {
     }
     fn pace(&self, key: KeyIx) -> Option<(u32, u32)> {
         self.paces.borrow().get(&key).copied()
+    }
+    fn streamed(&self) -> bool {
+        self.streamed.get()
     }
 }
 
@@ -93,6 +97,20 @@ fn tiers_follow_priority_and_weight_0_is_the_very_last() {
 }
 
 #[test]
+fn what_a_key_is_for_and_what_not_is_the_files() {
+    let plan = Plan::new(
+        "round_robin",
+        r#"{"key": "1", "models": ["gpt-*", "o3"]}, {"key": "2", "exclude_models": ["*-pro"]}, {"key": "3", "disabled": true}"#,
+    );
+    let serves = |model: &str| -> Vec<bool> { plan.s.keys.iter().map(|key| key.serves(model)).collect() };
+    assert_eq!(serves("gpt-5"), [true, true, false]);
+    assert_eq!(serves("O3"), [true, true, false]);
+    assert_eq!(serves("o3-pro"), [false, false, false]);
+    assert_eq!(serves("gpt-5-pro"), [true, false, false]);
+    assert_eq!(serves("claude"), [false, true, false]);
+}
+
+#[test]
 fn weights_are_shares_also_where_one_rests() {
     let plan = Plan::new(
         "weighted",
@@ -153,6 +171,44 @@ fn the_fastest_serves_and_one_in_twenty_goes_to_the_one_measured_longest_ago() {
     assert_eq!(picks.split(' ').filter(|pick| *pick == "c").count(), 1, "{picks}");
     plan.set("b", Use::Not);
     assert_eq!(plan.picks(3), "c c c");
+}
+
+#[test]
+fn speed_with_streams_is_another_than_with_whole_answers() {
+    let plan = Plan::new("fastest", FOUR);
+    plan.now.paces.borrow_mut().extend([(0, (100, 50)), (1, (300, 60))]);
+    assert_eq!(plan.picks(2), "a a");
+    // Each is asked of the same keys, with times of its own.
+    plan.now.streamed.set(true);
+    plan.now.paces.borrow_mut().extend([(0, (900, 50)), (1, (300, 60))]);
+    assert_eq!(plan.picks(2), "b b");
+    plan.now.streamed.set(false);
+    plan.now.paces.borrow_mut().extend([(0, (100, 50)), (1, (300, 60))]);
+    assert_eq!(plan.picks(2), "a a");
+}
+
+#[test]
+fn of_many_the_busiest_are_passed_over_and_all_are_looked_at_now_and_then() {
+    let count = limits::POOL_LOOKS_AT_ALL + 36;
+    let keys: Vec<String> = (0..count).map(|key| format!(r#"{{"key": "{key}", "name": "k{key}"}}"#)).collect();
+    let plan = Plan::new("least_busy", &keys.join(","));
+    let set = |key: u32, busy: u32| _ = plan.now.busy.borrow_mut().insert(key as KeyIx, busy);
+    (0..count).for_each(|key| set(key, 5));
+    set(7, 9);
+    // Requests that end and begin: each pick is one more under way.
+    let mut had = vec![0_u32; count as usize];
+    for _ in 0..3 * count {
+        let picked: u32 = plan.pick(None)[1..].parse().unwrap();
+        had[picked as usize] += 1;
+        let busy = plan.now.busy.borrow()[&(picked as KeyIx)];
+        set(picked, busy + 1);
+    }
+    let busy: Vec<u32> = (0..count).map(|key| plan.now.busy.borrow()[&(key as KeyIx)]).collect();
+    let (least, most) = (busy.iter().min().unwrap(), busy.iter().max().unwrap());
+    assert!(had[7] == 0 && *least >= 7 && *most == 9, "{busy:?}");
+    // One that has become idle is found within a round.
+    set(50, 0);
+    assert!(plan.picks(count as usize).split(' ').any(|pick| pick == "k50"));
 }
 
 #[test]

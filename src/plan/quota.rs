@@ -343,6 +343,29 @@ mod tests {
     }
 
     #[test]
+    fn each_bound_of_the_file_holds() {
+        for (bound, what, window) in [
+            (r#""requests_per_minute": 1"#, "requests", "a minute"),
+            (r#""requests_per_hour": 1"#, "requests", "an hour"),
+            (r#""requests_per_day": 1"#, "requests", "a day"),
+            (r#""tokens_per_minute": 100"#, "tokens", "a minute"),
+            (r#""tokens_per_hour": 100"#, "tokens", "an hour"),
+            (r#""tokens_per_day": 100"#, "tokens", "a day"),
+            (r#""concurrent_requests": 1"#, "requests", "at once"),
+            (r#""cost_per_day": 0.000001"#, "dollars", "a day"),
+            (r#""cost_per_month": 0.000001"#, "dollars", "a month"),
+        ] {
+            let file = format!(r#"{{"clients": {{"c": {{"key": "k", "limits": {{{bound}}}}}}}}}"#);
+            let limits = crate::config::tests::snapshot(&file).clients[0].limits;
+            let meter = Meter::default();
+            assert_eq!(meter.take(&limits, 100, START_MS), Ok(()), "{bound}");
+            meter.spend(1_000_000, START_MS);
+            let met = meter.take(&limits, 100, START_MS).expect_err(bound);
+            assert_eq!((met.what(), met.window()), (what, window), "{bound}");
+        }
+    }
+
+    #[test]
     fn meters_are_kept_by_name() {
         let (meters, limits) = (Meters::default(), rates([1, 0, 0, 0, 0, 0]));
         assert!(meters.of("a").take(&limits, 0, START_MS).is_ok());

@@ -238,13 +238,10 @@ impl<'a> Found<'a> {
     fn explicit(&mut self, provider: ProviderIx, model: &'a str) -> Result<(), Refused> {
         if is_auto(model) {
             // Its first model; `auto` may be one of them, or a name of the provider's own.
-            let s = self.s;
-            let models = &s.providers[usize::from(provider)].models;
-            let named = s.providers[usize::from(provider)].published("auto").next();
-            match named.or(models.first()) {
+            match self.s.providers[usize::from(provider)].auto() {
                 Some(published) => self.push(provider, &published.name, published.protocol, NO_TURN),
                 None if model.is_empty() => return Err(Refused::NotDirected),
-                None => self.own(provider, model, NO_TURN),
+                None => self.own(provider, model),
             }
         } else {
             self.known(provider, model);
@@ -257,7 +254,7 @@ impl<'a> Found<'a> {
         let s = self.s;
         let mut published = s.providers[usize::from(provider)].published(model).peekable();
         if published.peek().is_none() {
-            self.own(provider, model, NO_TURN);
+            self.own(provider, model);
         }
         for published in published {
             self.published(provider, published);
@@ -267,7 +264,7 @@ impl<'a> Found<'a> {
     fn list(&mut self, list: &'a TargetList) {
         for rule in &list.rules {
             match &rule.model {
-                Some(model) => self.own(rule.provider, model, rule.pool),
+                Some(model) => self.push(rule.provider, model, rule.protocol, rule.pool),
                 // The name asked for is kept; under `auto` there is none, so it is the provider's first.
                 None if is_auto(self.asked) => {
                     let _ = self.explicit(rule.provider, self.asked);
@@ -282,10 +279,9 @@ impl<'a> Found<'a> {
     }
 
     /// A name of the provider's own.
-    fn own(&mut self, provider: ProviderIx, model: &'a str, pool: TurnIx) {
-        let known = &self.s.providers[usize::from(provider)];
-        let protocol = known.upstream(model).map_or(known.protocol, |published| published.protocol);
-        self.push(provider, model, protocol, pool);
+    fn own(&mut self, provider: ProviderIx, model: &'a str) {
+        let protocol = self.s.providers[usize::from(provider)].speaks(model);
+        self.push(provider, model, protocol, NO_TURN);
     }
 
     fn push(&mut self, provider: ProviderIx, model: &'a str, protocol: Protocol, pool: TurnIx) {

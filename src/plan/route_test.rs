@@ -145,6 +145,26 @@ fn the_route_is_the_clients_then_the_dialects_then_the_default() {
 }
 
 #[test]
+fn each_dialect_has_its_default_route() {
+    let dialects = [
+        ("chat", Dialect::Chat),
+        ("responses", Dialect::Responses),
+        ("anthropic", Dialect::Anthropic),
+        ("gemini", Dialect::Gemini),
+        ("ollama", Dialect::Ollama),
+    ];
+    for (name, own) in dialects {
+        let s = snapshot(&format!(
+            r#"{{"providers": {{"d": {{"protocol": "demo"}}}}, "routes": {{"r": {{"to": ["d/r"]}}, "s": {{"to": ["d/s"]}}}},
+                "default_route": "r", "default_routes": {{"{name}": "s"}}}}"#
+        ));
+        for (_, dialect) in dialects {
+            assert_eq!(ask(&s, None, dialect, None, "auto"), if dialect == own { "d/s" } else { "d/r" }, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_client_asks_for_what_is_on_its_list_only() {
     let s = snapshot(FILE);
     assert_eq!(ask(&s, ALICE, Dialect::Chat, None, "Claude-x"), "bare/Claude-x");

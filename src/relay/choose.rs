@@ -12,7 +12,9 @@ use super::reach::Prepared;
 use super::wait::Client;
 use crate::http::field::Fields;
 use crate::limits;
+use crate::plan::conversation;
 use crate::plan::meet::Look;
+use crate::plan::pool::Pool;
 use crate::plan::route::{self, Chosen, Question, Refused};
 use crate::plan::spread::{self, Now};
 use crate::protocol::failure::Fault;
@@ -54,6 +56,15 @@ pub(super) async fn choose<'a, N: Net>(
     let now = Now { turns: &request.view.turns, paces: &client.core.paces, streamed: request.streamed };
     spread::arrange(s, &mut chosen, now);
     Ok(chosen)
+}
+
+impl Prepared<'_> {
+    /// The conversation that it belongs to, where that matters to `pool`.
+    pub(super) fn conversation(&self, pool: &Pool, fields: &Fields) -> Option<u64> {
+        let fields = fields.iter().map(|field| (field.name.of(self.input), field.value.of(self.input)));
+        let body = self.outline.as_ref().map(|outline| (self.body, outline));
+        conversation::of(pool.affinity(), fields, body)
+    }
 }
 
 /// Whether a value of a header field, of this name in any case, is as `is` says.

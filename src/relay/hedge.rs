@@ -2,7 +2,8 @@
 //! both to answer serves.
 //!
 //! The other one is dropped, which closes its lane at once: its provider sees that nobody waits. Only where the file asks
-//! for it, for the second attempt may be paid for.
+//! for it, for the second attempt may be paid for. Where its target speaks another protocol than the client, the request
+//! is said anew while the first goes on.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -10,56 +11,71 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::ask::{Tried, attempt};
+use super::ask::{Ask, Tried, attempt};
 use super::core::{Core, Scratch};
 use super::exchange::micros;
-use super::reach::Trip;
+use super::failure::Failure;
+use super::reach::{Trip, is_asked};
 use super::ready::Ready;
 use super::say::Said;
 use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::KeyIx;
+use crate::http::field::Fields;
 use crate::plan::board::Model;
 use crate::plan::retry::Next;
-use crate::protocol::{self, Protocol};
+use crate::protocol::Protocol;
 use crate::record::{Entry, Text};
 use crate::rt::Net;
 
-impl Trip<'_, '_, '_> {
+/// Where a second attempt goes.
+struct Second<N: Net> {
+    place: usize,
+    trial: Trial,
+    /// The request in its target's words, where that is another target than the first attempt's and it needs them.
+    said: Option<Said<N>>,
+}
+
+impl<'a, 'c> Trip<'_, 'a, 'c> {
     /// An attempt beside which another one is made if it takes longer than `ms`. The place and the trial become those of
     /// the attempt that is spoken of.
     pub(super) async fn hedged<N: Net>(
-        &self,
+        &mut self,
         client: &mut Client<N>,
         (ms, said): (u32, Option<&Said<N>>),
         (place, trial): (&mut usize, &mut Trial),
         scratch: &mut Scratch,
         entry: &mut Entry,
     ) -> Tried<N::Stream> {
-        let (chosen, core, seen) = (self.chosen, Rc::clone(&client.core), *entry);
+        let (request, chosen, core, seen) = (self.request, self.chosen, Rc::clone(&client.core), *entry);
         let (mut shadow, beside) = (client.shadow(), client.tap_beside());
         let mut spare = core.scratch();
         spare.fields.clone_from(&scratch.fields);
-        let ask = self.ask(*place, said);
+        let ask = Ask { request, said, chosen, target: &chosen.targets[*place] };
         let mut first = Box::pin(attempt(client, &ask, trial.key, scratch, &seen));
         let late = pin!(core.net.sleep(u64::from(ms)));
-        if let Some(tried) = in_time(first.as_mut(), late).await {
-            core.take_back(spare);
-            return tried;
+        let (mut tried, mut second) = (in_time(first.as_mut(), late).await.err(), None);
+        if tried.is_none() && entry.attempts < request.view.snapshot.retry.attempts_max {
+            let seek = pin!(self.second(&shadow, *place, trial.key, &spare.fields, &seen));
+            match in_time(first.as_mut(), seek).await {
+                Ok(found) => second = found,
+                Err(outcome) => tried = Some(outcome),
+            }
         }
-        let bound = entry.attempts >= self.request.view.snapshot.retry.attempts_max;
-        let other = if bound { None } else { self.another(&core, *place, trial.key) };
-        let Some((other_place, mut other)) = other else { return first.await };
+        let Some(mut other) = second else {
+            core.take_back(spare);
+            return if let Some(tried) = tried { tried } else { first.await };
+        };
         entry.attempts += 1;
         let begun_us = micros(core.net.now_us() - self.start_us);
-        self.beside.set(Some(other.key));
-        let target = &chosen.targets[other_place];
-        // Another target is one that is asked in the client's own words.
-        let ask = self.ask(other_place, said.filter(|_| other_place == *place));
+        self.beside.set(Some(other.trial.key));
+        let target = &chosen.targets[other.place];
+        let said = if other.place == *place { said } else { other.said.as_ref() };
+        let ask = Ask { request, said, chosen, target };
         shadow.tap = beside;
-        let mut second = Box::pin(attempt(&mut shadow, &ask, other.key, &mut spare, &seen));
-        let wins = |tried: &Tried<N::Stream>| matches!(tried, Tried::Answer(..));
-        let (of_first, mut of_second) = both(first.as_mut(), second.as_mut(), wins).await;
+        let mut second = Box::pin(attempt(&mut shadow, &ask, other.trial.key, &mut spare, &seen));
+        let (of_first, mut of_second) =
+            both(first.as_mut(), second.as_mut(), |tried| matches!(tried, Tried::Answer(..))).await;
         drop(first);
         let failed = match of_first {
             Some(Tried::Failed(failure)) if failure.next() != Next::Stop => Some(failure),
@@ -68,34 +84,29 @@ impl Trip<'_, '_, '_> {
                 client.tap_joins(&mut shadow, false);
                 let model_sent = Text::new(target.model);
                 let told = Entry { provider: target.provider, model_sent, begun_us, ..*entry };
-                self.tell_second(&core, &told, &mut other, target.model, &of_second);
+                self.tell_second(&core, &told, &mut other.trial, target.model, &of_second);
                 self.is_first.set(true);
                 return tried;
             }
             None => None,
         };
-        let first = Entry { attempts: entry.attempts - 1, ..*entry };
-        if failed.is_none() {
-            self.tell_given_up(&core, &first, trial.key);
+        let told = Entry { attempts: entry.attempts - 1, ..*entry };
+        match &failed {
+            None => self.tell_given_up(&core, &told, trial.key),
+            Some(failure) => self.note_failed(&core, &told, trial, chosen.targets[*place].model, failure),
         }
-        if let Some(failure) = &failed {
-            self.tell_failed(&core, &first, trial.key, failure);
-            trial.failed(&core, chosen.targets[*place].model, failure.verdict.outcome);
-            if of_second.is_none() {
-                client.due_in(u32::MAX);
-                of_second = match client.until(|cx| second.as_mut().poll(cx)).await {
-                    Ok(tried) => Some(tried),
-                    Err(_gone) => return Tried::Gone,
-                };
-            }
+        if failed.is_some() && of_second.is_none() {
+            client.due_in(u32::MAX);
+            let Ok(tried) = client.until(|cx| second.as_mut().poll(cx)).await else { return Tried::Gone };
+            of_second = Some(tried);
         }
         drop(second);
         client.tap_joins(&mut shadow, true);
         std::mem::swap(&mut scratch.answer, &mut spare.answer);
         core.take_back(spare);
-        (*place, entry.provider, entry.model_sent) = (other_place, target.provider, Text::new(target.model));
-        (entry.key, entry.begun_us) = (other.key, begun_us);
-        std::mem::swap(trial, &mut other);
+        (*place, entry.provider, entry.model_sent) = (other.place, target.provider, Text::new(target.model));
+        (entry.key, entry.begun_us) = (other.trial.key, begun_us);
+        std::mem::swap(trial, &mut other.trial);
         of_second.unwrap_or(Tried::Gone)
     }
 
@@ -109,39 +120,79 @@ impl Trip<'_, '_, '_> {
         tried: &Option<Tried<N::Stream>>,
     ) {
         match tried {
-            Some(Tried::Failed(failure)) => {
-                self.tell_failed(core, entry, trial.key, failure);
-                trial.failed(core, model, failure.verdict.outcome);
-            }
+            Some(Tried::Failed(failure)) => self.note_failed(core, entry, trial, model, failure),
             _ => self.tell_given_up(core, entry, trial.key),
         }
     }
 
-    /// Another key for an attempt beside one with `key`: of the same target, else of one behind it.
-    fn another<N: Net>(&self, core: &Core<N>, at: usize, key: KeyIx) -> Option<(usize, Trial)> {
+    /// One of two attempts failed, and the other goes on.
+    fn note_failed<N: Net>(&self, core: &Core<N>, entry: &Entry, trial: &mut Trial, model: &str, failure: &Failure) {
+        self.tell_failed(core, entry, trial.key, failure);
+        trial.failed(core, model, failure.verdict.outcome);
+    }
+
+    /// Another key for an attempt beside one with `key` at the target of place `at`: of the same target, else of one
+    /// behind it, with the request in that one's words.
+    async fn second<N: Net>(
+        &mut self,
+        shadow: &Client<N>,
+        at: usize,
+        key: KeyIx,
+        fields: &Fields,
+        entry: &Entry,
+    ) -> Option<Second<N>> {
+        let request = self.request;
+        let mut from = at;
+        loop {
+            let (place, key) = self.another(&shadow.core, (at, from), key, fields)?;
+            let target = &self.chosen.targets[place];
+            let said = match place > at {
+                true => self.say(shadow, target, fields, entry).await,
+                false => Ok(None),
+            };
+            // Who cannot be asked this, or not now, is no second.
+            if let Ok(said) = said {
+                let now_ms = shadow.core.net.unix_ms();
+                if let Ok(trial) = Trial::begin(request.view, key, Model::new(target.model), now_ms) {
+                    return Some(Second { place, trial, said });
+                }
+            }
+            from = place + 1;
+        }
+    }
+
+    /// The first key other than `key` that may be used now, of a target from place `from` on; `at` is that of `key`. A
+    /// conversation keeps the key that is slow, and has its own at other targets.
+    fn another<N: Net>(
+        &self,
+        core: &Core<N>,
+        (at, from): (usize, usize),
+        key: KeyIx,
+        fields: &Fields,
+    ) -> Option<(usize, KeyIx)> {
         let (request, view, full) = (self.request, self.request.view, Cell::new(None));
         let now_ms = core.net.unix_ms();
-        self.chosen.targets.iter().enumerate().skip(at).find_map(|(place, target)| {
-            let serves = protocol::serves(target.protocol, request.called.endpoint);
-            if !serves && place > at || target.protocol == Protocol::Demo {
+        self.chosen.targets.iter().enumerate().skip(from).find_map(|(place, target)| {
+            if place > at && !is_asked(request, target) || target.protocol == Protocol::Demo {
                 return None;
             }
             let (name, model, streamed) = (target.model, Model::new(target.model), request.streamed);
             let ready = Ready { view, name, model, now_ms, streamed, tried: &[key], full: &full };
-            let key = view.pools[usize::from(target.provider)].pick(&ready, None, &view.board.bindings)?;
-            Some((place, Trial::begin(view, key, model, now_ms).ok()?))
+            let pool = &view.pools[usize::from(target.provider)];
+            let conversation = if place > at { request.conversation(pool, fields) } else { None };
+            Some((place, pool.pick(&ready, conversation, &view.board.bindings)?))
         })
     }
 }
 
-/// Waits for `first`, at most until `late` ends.
-async fn in_time<T>(
+/// What `other` comes to, unless `first` comes to something before.
+async fn in_time<T, U>(
     mut first: Pin<&mut impl Future<Output = T>>,
-    mut late: Pin<&mut impl Future<Output = ()>>,
-) -> Option<T> {
+    mut other: Pin<&mut impl Future<Output = U>>,
+) -> Result<U, T> {
     poll_fn(|cx| match first.as_mut().poll(cx) {
-        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-        Poll::Pending => late.as_mut().poll(cx).map(|()| None),
+        Poll::Ready(outcome) => Poll::Ready(Err(outcome)),
+        Poll::Pending => other.as_mut().poll(cx).map(Ok),
     })
     .await
 }

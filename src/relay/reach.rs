@@ -31,7 +31,6 @@ use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
 use crate::plan::board::Model;
 use crate::plan::breaker::Outcome;
-use crate::plan::conversation;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{By, Chosen, Target};
@@ -258,7 +257,7 @@ pub(super) struct Trip<'t, 'a, 'c> {
 }
 
 /// What using a key came to.
-enum Step<S> {
+pub(super) enum Step<S> {
     Over(Reached<S>),
     OtherKey,
     OtherTarget,
@@ -308,9 +307,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             return self.demo(target, said, entry);
         }
         let pool = &view.pools[usize::from(target.provider)];
-        let fields = scratch.fields.iter().map(|field| (field.name.of(request.input), field.value.of(request.input)));
-        let body = request.outline.as_ref().map(|outline| (request.body, outline));
-        let conversation = conversation::of(pool.affinity(), fields, body);
+        let conversation = request.conversation(pool, &scratch.fields);
         let (model, full) = (Model::new(target.model), Cell::new(None));
         let (mut tried, mut is_anew) = (SmallVec::<[KeyIx; 8]>::new(), false);
         loop {
@@ -377,7 +374,10 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let began_us = client.core.net.now_us();
         entry.begun_us = micros(began_us - self.start_us);
         let tried = match self.request.view.snapshot.retry.hedge_ms {
-            0 => attempt(client, &self.ask(place, said), trial.key, scratch, entry).await,
+            0 => {
+                let ask = Ask { request: self.request, said, chosen: self.chosen, target };
+                attempt(client, &ask, trial.key, scratch, entry).await
+            }
             // Boxed, so that nobody else's exchange has room for two attempts.
             ms => Box::pin(self.hedged(client, (ms, said), (&mut place, &mut trial), scratch, entry)).await,
         };
@@ -447,13 +447,15 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 Some(self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await)
             }
             Waited::Gone => Some(Step::Over(Reached::Gone)),
-            Waited::Late | Waited::Resting => None,
+            Waited::Late => None,
+            // Who had no place before may have one now.
+            Waited::Resting => Some(Step::OtherKey),
         }
     }
 
     /// The request as `target` is asked where that is not in the client's own words. An error is where to
     /// go on where it cannot be said.
-    async fn say<N: Net>(
+    pub(super) async fn say<N: Net>(
         &mut self,
         client: &Client<N>,
         target: &Target<'c>,
@@ -486,12 +488,6 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         self.request.called.endpoint == Endpoint::ResponsesCompact
             && matches!(failure.status, 404 | 405 | 501)
             && !self.uncompacting.contains(&target.provider)
-    }
-
-    /// What the target of this place is asked.
-    pub(super) fn ask<'s, N: Net>(&'s self, place: usize, said: Option<&'s Said<N>>) -> Ask<'s, 'a, 'c, N> {
-        let target = &self.chosen.targets[place];
-        Ask { request: self.request, said, chosen: self.chosen, target }
     }
 
     /// What is measured of an answer of this target: its own name, where the route goes by speed, and whether its key

@@ -51,6 +51,10 @@ impl Keys for Ready<'_> {
         let pace = self.view.rows[usize::from(key)].paces[usize::from(self.streamed)].get()?;
         Some((pace.average_us, pace.measured_s))
     }
+
+    fn streamed(&self) -> bool {
+        self.streamed
+    }
 }
 
 /// Whether requests under way with a key are counted: where there is a bound on them, or where they decide.

@@ -121,5 +121,5 @@ fn body(world: &World, token: &str, streamed: bool, valid: bool) -> String {
     let filler = "y".repeat(world.below(if world.once_in(6) { 90_000 } else { 300 }));
     let stream = if streamed { r#""stream":true,"# } else { "" };
     let end = if valid { "}" } else { ",}" };
-    format!(r#"{{"model":"m",{stream}"user":"{token}","messages":[{{"role":"user","content":"{filler}"}}]{end}"#)
+    format!(r#"{{"model":"m",{stream}"messages":[{{"role":"user","content":"token={token} {filler}"}}]{end}"#)
 }

@@ -7,6 +7,7 @@
 mod client;
 mod net;
 mod oracle;
+mod speech;
 mod storm;
 mod talk;
 mod upstream;
@@ -16,12 +17,13 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
 use self::client::Client;
 use self::net::{Door, Sim};
+use self::speech::Speech;
 use self::upstream::{Ledger, Upstream};
 use self::world::World;
 use crate::config::{self, Outside, Overrides, Snapshot};
@@ -42,6 +44,9 @@ const MODELS: [&str; 3] = ["model-a", "model-b", "model-c"];
 const ATTEMPTS_MAX: usize = 12;
 /// Seeds that a run of the tests takes; the gate sets WEIR_SIM_SEEDS to more.
 const SEEDS: u64 = 300;
+
+/// Clients of a history.
+const CLIENTS_MAX: usize = 6;
 
 /// Names of the providers.
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -70,17 +75,53 @@ impl Weather {
     }
 }
 
+/// What a history is about.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    weather: Weather,
+    /// What each provider speaks.
+    speech: [Speech; 3],
+    /// Requests that may be under way with a key; 0 for any number.
+    most_at_once: usize,
+    /// When a second attempt is made beside a slow one; 0 for never.
+    hedge_ms: u32,
+    /// Whether the last target never does wrong.
+    guarded: bool,
+    /// Whether none does.
+    calm: bool,
+}
+
+impl Plan {
+    fn new(world: &World) -> Plan {
+        let weather = match world.once_in(3) {
+            true => Weather::Storm { balance: BALANCES[world.below(BALANCES.len())] },
+            false => Weather::Showers,
+        };
+        let is_translated = world.once_in(2);
+        let speech = |_| if is_translated { Speech::ALL[world.below(3)] } else { Speech::Chat };
+        let most_at_once = if world.once_in(3) { 1 + world.below(2) } else { 0 };
+        let hedge_ms = if world.once_in(3) { 20 + world.below(600) as u32 } else { 0 };
+        let calm = hedge_ms > 0 && world.once_in(4);
+        let guarded = calm || world.once_in(2);
+        Plan { weather, speech: [0; 3].map(speech), most_at_once, hedge_ms, guarded, calm }
+    }
+}
+
 /// The configuration; `turn` makes one that differs from the last.
-fn snapshot(weather: Weather, turn: u64) -> Arc<Snapshot> {
+fn snapshot(plan: &Plan, turn: u64) -> Arc<Snapshot> {
+    let Plan { weather, most_at_once, hedge_ms, .. } = *plan;
     let balance = match weather {
         Weather::Showers => BALANCES[0],
         Weather::Storm { balance } => balance,
     };
     let provider = |number: usize| {
         let name = NAMES[number];
-        let key = |key| format!(r#"{{"key": "{UPSTREAM_KEY}-{name}{key}", "weight": {}}}"#, key % 3 + 1);
+        // There is room in a line for all clients, and nobody is sent away before the others are served.
+        let bound = format!(r#""max_concurrent": {most_at_once}, "queue": {CLIENTS_MAX}, "queue_ms": 3600000"#);
+        let key = |key| format!(r#"{{"key": "{UPSTREAM_KEY}-{name}{key}", "weight": {}, {bound}}}"#, key % 3 + 1);
         format!(
-            r#""{name}": {{"protocol": "chat", "base_url": "http://10.0.0.{}:80", "balance": "{balance}", "keys": [{}]}}"#,
+            r#""{name}": {{"protocol": "{}", "base_url": "http://10.0.0.{}:80", "balance": "{balance}", "keys": [{}]}}"#,
+            plan.speech[number].name(),
             number + 1,
             (0..weather.keys(number)).map(key).collect::<Vec<_>>().join(",")
         )
@@ -88,7 +129,7 @@ fn snapshot(weather: Weather, turn: u64) -> Arc<Snapshot> {
     let text = format!(
         r#"{{"listen": "127.0.0.1:0", "clients": {{"client": {{"key": "{CLIENT_KEY}"}}}}, "providers": {{{}, {}, {}}},
         "routes": {{"r": {{"to": ["a/model-a", "b/model-b", "c/model-c"]}}}}, "default_route": "r",
-        "retry": {{"attempts_max": {ATTEMPTS_MAX}, "rounds_max": {}}}, "timeouts": {{"connect_ms": 3000, "answer_ms": 20000,
+        "retry": {{"attempts_max": {ATTEMPTS_MAX}, "rounds_max": {}, "hedge_ms": {hedge_ms}}}, "timeouts": {{"connect_ms": 3000, "answer_ms": 20000,
         "first_token_ms": 15000, "stream_idle_ms": 20000, "keep_alive_ms": {}}}}}"#,
         provider(0),
         provider(1),
@@ -106,27 +147,26 @@ fn snapshot(weather: Weather, turn: u64) -> Arc<Snapshot> {
 struct History {
     asked: Vec<client::Asked>,
     ledger: Rc<Ledger>,
-    /// Whether the last target never did wrong.
-    guarded: bool,
+    plan: Plan,
     /// Exchanges that were told.
     told: usize,
     tally: Arc<Tally>,
     connections: Arc<AtomicUsize>,
     at_rest: AtRest,
+    /// Requests that still have a key or wait for one.
+    busy: u32,
     clock_jumped: bool,
 }
 
 fn run(seed: u64) -> History {
     let world = World::new(seed);
-    let weather = match world.once_in(3) {
-        true => Weather::Storm { balance: BALANCES[world.below(BALANCES.len())] },
-        false => Weather::Showers,
-    };
+    let plan = Plan::new(&world);
     let sim = Sim::new(&world);
-    let source = Arc::new(ArcSwap::new(snapshot(weather, 0)));
+    let source = Arc::new(ArcSwap::new(snapshot(&plan, 0)));
     let tally = Arc::new(Tally::new());
     let (teller, mut ring) = Teller::new(Arc::clone(&tally));
     let connections = Arc::new(AtomicUsize::new(0));
+    let board = Arc::new(Board::new());
     let core = Core::new(
         sim.clone(),
         Parts {
@@ -134,7 +174,7 @@ fn run(seed: u64) -> History {
             salt: 7,
             snapshot: Arc::clone(&source),
             addresses: Arc::new(ArcSwap::from_pointee(AddressBook::literal(&source.load()))),
-            board: Arc::new(Board::new()),
+            board: Arc::clone(&board),
             connections: Arc::clone(&connections),
             paces: Arc::new(Paces::default()),
             meters: Arc::new(Meters::default()),
@@ -146,37 +186,38 @@ fn run(seed: u64) -> History {
     world.spawn(Rc::clone(&core).tick());
     let front = Door::default();
     core.command(Command::Listen("front".to_owned(), front.clone()));
-    let guarded = world.once_in(2);
     let ledger = Rc::new(Ledger::default());
-    raise(&world, &sim, weather, guarded, &ledger);
-    disturb(&world, weather, &source);
+    raise(&world, &sim, &plan, &ledger);
+    disturb(&world, plan, &source);
     let diary: client::Diary = Rc::default();
-    let left = visit(&world, &front, weather, &diary);
+    let left = visit(&world, &front, plan.weather, &diary, &ledger);
     let in_time = world.run(world.now_us() + HOURS_US, || left.get() == 0);
     assert!(in_time, "a client still waits after hours: {:?}", diary.borrow());
     // What is still under way notices that its client has left, and idle lanes and connections time out.
     world.run(world.now_us() + AFTERWARDS_US, || false);
     let asked = diary.borrow().clone();
     let at_rest = core.at_rest();
+    let rows = board.rows(&source.load());
+    let busy = rows.iter().map(|row| row.busy.load(Ordering::Relaxed) + row.line.len()).sum();
     world.end();
     let clock_jumped = world.clock_jumped();
     let told = std::iter::from_fn(|| ring.pop().ok()).filter(|told| matches!(told, Told::Exchange(_))).count();
-    History { asked, ledger, guarded, told, tally, connections, at_rest, clock_jumped }
+    History { asked, ledger, plan, told, tally, connections, at_rest, busy, clock_jumped }
 }
 
-/// Puts the providers in their places. With `guarded` the last one never does wrong.
-fn raise(world: &Rc<World>, sim: &Sim, weather: Weather, guarded: bool, ledger: &Rc<Ledger>) {
+/// Puts the providers in their places.
+fn raise(world: &Rc<World>, sim: &Sim, plan: &Plan, ledger: &Rc<Ledger>) {
     let ill = [2, 3, 5, 20][world.below(4)];
     for (number, name) in NAMES.into_iter().enumerate() {
-        let is_well = guarded && number == NAMES.len() - 1;
-        let (wrong_once_in, spells) = match weather {
+        let is_well = plan.calm || plan.guarded && number == NAMES.len() - 1;
+        let (wrong_once_in, spells) = match plan.weather {
             _ if is_well => (0, Vec::new()),
             Weather::Showers => (ill, Vec::new()),
-            Weather::Storm { .. } => (0, storm::weather(world, name, weather.keys(number))),
+            Weather::Storm { .. } => (0, storm::weather(world, name, plan.weather.keys(number))),
         };
         let wrong_once_in = Cell::new(wrong_once_in);
-        let upstream = Upstream { world: Rc::clone(world), number, wrong_once_in, spells, ledger: Rc::clone(ledger) };
-        let upstream = Rc::new(upstream);
+        let (speech, world, ledger) = (plan.speech[number], Rc::clone(world), Rc::clone(ledger));
+        let upstream = Rc::new(Upstream { world: Rc::clone(&world), number, speech, wrong_once_in, spells, ledger });
         let at: SocketAddr = ([10, 0, 0, number as u8 + 1], 80).into();
         let reached = Rc::clone(&upstream);
         world.spawn(upstream.run(sim.listen(at, move || reached.reach())));
@@ -184,8 +225,8 @@ fn raise(world: &Rc<World>, sim: &Sim, weather: Weather, guarded: bool, ledger: 
 }
 
 /// Sends the clients, and says how many are still there.
-fn visit(world: &Rc<World>, front: &Door, weather: Weather, diary: &client::Diary) -> Rc<Cell<usize>> {
-    let count = 1 + world.below(6);
+fn visit(world: &Rc<World>, front: &Door, weather: Weather, diary: &client::Diary, ledger: &Ledger) -> Rc<Cell<usize>> {
+    let count = 1 + world.below(CLIENTS_MAX);
     let left = Rc::new(Cell::new(count));
     for number in 0..count {
         let client = match weather {
@@ -195,6 +236,9 @@ fn visit(world: &Rc<World>, front: &Door, weather: Weather, diary: &client::Diar
                 Client { number, requests: 1 + world.below(12), conversation: Some(format!("talk-{}", number / 2)) }
             }
         };
+        if let Some(conversation) = &client.conversation {
+            ledger.conversations.borrow_mut().insert(format!("c{number}"), conversation.clone());
+        }
         let task = client::run(Rc::clone(world), front.clone(), client, Rc::clone(diary));
         let left = Rc::clone(&left);
         world.spawn(async move {
@@ -211,15 +255,15 @@ const HOURS_US: u64 = 3 * 3_600 * 1_000_000;
 const AFTERWARDS_US: u64 = 180 * 1_000_000;
 
 /// Replaces the configuration and moves the wall clock, now and then.
-fn disturb(world: &Rc<World>, weather: Weather, source: &Arc<ArcSwap<Snapshot>>) {
+fn disturb(world: &Rc<World>, plan: Plan, source: &Arc<ArcSwap<Snapshot>>) {
     let (world, source) = (Rc::clone(world), Arc::clone(source));
-    let snapshots: Vec<Arc<Snapshot>> = (1..1 + world.below(4) as u64).map(|turn| snapshot(weather, turn)).collect();
+    let snapshots: Vec<Arc<Snapshot>> = (1..1 + world.below(4) as u64).map(|turn| snapshot(&plan, turn)).collect();
     Rc::clone(&world).spawn(async move {
         for snapshot in snapshots {
             world.sleep(world.below(15_000) as u64).await;
             source.store(snapshot);
             // What a storm has taught must hold by the clock that taught it.
-            if weather == Weather::Showers && world.once_in(2) {
+            if plan.weather == Weather::Showers && world.once_in(2) {
                 world.jump();
             }
         }

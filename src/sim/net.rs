@@ -79,6 +79,23 @@ impl Socket {
     }
 }
 
+/// Whether the peer of a socket is there.
+pub(super) struct Left(Rc<RefCell<Half>>);
+
+impl Left {
+    /// The peer has closed its end.
+    pub(super) fn has_left(&self) -> bool {
+        self.0.borrow().unread
+    }
+}
+
+impl Socket {
+    /// To be asked whether the peer is there.
+    pub(super) fn left(&self) -> Left {
+        Left(Rc::clone(&self.tx))
+    }
+}
+
 impl Stream for Socket {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut half = self.rx.borrow_mut();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::client::{Asked, Got};
-use super::upstream::{Attempt, Deed};
+use super::upstream::{Attempt, Deed, answer_to};
 use super::{ATTEMPTS_MAX, History, UPSTREAM_KEY};
 use crate::relay::AtRest;
 
@@ -15,6 +15,8 @@ pub(super) fn judge(history: &History) -> Result<(), String> {
         answered(history, asked, attempts).map_err(|why| format!("{why}\n{asked:?}\n{attempts:#?}"))?;
     }
     bounded(history)?;
+    at_once(history)?;
+    blamed(history)?;
     cooled(history)?;
     kept(history)?;
     returned(history)?;
@@ -44,7 +46,7 @@ fn answered(history: &History, asked: &Asked, attempts: &[Attempt]) -> Result<()
                 400 if deserved => Ok(()),
                 400 => Err("400 for a request that was right".into()),
                 _ if !asked.valid => Err("a request that is wrong is 400".into()),
-                _ if history.guarded => Err("an error while a target lives".into()),
+                _ if history.plan.guarded => Err("an error while a target lives".into()),
                 _ => Ok(()),
             }
         }
@@ -53,13 +55,13 @@ fn answered(history: &History, asked: &Asked, attempts: &[Attempt]) -> Result<()
         Got::Answer(text) => {
             let json: serde_json::Value = serde_json::from_str(text).map_err(|_| "an answer is no JSON")?;
             let content = json["choices"][0]["message"]["content"].as_str().ok_or("an answer says nothing")?;
-            if content == pieces(history, asked) { Ok(()) } else { Err("an answer is not the one to this".into()) }
+            if content == answer_to(&asked.token) { Ok(()) } else { Err("an answer is not the one to this".into()) }
         }
     }
 }
 
 fn stream(history: &History, asked: &Asked, text: &str, broke_late: bool) -> Result<(), String> {
-    let mut said = String::new();
+    let mut heard = String::new();
     let (mut failed, mut done) = (false, false);
     for event in text.split("\n\n").filter(|event| !event.is_empty()) {
         let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
@@ -75,21 +77,15 @@ fn stream(history: &History, asked: &Asked, text: &str, broke_late: bool) -> Res
         }
         let json: serde_json::Value = serde_json::from_str(data).map_err(|_| format!("no event: {event}"))?;
         failed |= !json["error"].is_null();
-        said += json["choices"][0]["delta"]["content"].as_str().unwrap_or_default();
+        heard += json["choices"][0]["delta"]["content"].as_str().unwrap_or_default();
     }
     match (done, failed) {
-        (true, false) if said == pieces(history, asked) => Ok(()),
+        (true, false) if heard == answer_to(&asked.token) => Ok(()),
         (true, false) => Err("a stream lacks something and says that it is whole".into()),
-        (false, true) if broke_late || !history.guarded => Ok(()),
+        (false, true) if broke_late || !history.plan.guarded => Ok(()),
         (false, true) => Err("a stream failed that nobody broke".into()),
         _ => Err("a stream has no end".into()),
     }
-}
-
-/// What a whole answer says.
-fn pieces(history: &History, asked: &Asked) -> String {
-    let pieces = history.ledger.pieces.borrow().get(&asked.token).copied().unwrap_or(0);
-    (0..pieces).map(|piece| format!("{}-{piece} ", asked.token)).collect()
 }
 
 /// No request takes more attempts than it may.
@@ -101,8 +97,29 @@ fn bounded(history: &History) -> Result<(), String> {
     }
 }
 
+/// No more requests are under way with a key than may be.
+fn at_once(history: &History) -> Result<(), String> {
+    let (most, bound) = (history.ledger.most_at_once.get(), history.plan.most_at_once);
+    match bound > 0 && most > bound {
+        true => Err(format!("{most} requests were under way with a key at once, of {bound}")),
+        false => Ok(()),
+    }
+}
+
+/// Nobody rests where nobody did wrong: who is slow, and who loses to a second attempt, has not failed.
+fn blamed(history: &History) -> Result<(), String> {
+    match (history.plan.calm, history.tally.rests.get()) {
+        (true, rests @ 1..) => Err(format!("{rests} keys came to rest, and nobody did wrong")),
+        _ => Ok(()),
+    }
+}
+
 /// A conversation keeps its key at a provider until that key fails.
 fn kept(history: &History) -> Result<(), String> {
+    // A key that is full is helped out by another for once, and so is one that is slow.
+    if history.plan.most_at_once > 0 || history.plan.hedge_ms > 0 {
+        return Ok(());
+    }
     // After a rest one request probes the key, and until its outcome is known the others are served elsewhere.
     const REST_US: u64 = 60_000_000;
     let ledger = history.ledger.attempts.borrow();
@@ -142,7 +159,15 @@ fn cooled(history: &History) -> Result<(), String> {
     let all: Vec<&Attempt> = ledger.values().flatten().collect();
     for limited in &all {
         let Deed::Error(429, seconds) = limited.deed else { continue };
-        let (from, to) = (limited.ended_us + SLACK_US, limited.ended_us + seconds * 1_000_000 - EARLY_US);
+        // Where another attempt was made beside it, nobody may have listened any more.
+        if history.plan.hedge_ms > 0 && !limited.was_heard {
+            continue;
+        }
+        // One that never could say it was left before.
+        let (from, to) = (
+            limited.ended_us.saturating_add(SLACK_US),
+            limited.ended_us.saturating_add(seconds * 1_000_000) - EARLY_US,
+        );
         let same = |other: &&&Attempt| other.key == limited.key && other.upstream == limited.upstream;
         if let Some(early) = all.iter().filter(same).find(|other| (from..to).contains(&other.began_us)) {
             return Err(format!("a key was used while it rests: {limited:?} {early:?}"));
@@ -157,9 +182,11 @@ fn returned(history: &History) -> Result<(), String> {
     if at_rest != AtRest::default() {
         return Err(format!("not everything came back: {at_rest:?}"));
     }
-    match (history.connections.load(Ordering::Relaxed), history.tally.panics.get()) {
-        (0, 0) => Ok(()),
-        (connections, panics) => Err(format!("{connections} connections are still counted, {panics} panics")),
+    match (history.connections.load(Ordering::Relaxed), history.tally.panics.get(), history.busy) {
+        (0, 0, 0) => Ok(()),
+        (connections, panics, busy) => Err(format!(
+            "{connections} connections are still counted, {panics} panics, {busy} requests with a key or in its line"
+        )),
     }
 }
 

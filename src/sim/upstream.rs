@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 
-use super::net::{Door, Reach, Socket};
+use super::net::{Door, Left, Reach, Socket};
+use super::speech::Speech;
 use super::storm::{Ill, Spell};
 use super::talk::{self, Message};
 use super::world::World;
@@ -55,24 +56,53 @@ pub(super) struct Attempt {
     pub(super) deed: Deed,
     /// When its head and body were there.
     pub(super) began_us: u64,
-    /// When the answer had been sent, or the attempt to.
+    /// When the answer had been sent, or the attempt to; never where nothing was.
     pub(super) ended_us: u64,
+    /// Whether the asker was still there a moment after that.
+    pub(super) was_heard: bool,
+}
+
+/// In so long an asker that reads an answer has read it, and one that has given up is gone.
+const MOMENT_MS: u64 = 200;
+
+/// A request that an upstream has and has not answered.
+struct UnderWay {
+    key: String,
+    asker: Left,
+    is_answered: Rc<Cell<bool>>,
 }
 
 /// What all upstreams did, by the token of the request.
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) attempts: RefCell<HashMap<String, Vec<Attempt>>>,
-    /// Pieces of text that an answer to a token has when it is whole.
-    pub(super) pieces: RefCell<HashMap<String, usize>>,
+    /// The conversations that clients name, by the number of the client.
+    pub(super) conversations: RefCell<HashMap<String, String>>,
+    under_way: RefCell<Vec<UnderWay>>,
+    /// The most requests that were under way with one key at once.
+    pub(super) most_at_once: Cell<usize>,
     /// When an upstream was not to be reached: its number and the time.
     pub(super) unreached: RefCell<Vec<(usize, u64)>>,
+}
+
+impl Ledger {
+    /// A request with `key` has come from `asker`. What is given back says that it is answered, or as good as.
+    fn begins(&self, key: &str, asker: Left) -> Rc<Cell<bool>> {
+        let mut under_way = self.under_way.borrow_mut();
+        under_way.retain(|one| !one.is_answered.get() && !one.asker.has_left());
+        let is_answered = Rc::new(Cell::new(false));
+        under_way.push(UnderWay { key: key.to_owned(), asker, is_answered: Rc::clone(&is_answered) });
+        let same = under_way.iter().filter(|one| one.key == key).count();
+        self.most_at_once.set(self.most_at_once.get().max(same));
+        is_answered
+    }
 }
 
 /// One provider.
 pub(super) struct Upstream {
     pub(super) world: Rc<World>,
     pub(super) number: usize,
+    pub(super) speech: Speech,
     /// Once in so many requests it does wrong; 0 for never.
     pub(super) wrong_once_in: Cell<usize>,
     /// What it does wrong by the clock.
@@ -151,41 +181,67 @@ impl Upstream {
     async fn exchange(&self, socket: &Socket, request: &Message) -> io::Result<bool> {
         let body = String::from_utf8(request.body.clone()).expect("bodies are text");
         let json: serde_json::Value = serde_json::from_str(&body).expect("a whole body comes, or none");
-        let token = json["user"].as_str().expect("every request has a token").to_owned();
-        let key = request.field("authorization").expect("every attempt has a key").to_owned();
+        let token = body.split("token=").nth(1).and_then(|rest| rest.split(' ').next());
+        let token = token.expect("every request has a token").to_owned();
+        let key = request.field(self.speech.key_field()).expect("every attempt has a key").to_owned();
         assert!(!request.head.contains(super::CLIENT_KEY), "a client's key went upstream");
-        assert_eq!(json["model"], super::MODELS[self.number], "the model is the target's");
-        let streamed = json["stream"] == serde_json::json!(true);
-        let conversation = request.field("x-session-id").map(str::to_owned);
+        let (model, streamed) = self.speech.asked(&request.head, &json);
+        assert_eq!(model, super::MODELS[self.number], "the model is the target's");
+        let client = token.split('r').next().unwrap_or_default();
+        let conversation = self.ledger.conversations.borrow().get(client).cloned();
         let deed = self.deed(&key);
+        let is_answered = self.ledger.begins(&key, socket.left());
         let began_us = self.world.now_us();
+        let attempt =
+            Attempt { upstream: self.number, key, conversation, deed, began_us, ended_us: u64::MAX, was_heard: true };
+        let place = {
+            let mut attempts = self.ledger.attempts.borrow_mut();
+            let own = attempts.entry(token.clone()).or_default();
+            own.push(attempt);
+            own.len() - 1
+        };
         self.world.sleep(self.world.below(200) as u64).await;
-        let kept = self.act(socket, &token, streamed, deed).await;
-        let ended_us = self.world.now_us();
-        let attempt = Attempt { upstream: self.number, key, conversation, deed, began_us, ended_us };
-        self.ledger.attempts.borrow_mut().entry(token).or_default().push(attempt);
+        is_answered.set(!matches!(deed, Deed::Serve | Deed::Silent));
+        let kept = self.act(socket, &token, streamed, deed, &is_answered).await;
+        if let Some(own) = self.ledger.attempts.borrow_mut().get_mut(&token) {
+            own[place].ended_us = self.world.now_us();
+        }
+        let (world, ledger, asker) = (Rc::clone(&self.world), Rc::clone(&self.ledger), socket.left());
+        self.world.spawn(async move {
+            world.sleep(MOMENT_MS).await;
+            if let Some(own) = ledger.attempts.borrow_mut().get_mut(&token) {
+                own[place].was_heard = !asker.has_left();
+            }
+        });
         kept
     }
 
-    async fn act(&self, socket: &Socket, token: &str, streamed: bool, deed: Deed) -> io::Result<bool> {
-        let (world, dripping) = (&*self.world, self.world.once_in(2));
+    async fn act(
+        &self,
+        socket: &Socket,
+        token: &str,
+        streamed: bool,
+        deed: Deed,
+        is_answered: &Cell<bool>,
+    ) -> io::Result<bool> {
+        let (world, speech, dripping) = (&*self.world, self.speech, self.world.once_in(2));
         match deed {
-            Deed::Serve => self.serve(socket, token, streamed).await,
+            Deed::Serve => self.serve(socket, token, streamed, is_answered).await,
             Deed::Error(status, retry_after_s) => {
                 let hint = if status == 429 { format!("retry-after: {retry_after_s}\r\n") } else { String::new() };
-                let body = format!(r#"{{"error":{{"message":"no {status}","type":"x","code":"x"}}}}"#);
+                let body = speech.error(status);
                 let head = format!("HTTP/1.1 {status} No\r\n{hint}content-type: application/json\r\n");
                 let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
                 talk::send(world, socket, answer.as_bytes(), dripping).await.map(|()| true)
             }
             Deed::ErrorFirst if streamed => {
-                let body = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+                let body = speech.error_event();
                 let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
                 let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
                 talk::send(world, socket, answer.as_bytes(), dripping).await.map(|()| true)
             }
             Deed::ErrorInOk | Deed::ErrorFirst => {
-                let body = r#"{"error":{"message":"overloaded"}}"#;
+                let body = speech.error_in_ok();
                 let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
                 let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
                 talk::send(world, socket, answer.as_bytes(), dripping).await.map(|()| true)
@@ -200,15 +256,18 @@ impl Upstream {
                 self.part(socket)
             }
             Deed::CutBody { late } => {
-                let events = if late && streamed { events(token, 2) } else { String::new() };
-                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 100000\r\n\r\n";
-                let head =
-                    if streamed { head } else { "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{\"choices\":[" };
-                talk::send(world, socket, format!("{head}{events}").as_bytes(), dripping).await?;
+                let said = match (late, streamed) {
+                    (true, true) => self.events(token, 2),
+                    (false, true) => String::new(),
+                    (_, false) => speech.whole_begun().to_owned(),
+                };
+                let kind = if streamed { "text/event-stream" } else { "application/json" };
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: 100000\r\n\r\n");
+                talk::send(world, socket, format!("{head}{said}").as_bytes(), dripping).await?;
                 self.part(socket)
             }
             Deed::Unsaid => {
-                let body = if streamed { events(token, 2) } else { r#"{"choices":["#.to_owned() };
+                let body = if streamed { self.events(token, 2) } else { speech.whole_begun().to_owned() };
                 let kind = if streamed { "text/event-stream" } else { "application/json" };
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n");
                 let answer = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.len());
@@ -236,51 +295,52 @@ impl Upstream {
         Ok(false)
     }
 
-    async fn serve(&self, socket: &Socket, token: &str, streamed: bool) -> io::Result<bool> {
-        let (world, dripping) = (&*self.world, self.world.once_in(3));
-        let pieces = 1 + world.below(12);
-        self.ledger.pieces.borrow_mut().insert(token.to_owned(), pieces);
-        let usage = r#""usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}"#;
+    async fn serve(&self, socket: &Socket, token: &str, streamed: bool, is_answered: &Cell<bool>) -> io::Result<bool> {
+        let (world, speech, dripping) = (&*self.world, self.speech, self.world.once_in(3));
         if !streamed {
-            let text: String = (0..pieces).map(|piece| format!("{token}-{piece} ")).collect();
-            let body = format!(
-                r#"{{"id":"x","object":"chat.completion","model":"m","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],{usage}}}"#
-            );
+            let body = speech.whole(&answer_to(token));
             let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
             let answer = match world.once_in(2) {
                 true => format!("{head}content-length: {}\r\n\r\n{body}", body.len()),
                 false => format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()),
             };
+            is_answered.set(true);
             talk::send(world, socket, answer.as_bytes(), dripping).await?;
         } else {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             talk::send(world, socket, head.as_bytes(), dripping).await?;
-            let role =
-                "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"},\"finish_reason\":null}]}\n\n";
-            let end = format!(
-                "data: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\ndata: {{\"choices\":[],{usage}}}\n\ndata: [DONE]\n\n"
-            );
-            let parts = (0..pieces).map(|piece| event(token, piece));
-            for part in std::iter::once(role.to_owned()).chain(parts).chain([end]) {
-                let chunk = format!("{:x}\r\n{part}\r\n", part.len());
-                talk::send(world, socket, chunk.as_bytes(), dripping).await?;
+            let pieces = (0..pieces(token)).map(|piece| speech.piece(&format!("{token}-{piece} ")));
+            for part in std::iter::once(speech.opening()).chain(pieces).filter(|part| !part.is_empty()) {
+                talk::send(world, socket, chunk(&part).as_bytes(), dripping).await?;
                 if world.once_in(3) {
                     world.sleep(world.below(3_000) as u64).await;
                 }
             }
+            is_answered.set(true);
+            talk::send(world, socket, chunk(&speech.end()).as_bytes(), dripping).await?;
             talk::send(world, socket, b"0\r\n\r\n", false).await?;
         }
         // Some close what they have promised to keep: the next request meets a stale lane.
         Ok(!world.once_in(6))
     }
+
+    /// The beginning of a stream that says so many pieces.
+    fn events(&self, token: &str, count: usize) -> String {
+        let pieces = (0..count).map(|piece| self.speech.piece(&format!("{token}-{piece} ")));
+        std::iter::once(self.speech.opening()).chain(pieces).collect()
+    }
 }
 
-fn event(token: &str, piece: usize) -> String {
-    format!(
-        "data: {{\"id\":\"x\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{token}-{piece} \"}},\"finish_reason\":null}}]}}\n\n"
-    )
+fn chunk(data: &str) -> String {
+    format!("{:x}\r\n{data}\r\n", data.len())
 }
 
-fn events(token: &str, count: usize) -> String {
-    (0..count).map(|piece| event(token, piece)).collect()
+/// How many pieces a whole answer to a token has, whoever gives it.
+fn pieces(token: &str) -> u64 {
+    1 + crate::base::hash::of(0, token.as_bytes()) % 12
+}
+
+/// What a whole answer to a token says.
+pub(super) fn answer_to(token: &str) -> String {
+    (0..pieces(token)).map(|piece| format!("{token}-{piece} ")).collect()
 }

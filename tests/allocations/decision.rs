@@ -59,6 +59,9 @@ impl Keys for AllFree {
     fn pace(&self, key: KeyIx) -> Option<(u32, u32)> {
         Some((u32::from(key), 1))
     }
+    fn streamed(&self) -> bool {
+        true
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod fallback;
 mod families;
 mod framing;
 mod health;
+mod hedging;
 mod identity;
 mod large;
 mod leaving;

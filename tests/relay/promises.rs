@@ -29,7 +29,7 @@
 //! | 22 SIGTERM | `sigterm_drains`, `the_drain_has_a_deadline` |
 //! | 23 upgrade | `promise_23_an_upgrade_loses_no_request`, `a_stream_outlives_its_upgrade` |
 //! | 24 reload | `promise_24_reloads_lose_no_request`, `a_bad_file_changes_nothing` |
-//! | 25 full disk, damaged file | `a_disk_without_room_costs_no_number_and_is_written_again`, `a_file_that_is_damaged_while_running_costs_no_number` |
+//! | 25 full disk, damaged file | `a_disk_without_room_costs_no_number_and_is_written_again`, `a_file_system_that_is_full_costs_no_number_and_is_written_again`, `a_file_that_is_damaged_while_running_costs_no_number` |
 //! | 26 no descriptors left | `promise_26_without_descriptors_streams_live_on` |
 //! | 27 slow readers | `a_slow_client_holds_the_upstream_back`, `promise_27_slow_readers_cost_little` |
 //! | 28 a client that left | `a_client_that_leaves_before_the_answer`, `a_client_that_leaves_in_a_stream`, `a_client_that_leaves_by_reset` |
@@ -41,7 +41,7 @@
 //! | 34 secrets stay on their side | `the_upstream_gets_its_own_credential_only`, `a_quoted_upstream_key_is_masked` |
 //! | 35 no default password | `promise_35_without_a_password_a_token_is_shown_once`, `promise_35_guessing_is_slowed` |
 //! | 36 browsers | `promise_36_a_session_is_a_cookie_that_pages_cannot_use`, `a_foreign_host_is_refused` |
-//! | 37 secrets in no output | `no_secret_is_written_down`, `promise_37_what_the_api_changes_shows_no_secret`, `no_output_holds_a_secret`, `a_proxy_that_refuses_is_named_without_its_password` |
+//! | 37 secrets in no output | `no_marked_member_is_ever_told`, `no_secret_is_written_down`, `promise_37_what_the_api_changes_shows_no_secret`, `no_output_holds_a_secret`, `a_proxy_that_refuses_is_named_without_its_password` |
 //! | 38 no CRLF gets through | `no_header_is_made_of_a_model_name`, `malformed_heads_are_refused`, `promise_38_no_line_of_the_log_is_forged` |
 //! | 39 no path out | `promise_39_no_path_leads_out` |
 //! | 40 no chosen destination | `promise_40_the_playground_goes_to_the_relay_only`, `promise_40_a_redirect_is_not_followed`, `absolute_form_is_taken` |

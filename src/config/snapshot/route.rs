@@ -2,7 +2,7 @@
 
 use super::super::name::Names;
 use super::super::pattern::Pattern;
-use super::{ProviderIx, Shaping, Spread, UnknownModels};
+use super::{Protocol, ProviderIx, Shaping, Spread, UnknownModels};
 use crate::json::path::Path;
 
 /// A counter that a list or a pool takes turns by.
@@ -50,6 +50,8 @@ pub struct TargetRule {
     pub provider: ProviderIx,
     /// For what; nothing keeps the name asked for.
     pub model: Option<Box<str>>,
+    /// What the provider speaks for that.
+    pub protocol: Protocol,
     /// The pool that the alias behind it is.
     pub pool: TurnIx,
 }

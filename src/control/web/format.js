@@ -43,14 +43,14 @@ export function ms(n) {
 
 export const us = (n) => (n == null ? NONE : ms(n / 1000));
 
+const UNITS = { en: ['d', 'h', 'min', 's'], 'zh-CN': ['天', '小时', '分', '秒'] };
+
 /** A length of time in at most two units: 3 d 4 h. */
 export function span(n) {
   const s = Math.max(0, Math.round(n / 1000));
-  const d = Math.floor(s / 86400), h = Math.floor(s / 3600) % 24, m = Math.floor(s / 60) % 60;
-  if (d) return `${d} d ${h} h`;
-  if (h) return `${h} h ${m} min`;
-  if (m) return `${m} min ${s % 60} s`;
-  return `${s} s`;
+  const parts = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60, s % 60];
+  const first = Math.min(3, parts.findIndex((part, at) => part || at === 3));
+  return parts.slice(first, first + 2).map((part, at) => `${part} ${UNITS[lang.value][first + at]}`).join(' ');
 }
 
 export function bytes(n) {
