@@ -42,6 +42,8 @@ mod way;
 
 #[cfg(test)]
 mod size_test;
+#[cfg(test)]
+mod turn_test;
 
 #[cfg(test)]
 pub(crate) use self::core::AtRest;

@@ -25,6 +25,7 @@ mod identity;
 mod leaving;
 mod life;
 mod limits;
+mod memory;
 mod odd_answers;
 mod peculiar;
 mod pools;
