@@ -5,6 +5,8 @@
 pub const SLAB_BYTES: usize = 16 * 1024;
 /// Bytes of the first read of a request: what agents send of one mostly comes with one call then, and stays in place.
 pub const WIDE_BYTES: usize = 64 * 1024;
+/// Bytes of the buffer in which a small request waits for its answer.
+pub const SMALL_BYTES: usize = 4 * 1024;
 /// Wide buffers that a core keeps; they are lent while a request of more than a slab is under way.
 pub const WIDE_FREE_MAX: usize = 16;
 /// Bytes of a request or response head, default of `limits.head_bytes`.
@@ -118,6 +120,9 @@ pub const RING_ENTRIES: u32 = 4_096;
 pub const RING_COMPLETIONS: u32 = 16_384;
 /// Events that one turn of an epoll core takes.
 pub const EPOLL_EVENTS: u32 = 1_024;
+/// Bytes that the kernel takes for a client beyond what its window has room for. Without a bound it would take megabytes
+/// for each client that does not read, and the upstream would not be held back before.
+pub const SEND_BYTES_UNSENT_MAX: u32 = 64 * 1024;
 /// Connections that wait to be accepted.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Tries to bind an address that is in use, and the pause between them: two cores need a moment to leave one.
@@ -348,6 +353,13 @@ pub const SUCCESSOR_MS_MAX: u64 = 60_000;
 pub const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// A request head on the admin address.
 pub const ADMIN_HEAD_MS_MAX: u64 = 10_000;
+/// How long what is under way on the admin address has when its process ends, and how long of it a connection that has
+/// asked nothing yet.
+pub const ADMIN_LEAVE_MS_MAX: u64 = 5_000;
+/// See above.
+pub const ADMIN_FIRST_MS_MAX: u64 = 1_000;
+/// How long connections are still taken after a successor has begun to take them.
+pub const ADMIN_LAST_ACCEPT_MS: u64 = 5;
 /// After an accept on the admin address that failed.
 pub const ADMIN_ACCEPT_PAUSE_MS: u64 = 100;
 /// How long `weir reload` and `weir status` wait for the running process.
@@ -447,6 +459,11 @@ pub const COUNT_STEP_BYTES: usize = 16 * 1024;
 pub const TOKENS_LOAD_MS_MAX: u64 = 5_000;
 /// See `TOKENS_LOAD_MS_MAX`.
 pub const TOKENS_LOAD_PAUSE_MS: u64 = 2;
+/// Waits of one session that are over at once, one after another, and pipelined requests, before other sessions have
+/// their turn.
+pub const EAGER_MAX: u32 = 64;
+/// Bytes read that count like such a wait.
+pub const EAGER_BYTES: usize = 4 * 1024;
 /// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
 pub const READ_TURN_BYTES: usize = 512 * 1024;
 /// Bytes of a request body or of a whole answer that are changed, or said in another protocol, at once; a larger one by a

@@ -60,6 +60,7 @@ use self::kept::Kept;
 use self::log::Log;
 use self::names::Names;
 pub use self::reload::{Load, Seen, look};
+use self::serve::Doors;
 pub use self::serve::Listening;
 use self::store::{Flushed, Store};
 pub use self::succession::{Heir, Succeed};
@@ -217,16 +218,17 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
         return Err(io::Error::other("the cores do not begin"));
     }
     let control = early.unwrap_or_else(|| control_socket(&shared.snapshot.load().data_dir, true));
-    let mut doors = open_doors(&shared, admin, control)?;
-    doors.spawn(reload::watch(shared.clone(), seen));
+    let doors = open_doors(&shared, admin, control)?;
+    let mut watches = JoinSet::new();
+    watches.spawn(reload::watch(shared.clone(), seen));
     let mut tasks = JoinSet::new();
     tasks.spawn(collect(shared.clone()));
     tasks.spawn(dns::keep(shared.clone()));
     tasks.spawn(otlp::keep(shared.clone()));
-    doors.spawn(stall::watch(shared.clone()));
-    doors.spawn(kept::keep(shared.clone()));
-    doors.spawn(probe::keep(shared.clone()));
-    doors.spawn(events::keep(shared.clone()));
+    watches.spawn(stall::watch(shared.clone()));
+    watches.spawn(kept::keep(shared.clone()));
+    watches.spawn(probe::keep(shared.clone()));
+    watches.spawn(events::keep(shared.clone()));
     tasks.spawn(async {
         tokio::time::sleep(Duration::from_millis(limits::START_PAGES_MS)).await;
         crate::rt::sys::unmap_program();
@@ -234,17 +236,27 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
-    if end == signals::End::Succeeded {
-        // Who asks, reloads or is fed is the successor now.
-        doors.shutdown().await;
-    }
-    let outcome = signals.drain(&shared, end).await;
+    let outcome = match end {
+        signals::End::Asked => {
+            let outcome = signals.drain(&shared, end).await;
+            // Who asks twice does not want anything waited for.
+            if !matches!(outcome, Outcome::Interrupted { .. }) {
+                doors.close(|| shared.events.end()).await;
+            }
+            outcome
+        }
+        // Who asks, reloads or is fed is the successor now; who has asked this one gets its answer.
+        signals::End::Succeeded => {
+            watches.shutdown().await;
+            tokio::join!(signals.drain(&shared, end), doors.close(|| shared.events.end())).0
+        }
+    };
     shared.settle().await;
     if end != signals::End::Succeeded {
         shared.keep_health();
         shared.keep_meters();
     }
-    doors.shutdown().await;
+    watches.shutdown().await;
     tasks.shutdown().await;
     if let Some(traces) = &shared.traces {
         traces.settle().await;
@@ -263,22 +275,24 @@ fn control_socket(folder: &Path, succeeds: bool) -> io::Result<socket::Bound> {
 }
 
 /// Answers on the admin address and the control socket.
-fn open_doors(shared: &Arc<Shared>, admin: Listening, control: io::Result<socket::Bound>) -> io::Result<JoinSet<()>> {
+fn open_doors(shared: &Arc<Shared>, admin: Listening, control: io::Result<socket::Bound>) -> io::Result<Doors> {
     let router = api::router(shared.clone());
-    let mut doors = JoinSet::new();
+    let doors = Doors::new();
     tracing::info!(address = %admin, "admin address");
     shared.need_token();
     match admin {
         Listening::Tcp(listener) => {
-            doors.spawn(serve::tcp(tokio::net::TcpListener::from_std(listener)?, router.clone()))
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(serve::tcp(listener, router.clone(), doors.leave()))
         }
         Listening::Unix(fresh) => {
-            doors.spawn(serve::unix(fresh.place()?, router.clone(), Caller::Ip(IpAddr::from([127, 0, 0, 1])))?)
+            let caller = Caller::Ip(IpAddr::from([127, 0, 0, 1]));
+            tokio::spawn(serve::unix(fresh.place()?, router.clone(), caller, doors.leave())?)
         }
     };
     match control {
         Ok(bound) => {
-            doors.spawn(serve::unix(bound, router, Caller::Owner)?);
+            tokio::spawn(serve::unix(bound, router, Caller::Owner, doors.leave())?);
         }
         Err(error) => {
             let path = shared.snapshot.load().data_dir.join(socket::CONTROL_SOCKET);

@@ -2,6 +2,9 @@
 //!
 //! axum's own server has no bound on connections or on the time a head may take; a process that also relays
 //! traffic needs both, because descriptors are shared with the cores. So hyper is driven directly.
+//!
+//! Who has been accepted is answered, also by a process that ends: `Doors` tells every connection to end with the request
+//! that is under way, or with the first one where none has come, and waits for them.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +20,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::auth::Caller;
 use super::socket;
@@ -89,9 +92,49 @@ impl fmt::Display for Listening {
     }
 }
 
-/// Serves a TCP port for as long as the process lives.
-pub(crate) async fn tcp(listener: tokio::net::TcpListener, router: Router) {
-    accept(router, || async {
+/// What answers on the admin address and the control socket. Each door, and each connection that came through one,
+/// holds a receiver: when the last is dropped, nobody waits for an answer.
+pub(crate) struct Doors(watch::Sender<bool>);
+
+/// Where a door or a connection hears that it is to end.
+pub(crate) type Leave = watch::Receiver<bool>;
+
+impl Doors {
+    pub(crate) fn new() -> Doors {
+        Doors(watch::Sender::new(false))
+    }
+
+    pub(crate) fn leave(&self) -> Leave {
+        self.0.subscribe()
+    }
+
+    /// Takes no more connections and waits for those that are there, `limits::ADMIN_LEAVE_MS_MAX` at most. `ending` is
+    /// called again and again meanwhile, to end what has no end of its own.
+    pub(crate) async fn close(self, ending: impl Fn()) {
+        self.0.send_replace(true);
+        let gone = async {
+            loop {
+                ending();
+                tokio::select! {
+                    () = self.0.closed() => return,
+                    () = tokio::time::sleep(Duration::from_millis(limits::ADMIN_LAST_ACCEPT_MS)) => {}
+                }
+            }
+        };
+        // What is not answered by then is cut off.
+        let _cut = tokio::time::timeout(Duration::from_millis(limits::ADMIN_LEAVE_MS_MAX), gone).await;
+    }
+}
+
+/// Waits until it is time to end.
+async fn told(leave: &mut Leave) {
+    // An error would be the end of what tells it: time too.
+    let _told = leave.wait_for(|is_over| *is_over).await;
+}
+
+/// Serves a TCP port until it is to leave.
+pub(crate) async fn tcp(listener: tokio::net::TcpListener, router: Router, leave: Leave) {
+    accept(router, leave, || async {
         let (stream, peer) = listener.accept().await?;
         Ok((stream, Caller::Ip(peer.ip())))
     })
@@ -103,11 +146,12 @@ pub(crate) fn unix(
     bound: socket::Bound,
     router: Router,
     caller: Caller,
+    leave: Leave,
 ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let listener = tokio::net::UnixListener::from_std(bound.listener.try_clone()?)?;
     Ok(async move {
         let _file = bound;
-        accept(router, || async {
+        accept(router, leave, || async {
             let (stream, _peer) = listener.accept().await?;
             Ok((stream, caller))
         })
@@ -115,26 +159,42 @@ pub(crate) fn unix(
     })
 }
 
-async fn accept<S, F>(router: Router, next: impl Fn() -> F)
+async fn accept<S, F>(router: Router, mut leave: Leave, next: impl Fn() -> F)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     F: Future<Output = io::Result<(S, Caller)>>,
 {
     let room = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
     let service = TowerToHyperService::new(router);
+    let mut over = leave.clone();
+    // Whoever connected just before it was time is taken in: the queue of a Unix socket dies with its listener.
+    let over = async {
+        told(&mut over).await;
+        tokio::time::sleep(Duration::from_millis(limits::ADMIN_LAST_ACCEPT_MS)).await;
+    };
+    tokio::pin!(over);
     loop {
-        // The semaphore is never closed.
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
-        match next().await {
-            Ok((stream, caller)) => {
-                let service = service.clone();
+        let taken = async {
+            // The semaphore is never closed.
+            let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+            next().await.map(|taken| (taken, permit))
+        };
+        let taken = tokio::select! {
+            biased;
+            taken = taken => taken,
+            () = &mut over => return,
+        };
+        match taken {
+            Ok(((stream, caller), permit)) => {
+                let (service, leave) = (service.clone(), leave.clone());
                 tokio::spawn(async move {
                     // What goes wrong on a connection of the admin address concerns its peer only.
-                    let _broken = connection(stream, caller, service).await;
+                    let _broken = connection(stream, caller, service, leave).await;
                     drop(permit);
                 });
             }
             // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
+            Err(_) if *leave.borrow_and_update() => return,
             Err(_) => tokio::time::sleep(Duration::from_millis(limits::ADMIN_ACCEPT_PAUSE_MS)).await,
         }
     }
@@ -144,14 +204,30 @@ async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     stream: S,
     caller: Caller,
     service: TowerToHyperService<Router>,
+    mut leave: Leave,
 ) -> hyper::Result<()> {
+    let asked = Arc::new(Notify::new());
+    let asks = asked.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        asks.notify_one();
         request.extensions_mut().insert(caller);
         service.call(request)
     });
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(limits::ADMIN_HEAD_MS_MAX))
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        done = &mut connection => return done,
+        () = told(&mut leave) => {}
+    }
+    // hyper would close a connection on which nothing has been read, and with it a request that is on its way.
+    tokio::select! {
+        done = &mut connection => return done,
+        () = asked.notified() => {}
+        () = tokio::time::sleep(Duration::from_millis(limits::ADMIN_FIRST_MS_MAX)) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }

@@ -446,13 +446,15 @@ async fn a_request_over_the_control_socket_needs_no_password() {
     let folder = socket::tests::Folder::new("control");
     let path = folder.0.join(socket::CONTROL_SOCKET);
     let bound = socket::bind(&path, false).and_then(socket::Fresh::place).expect("a socket");
-    let serving = tokio::spawn(serve::unix(bound, api::router(world.shared.clone()), Caller::Owner).expect("a socket"));
+    let doors = serve::Doors::new();
+    let door = serve::unix(bound, api::router(world.shared.clone()), Caller::Owner, doors.leave()).expect("a socket");
+    let serving = tokio::spawn(door);
     let asked = path.clone();
     let ask = tokio::task::spawn_blocking(move || socket::ask(&asked, "GET", "/api/status"));
     let (status, answer) = ask.await.expect("no panic").expect("an answer");
     assert_eq!(status, 200);
     assert!(serde_json::from_str::<Value>(&answer).expect("JSON")["pid"].is_number());
-    serving.abort();
-    assert!(serving.await.is_err(), "it was still serving");
+    doors.close(|| ()).await;
+    assert!(serving.await.is_ok(), "it has ended by itself");
     assert!(!path.exists(), "the socket's file goes with its server");
 }

@@ -63,8 +63,6 @@ pub(super) struct Answered<S> {
     pub(super) reusable: bool,
     /// Whether a content coding is on the body: nobody here can read it.
     pub(super) encoded: bool,
-    /// Whether it is whole and says nothing: good enough where nobody else can be asked.
-    pub(super) hollow: bool,
     /// How the body is cut into events, where it is a stream of them.
     pub(super) stream: Option<sse::Framing>,
 }
@@ -130,7 +128,7 @@ async fn on_lane<N: Net>(
     let sent = send(client, &lane, to, outgoing).await?;
     client.due_in(to.answer_ms);
     let until_ms = client.core.alarms.now_ms() + u64::from(to.answer_ms);
-    let mut buffer = client.core.slabs.take();
+    let mut buffer = Vec::new();
     let outcome = match read_head(client, &lane, &mut buffer, fields).await {
         Ok(head) => {
             let payload = head.len..head.len;
@@ -150,18 +148,8 @@ async fn on_lane<N: Net>(
                 true => limits::RENAMED_BYTES_MAX,
                 false => limits::HOLD_BYTES_MAX,
             };
-            let mut answered = Answered {
-                lane,
-                buffer,
-                head,
-                decoder,
-                payload,
-                ended: false,
-                reusable,
-                encoded,
-                hollow: false,
-                stream,
-            };
+            let mut answered =
+                Answered { lane, buffer, head, decoder, payload, ended: false, reusable, encoded, stream };
             let wanted = Wanted { dialect: to.dialect, generates: to.generates, hold_bytes, until_ms };
             match hold::hold(client, &mut answered, &wanted).await {
                 Ok(()) => return Ok(answered),
@@ -218,17 +206,22 @@ async fn send<N: Net>(
     Ok(Sent::Whole)
 }
 
-/// Waits for and reads more of an answer into `buffer`, which has room. `Ok(0)` is the upstream's end.
+/// Waits for and reads more of an answer into `buffer`, which has room or is none yet: a slab is taken once there is
+/// something to read, for most of an answer's time may pass before its first byte. `Ok(0)` is the upstream's end.
 async fn more<N: Net>(
     client: &mut Client<N>,
     lane: &Lane<N::Stream>,
     buffer: &mut Vec<u8>,
 ) -> Result<io::Result<usize>, NoAnswer> {
     loop {
+        client.turn().await;
         match client.lane(&lane.stream, Interest::Read).await {
             Wake::Lane => {}
             Wake::Gone => return Err(NoAnswer::Gone),
             Wake::Due => return Err(Failure::late("the upstream did not answer in time").into()),
+        }
+        if buffer.capacity() == 0 {
+            *buffer = client.core.slabs.take();
         }
         match client.read_lane(&lane.stream, buffer) {
             Err(error) if sys::would_block(&error) => {}
@@ -251,7 +244,7 @@ async fn read_head<N: Net>(
     };
     let (mut searched, mut interims) = (0, 0);
     loop {
-        if buffer.len() == buffer.capacity() {
+        if buffer.len() == buffer.capacity() && !buffer.is_empty() {
             buffer.reserve(limits::SLAB_BYTES);
         }
         match more(client, lane, buffer).await? {

@@ -12,6 +12,7 @@ use arc_swap::{ArcSwap, Cache};
 
 use super::session;
 use super::upstream::Upstreams;
+use super::wait::Others;
 use super::way::Way;
 use crate::base::id::RequestId;
 use crate::config::Snapshot;
@@ -127,6 +128,7 @@ pub struct Core<N: Net> {
     pub(super) alarms: Rc<Alarms>,
     pub(super) lanes: Upstreams<N::Stream>,
     pub(super) slabs: Slabs,
+    pub(super) others: RefCell<Vec<Others>>,
     pub(super) tally: Arc<Tally>,
     board: Arc<Board>,
     pub(super) paces: Arc<Paces>,
@@ -160,11 +162,12 @@ impl<N: Net> Core<N> {
         let addresses = Arc::clone(book.load());
         let lanes = Upstreams::default();
         let view = view_of(source.load(), &lanes, parts.index, (&parts.meters, &parts.board, &parts.waits));
-        Rc::new(Core {
+        let core = Rc::new(Core {
             net,
             alarms: Alarms::new(),
             lanes,
             slabs: Slabs::default(),
+            others: RefCell::default(),
             tally: parts.tally,
             board: parts.board,
             paces: parts.paces,
@@ -185,7 +188,10 @@ impl<N: Net> Core<N> {
             index: parts.index,
             salt: parts.salt,
             sequence: Cell::new(0),
-        })
+        });
+        // Made now, so that the first to wait for it allocates nothing.
+        core.others.borrow_mut().push(Others::new(&core));
+        core
     }
 
     /// Moves the clock, trims idle lanes, hands over totals. Never ends.
@@ -464,6 +470,7 @@ impl<N: Net> Drop for Guest<N> {
 /// Read buffers of one core. Lent while bytes are looked at, and not longer.
 #[derive(Default)]
 pub(super) struct Slabs {
+    small: RefCell<Vec<Vec<u8>>>,
     free: RefCell<Vec<Vec<u8>>>,
     wide: RefCell<Vec<Vec<u8>>>,
 }
@@ -482,6 +489,7 @@ impl Slabs {
     /// Takes a buffer back, or frees it where it has grown or enough are there.
     pub(super) fn give(&self, mut buffer: Vec<u8>) {
         let (free, most) = match buffer.capacity() {
+            limits::SMALL_BYTES => (&self.small, limits::SLABS_FREE_MAX),
             limits::SLAB_BYTES => (&self.free, limits::SLABS_FREE_MAX),
             limits::WIDE_BYTES => (&self.wide, limits::WIDE_FREE_MAX),
             _ => return,
@@ -493,12 +501,20 @@ impl Slabs {
         }
     }
 
-    /// Moves what fits into a slab out of a wide buffer, which then serves the next reader.
+    /// Moves what fits into a slab, or into less, out of a wide buffer, which then serves the next reader: a request is
+    /// held until its answer begins, and that may take long.
     pub(super) fn narrow(&self, buffer: &mut Vec<u8>) {
-        if buffer.capacity() == limits::WIDE_BYTES && buffer.len() <= limits::SLAB_BYTES {
-            let mut slab = self.take();
-            slab.extend_from_slice(buffer);
-            self.give(std::mem::replace(buffer, slab));
+        if buffer.capacity() != limits::WIDE_BYTES || buffer.len() > limits::SLAB_BYTES {
+            return;
         }
+        let mut narrow = match buffer.len() {
+            0..=limits::SMALL_BYTES => {
+                let free = self.small.borrow_mut().pop();
+                free.unwrap_or_else(|| Vec::with_capacity(limits::SMALL_BYTES))
+            }
+            _ => self.take(),
+        };
+        narrow.extend_from_slice(buffer);
+        self.give(std::mem::replace(buffer, narrow));
     }
 }

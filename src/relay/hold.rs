@@ -43,16 +43,6 @@ enum Shown {
     Error(Failure),
 }
 
-/// How much of an answer a whole body is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fullness {
-    /// No bytes at all.
-    Empty,
-    /// An object without members, a page, or the like.
-    Hollow,
-    Full,
-}
-
 /// How a streamed answer is split; nothing where it is not one.
 pub(super) fn stream_framing(content_type: &[u8], asked: bool, dialect: Dialect) -> Option<sse::Framing> {
     let is = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
@@ -83,8 +73,7 @@ pub(super) async fn hold<N: Net>(
             Shown::Nothing | Shown::Begun(1)
                 if answered.ended && answered.stream != Some(sse::Framing::Sse) && held > 0 =>
             {
-                answered.hollow = fullness(answered, wanted) == Fullness::Hollow;
-                return Ok(());
+                return if is_empty(answered, wanted) { Err(Failure::broken(EMPTY).into()) } else { Ok(()) };
             }
             Shown::Nothing if answered.ended => {
                 return Err(Failure::broken("the upstream's stream ended before it began").into());
@@ -93,8 +82,7 @@ pub(super) async fn hold<N: Net>(
                 return Err(Failure::broken("the upstream's stream ended without an answer").into());
             }
             Shown::Nothing | Shown::Begun(_) if held >= wanted.hold_bytes => return Ok(()),
-            Shown::Nothing => {}
-            Shown::Begun(_) => think(client, answered, wanted).await?,
+            Shown::Nothing | Shown::Begun(_) => think(client, answered, wanted).await?,
         }
         if answered.buffer.len() == answered.buffer.capacity() {
             answered.buffer.reserve(limits::SLAB_BYTES);
@@ -111,7 +99,7 @@ pub(super) async fn hold<N: Net>(
     }
 }
 
-/// Waits for more of a stream that has not said anything yet. If it takes its time, the slab goes back meanwhile.
+/// Waits for more of an answer that may not be passed on yet. If it takes its time, the slab goes back meanwhile.
 async fn think<N: Net>(
     client: &mut Client<N>,
     answered: &mut Answered<N::Stream>,
@@ -148,6 +136,7 @@ async fn read<N: Net>(
     answered: &mut Answered<N::Stream>,
 ) -> Result<io::Result<usize>, NoAnswer> {
     loop {
+        client.turn().await;
         match client.lane(&answered.lane.stream, Interest::Read).await {
             Wake::Lane => {}
             Wake::Gone => return Err(NoAnswer::Gone),
@@ -161,7 +150,7 @@ async fn read<N: Net>(
 }
 
 /// What has come so far.
-fn look<S>(answered: &mut Answered<S>, wanted: &Wanted) -> Shown {
+fn look<S>(answered: &Answered<S>, wanted: &Wanted) -> Shown {
     let payload = &answered.buffer[answered.payload.clone()];
     match answered.stream {
         Some(framing) => begun(framing, wanted, payload, answered.ended),
@@ -173,28 +162,16 @@ fn look<S>(answered: &mut Answered<S>, wanted: &Wanted) -> Shown {
         {
             Shown::Error(Failure::said(payload))
         }
-        None => match fullness(answered, wanted) {
-            Fullness::Empty => Shown::Error(Failure::broken(EMPTY)),
-            fullness => {
-                answered.hollow = fullness == Fullness::Hollow;
-                Shown::Answer
-            }
-        },
+        None if is_empty(answered, wanted) => Shown::Error(Failure::broken(EMPTY)),
+        None => Shown::Answer,
     }
 }
 
-/// How much of an answer the whole payload is.
-fn fullness<S>(answered: &Answered<S>, wanted: &Wanted) -> Fullness {
-    let payload = &answered.buffer[answered.payload.clone()];
+/// Whether a model's whole answer holds nothing: no bytes, an object without members, a page, or the like.
+fn is_empty<S>(answered: &Answered<S>, wanted: &Wanted) -> bool {
     let is_success = (200..300).contains(&answered.head.status);
-    if !is_success || !wanted.generates || answered.encoded {
-        return Fullness::Full;
-    }
-    match (payload.is_empty(), sniff::is_empty(wanted.dialect, payload)) {
-        (true, _) => Fullness::Empty,
-        (false, true) => Fullness::Hollow,
-        (false, false) => Fullness::Full,
-    }
+    let payload = &answered.buffer[answered.payload.clone()];
+    is_success && wanted.generates && !answered.encoded && sniff::is_empty(wanted.dialect, payload)
 }
 
 /// Looks at the beginning of a stream: has it said something, and was that no error? What has come is looked at again

@@ -113,6 +113,7 @@ async fn sized<N: Net>(
     let mut own = Vec::with_capacity(bytes);
     own.extend_from_slice(&input[head.len..]);
     input.truncate(head.len);
+    client.core.slabs.narrow(input);
     let outcome = fill(client, &mut own, bytes, silence_ms, reading).await;
     client.stream.low_water(1);
     outcome?;
@@ -185,6 +186,7 @@ async fn chunked<N: Net>(
     let mut share = client.core.reserve(0).ok_or(BUSY)?;
     let mut decoder = Decoder::new(Framing::Chunked);
     let mut own = input.split_off(head.len);
+    client.core.slabs.narrow(input);
     let mut payload = 0;
     let mut told_to_go_on = false;
     let mut turn = Turn::default();

@@ -45,6 +45,8 @@ mod whole;
 
 #[cfg(test)]
 mod size_test;
+#[cfg(test)]
+mod turn_test;
 
 #[cfg(test)]
 pub(crate) use self::core::AtRest;

@@ -87,6 +87,8 @@ struct Pipe<'c, N: Net> {
     error_seen: bool,
     /// Whether what went out ends inside a frame: an error event would become a part of it.
     inside: bool,
+    /// Bytes at the front of the buffer in which no frame ends.
+    kept: u32,
 }
 
 /// The end of an answer that is not streamed and too large to look at whole: usage stands there.
@@ -121,6 +123,7 @@ pub(super) async fn run<N: Net>(
         first_token_us: None,
         error_seen: false,
         inside: false,
+        kept: 0,
     };
     let end = pipe.pass(answered, head).await;
     if pipe.course.stream.is_none() && !pipe.tail.0.is_empty() {
@@ -199,6 +202,7 @@ impl<N: Net> Pipe<'_, N> {
         let mut wait_ms = self.wait_ms(left_ms);
         self.client.due_in(wait_ms);
         loop {
+            self.client.turn().await;
             match self.client.lane(lane, Interest::Read).await {
                 Wake::Lane => {}
                 Wake::Gone => return Read::Gone,
@@ -261,7 +265,12 @@ impl<N: Net> Pipe<'_, N> {
         ended: bool,
     ) -> Result<usize, Gone> {
         let whole = match self.course.stream {
-            Some(framing) => start + sse::whole(framing, &buffer[start..]),
+            Some(framing) => {
+                // The end of a frame may have begun in what was looked at before.
+                let from = start.max((self.kept as usize).saturating_sub(sse::END_BYTES_MAX - 1));
+                let whole = sse::whole(framing, &buffer[from..]);
+                if whole == 0 { start } else { from + whole }
+            }
             None => buffer.len(),
         };
         // A frame that fills the buffer cannot wait for its rest, unless something in it may have to be changed.
@@ -311,6 +320,8 @@ impl<N: Net> Pipe<'_, N> {
         written?;
         buffer.copy_within(until.., 0);
         buffer.truncate(buffer.len() - until);
+        // A frame that is kept has at most `limits::FRAME_BYTES_MAX`, and a buffer as much beside.
+        self.kept = buffer.len() as u32;
         Ok(buffer.len())
     }
 

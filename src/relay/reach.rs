@@ -18,7 +18,6 @@ use super::failure::Failure;
 use super::line::{self, Waited};
 use super::outgoing;
 use super::ready::Ready;
-use super::rejected;
 use super::say::{self, Pivot, Said, Unsaid};
 use super::shaping::Shaper;
 use super::translate::{self, Turned};
@@ -383,9 +382,6 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         };
         let target = &self.chosen.targets[place];
         let failure = match tried {
-            Tried::Answer(answered, _) if answered.hollow && self.has_others(entry) => {
-                rejected::hollow(client, answered)
-            }
             Tried::Answer(answered, turned) => {
                 if entry.attempts > 1 {
                     let status = answered.head.status;
@@ -417,16 +413,6 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             Next::OtherTarget => Step::OtherTarget,
             Next::Stop => Step::Stop,
         }
-    }
-
-    /// Whether somebody is left to ask.
-    fn has_others(&self, entry: &Entry) -> bool {
-        let (request, snapshot) = (self.request, &self.request.view.snapshot);
-        let serves = |target: &&Target<'_>| is_asked(request, target);
-        let keys =
-            |target: &Target<'_>| snapshot.keys_of(target.provider).filter(|(_, key)| key.serves(target.model)).count();
-        let all: usize = self.chosen.targets.iter().filter(serves).map(keys).sum();
-        usize::from(entry.attempts) < all && entry.attempts < snapshot.retry.attempts_max
     }
 
     /// Where all keys that are well were full: waits for the first of them and uses it. Nothing where there is no such

@@ -6,7 +6,6 @@ use memchr::memmem;
 
 use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
-use super::hold::EMPTY;
 use super::wait::Client;
 use crate::config::snapshot::{ErrorRule, Key};
 use crate::http::field::Fields;
@@ -36,20 +35,6 @@ pub(super) fn verdict<S>(
     Some(retry::ruled(rules, status, body, verdict))
 }
 
-/// The failure that an answer is which says nothing, where somebody else can be asked. The lane and the buffer go back.
-pub(super) fn hollow<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) -> Failure {
-    give_back(client, answered);
-    Failure::broken(EMPTY)
-}
-
-fn give_back<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) {
-    let Answered { lane, buffer, ended, reusable, .. } = answered;
-    client.core.slabs.give(buffer);
-    if ended && reusable {
-        client.core.lanes.give(lane, client.core.alarms.now_ms());
-    }
-}
-
 /// What the caller would be told if it is the last. The lane and the buffer go back.
 pub(super) fn failure<N: Net>(
     client: &Client<N>,
@@ -76,7 +61,11 @@ pub(super) fn failure<N: Net>(
         body: is_quoted.then(|| masked(body, secrets())),
         retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(<[u8]>::to_vec),
     };
-    give_back(client, answered);
+    let Answered { lane, buffer, ended, reusable, .. } = answered;
+    client.core.slabs.give(buffer);
+    if ended && reusable {
+        client.core.lanes.give(lane, client.core.alarms.now_ms());
+    }
     failure
 }
 

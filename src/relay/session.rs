@@ -77,8 +77,13 @@ async fn refuse_clear<N: Net>(mut client: Client<N>) {
 }
 
 async fn request<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, opening: bool) -> After {
+    client.turn().await;
+    if !first_bytes(client, input, opening).await {
+        return After::Cut;
+    }
+    // Not before: connections are mostly idle.
     let mut scratch = client.core.scratch();
-    match read_head(client, input, &mut scratch, opening).await {
+    match read_head(client, input, &mut scratch).await {
         Ok(head) => exchange::run(client, input, head, scratch).await,
         Err(why) => {
             client.core.take_back(scratch);
@@ -107,49 +112,58 @@ fn dialect_of(input: &[u8]) -> Dialect {
     }
 }
 
+/// Waits for the first bytes of a request, where none are there already. False where the connection is over.
+async fn first_bytes<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, opening: bool) -> bool {
+    append_ahead(client, input);
+    while input.is_empty() {
+        client.core.slabs.give(std::mem::take(input));
+        let timeouts = client.core.view().snapshot.timeouts;
+        client.due_in(if opening { timeouts.head_ms } else { timeouts.keep_alive_ms });
+        let arrived = client.next_request().await;
+        make_room(client, input);
+        match client.stream.try_read(input) {
+            Ok(0) => return false,
+            Ok(_) => client.core.slabs.narrow(input),
+            // The last look before an idle connection ends: the wait may be behind what has just come.
+            Err(error) if !arrived || !sys::would_block(&error) => return false,
+            Err(_) => {}
+        }
+    }
+    true
+}
+
 async fn read_head<N: Net>(
     client: &mut Client<N>,
     input: &mut Vec<u8>,
     scratch: &mut Scratch,
-    opening: bool,
 ) -> Result<RequestHead, NoHead> {
     let view = client.core.view();
-    let (bounds, timeouts) = (&view.snapshot.limits, &view.snapshot.timeouts);
+    let bounds = &view.snapshot.limits;
     let limits = HeadLimits {
         head_bytes: bounds.head_bytes,
         fields: limits::FIELDS_MAX,
         target_bytes: limits::TARGET_BYTES_MAX,
     };
-    append_ahead(client, input);
     let mut searched = 0;
     let mut begun = false;
     loop {
-        if !input.is_empty()
-            && let Some(head) =
-                head::request(input, &mut searched, &mut scratch.fields, &limits).map_err(NoHead::Refused)?
+        if let Some(head) =
+            head::request(input, &mut searched, &mut scratch.fields, &limits).map_err(NoHead::Refused)?
         {
             return Ok(head);
         }
-        let arrived = if input.is_empty() {
-            client.core.slabs.give(std::mem::take(input));
-            client.due_in(if opening { timeouts.head_ms } else { timeouts.keep_alive_ms });
-            client.next_request().await
-        } else {
-            if !begun {
-                client.due_in(timeouts.head_ms);
-                begun = true;
-            }
-            client.readable().await
-        };
-        if !arrived && !input.is_empty() {
+        if !begun {
+            client.due_in(view.snapshot.timeouts.head_ms);
+            begun = true;
+        }
+        client.turn().await;
+        if !client.readable().await {
             return Err(NoHead::Slow);
         }
         make_room(client, input);
         match client.stream.try_read(input) {
             Ok(0) => return Err(NoHead::End),
-            Ok(_) => client.core.slabs.narrow(input),
-            // The last look before an idle connection ends: the wait may be behind what has just come.
-            Err(_) if !arrived => return Err(NoHead::End),
+            Ok(_) => {}
             Err(error) if sys::would_block(&error) => {}
             Err(_) => return Err(NoHead::End),
         }
@@ -184,7 +198,9 @@ async fn linger<N: Net>(client: &mut Client<N>) {
     client.stream.finish();
     client.due_in(limits::LINGER_MS);
     let mut waste = client.core.slabs.take();
-    while client.readable().await {
+    // A client that goes on sending does not keep the connection beyond its time.
+    while client.readable().await && !client.is_due() {
+        client.turn().await;
         waste.clear();
         match client.stream.try_read(&mut waste) {
             Ok(0) => break,

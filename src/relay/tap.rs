@@ -20,6 +20,7 @@ impl<N: Net> Client<N> {
     pub(super) fn read_lane(&mut self, lane: &Wire<N::Stream>, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let from = buffer.len();
         let read = lane.try_read(buffer);
+        self.weigh(buffer.len() - from);
         if self.tap.is_some() {
             self.tap_read(&buffer[from..]);
         }

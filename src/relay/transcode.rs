@@ -390,6 +390,7 @@ impl<N: Net> Client<N> {
     /// Waits for more of an answer, and reads it.
     async fn more(&mut self, source: &mut Source<N::Stream>, wait_ms: u32) -> Result<More, Gone> {
         self.due_in(wait_ms);
+        self.turn().await;
         match self.lane(&source.lane.stream, Interest::Read).await {
             Wake::Lane => {}
             Wake::Gone => return Err(Gone),

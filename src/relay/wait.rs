@@ -3,11 +3,16 @@
 //! While an exchange runs, the client is watched: its end of the connection means that nobody wants the
 //! answer any more. Bytes that it sends meanwhile (the next request, pipelined) are kept for later, one slab
 //! of them; then it is watched no longer until the exchange is over, which bounds what it can make us hold.
+//!
+//! A wait may be over before it begins: epoll says at once that more is there, and a pipelined request is there already.
+//! Who is never made to wait would keep the core for itself, so after `limits::EAGER_MAX` such waits others have a turn.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::IoSlice;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::core::Core;
 use crate::limits;
@@ -17,6 +22,34 @@ use crate::rt::{Alarm, Net, Peer, Stream, Wire, sys};
 /// The client has left, or stalled for longer than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gone;
+
+/// The others' turn. A timer is large and a session waits seldom for one, so it is lent by the core, and used again.
+pub(super) struct Others {
+    over: Rc<Cell<bool>>,
+    wait: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Others {
+    pub(super) fn new<N: Net>(core: &Rc<Core<N>>) -> Others {
+        let (over, core) = (Rc::new(Cell::new(true)), Rc::downgrade(core));
+        let told = Rc::clone(&over);
+        let wait = Box::pin(async move {
+            loop {
+                poll_fn(|_| if told.get() { Poll::Pending } else { Poll::Ready(()) }).await;
+                // Whoever waits holds the core.
+                let Some(core) = core.upgrade() else { return };
+                core.net.sleep(0).await;
+                told.set(true);
+            }
+        });
+        Others { over, wait }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _never_ends = self.wait.as_mut().poll(cx);
+        if self.over.get() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +91,49 @@ pub(super) struct Client<N: Net> {
     pub(super) tap: Option<Box<Tap>>,
     /// Bytes that came while an exchange was under way.
     ahead: Vec<u8>,
+    /// Waits that were over at once, since the last one that was not.
+    eager: u32,
 }
 
 impl<N: Net> Client<N> {
     pub(super) fn new(core: &Rc<Core<N>>, stream: Wire<N::Stream>, peer: Peer) -> Client<N> {
-        let alarm = core.alarms.alarm();
-        Client { core: Rc::clone(core), stream, peer, alarm, is_bulky: false, tap: None, ahead: Vec::new() }
+        Client {
+            core: Rc::clone(core),
+            stream,
+            peer,
+            alarm: core.alarms.alarm(),
+            is_bulky: false,
+            tap: None,
+            ahead: Vec::new(),
+            eager: 0,
+        }
+    }
+
+    /// Notes a wait that is not over at once.
+    fn noted<T>(&mut self, outcome: Poll<T>) -> Poll<T> {
+        if outcome.is_pending() {
+            self.eager = 0;
+        }
+        outcome
+    }
+
+    /// What has been read counts like waits, one for each `limits::EAGER_BYTES`.
+    pub(super) fn weigh(&mut self, bytes: usize) {
+        self.eager += (bytes / limits::EAGER_BYTES) as u32;
+    }
+
+    /// Before a wait that may be over at once, or a request that may be there already: lets others have their turn where
+    /// it is due.
+    pub(super) async fn turn(&mut self) {
+        self.eager += 1;
+        if self.eager > limits::EAGER_MAX {
+            self.eager = 0;
+            let spare = self.core.others.borrow_mut().pop();
+            let mut others = spare.unwrap_or_else(|| Others::new(&self.core));
+            others.over.set(false);
+            poll_fn(|cx| others.poll(cx)).await;
+            self.core.others.borrow_mut().push(others);
+        }
     }
 
     /// A second one who waits beside this client, with a deadline of its own; that the client stays is this one's to
@@ -76,6 +146,11 @@ impl<N: Net> Client<N> {
     pub(super) fn due_in(&self, ms: u32) {
         // The clock of the last tick is up to a tick behind: the deadline may be late by one, never early.
         self.alarm.set(self.core.alarms.now_ms() + limits::TICK_MS + u64::from(ms));
+    }
+
+    /// Whether the deadline has passed.
+    pub(super) fn is_due(&self) -> bool {
+        self.alarm.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     /// Bytes that came early, to be read before the socket is.
@@ -99,7 +174,7 @@ impl<N: Net> Client<N> {
     /// Waits for `ready`, while the client stays and the deadline has not passed.
     pub(super) async fn until<T>(&mut self, mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Ended> {
         poll_fn(|cx| {
-            if let Poll::Ready(outcome) = ready(cx) {
+            if let Poll::Ready(outcome) = self.noted(ready(cx)) {
                 return Poll::Ready(Ok(outcome));
             }
             if self.poll_gone(cx).is_ready() {
@@ -129,9 +204,12 @@ impl<N: Net> Client<N> {
 
     /// Waits until bytes can be read from the client. False when the deadline comes first.
     pub(super) async fn readable(&mut self) -> bool {
-        poll_fn(|cx| match self.stream.poll_readable(cx) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => self.alarm.poll(cx).map(|()| false),
+        poll_fn(|cx| {
+            let outcome = self.stream.poll_readable(cx);
+            match self.noted(outcome) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending => self.alarm.poll(cx).map(|()| false),
+            }
         })
         .await
     }
@@ -141,15 +219,16 @@ impl<N: Net> Client<N> {
     /// it within this time is served and told that the connection ends.
     pub(super) async fn next_request(&mut self) -> bool {
         let mut hurried = false;
-        poll_fn(|cx| match self.stream.poll_readable(cx) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => {
-                if self.core.is_draining() && !hurried {
-                    hurried = true;
-                    self.alarm.hasten(self.core.alarms.now_ms() + limits::TICK_MS + limits::DRAIN_IDLE_MS);
-                }
-                self.alarm.poll(cx).map(|()| false)
+        poll_fn(|cx| {
+            let outcome = self.stream.poll_readable(cx);
+            if self.noted(outcome).is_ready() {
+                return Poll::Ready(true);
             }
+            if self.core.is_draining() && !hurried {
+                hurried = true;
+                self.alarm.hasten(self.core.alarms.now_ms() + limits::TICK_MS + limits::DRAIN_IDLE_MS);
+            }
+            self.alarm.poll(cx).map(|()| false)
         })
         .await
     }

@@ -20,6 +20,8 @@ mod timer;
 mod wire;
 
 #[cfg(test)]
+mod rules_test;
+#[cfg(test)]
 mod tests;
 
 use std::future::Future;
@@ -67,7 +69,8 @@ pub trait Stream: 'static {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()>;
     /// Ready when bytes can be written, or writing fails.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()>;
-    /// Appends what is there to the spare capacity of `into`, at most its capacity. `Ok(0)` is the peer's end.
+    /// Appends what is there to the spare capacity of `into`, at most its capacity and `limits::READ_TURN_BYTES`. `Ok(0)` is
+    /// the peer's end.
     fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize>;
     /// Writes as much of `slices` as fits.
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;

@@ -106,6 +106,17 @@ impl Socket {
     }
 }
 
+#[cfg(test)]
+impl Socket {
+    /// What rests on its listener: whether it sends without delay, and how much the kernel takes unsent.
+    pub(super) fn options(&self) -> io::Result<(bool, u32)> {
+        let fd = self.fd();
+        let borrowed = sys::borrow(&fd);
+        let socket = SockRef::from(&borrowed);
+        Ok((socket.tcp_nodelay()?, socket.tcp_notsent_lowat()?))
+    }
+}
+
 impl Stream for Socket {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.read.poll(cx)
@@ -174,7 +185,10 @@ impl Bound {
             return Ok(Bound::Unix(socket.into(), path));
         }
         match address.as_socket() {
-            Some(_) => Ok(Bound::Tcp(socket.into())),
+            Some(_) => {
+                prepare(&socket)?;
+                Ok(Bound::Tcp(socket.into()))
+            }
             None => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither TCP nor a Unix socket")),
         }
     }
@@ -211,10 +225,18 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.set_reuse_address(true)?;
+    prepare(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(limits::LISTEN_BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(Bound::Tcp(socket.into()))
+}
+
+/// What accepted connections inherit: an event leaves when it is written, not when the next one comes, and a client that
+/// does not read is noticed before the kernel has taken megabytes for it.
+fn prepare(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(limits::SEND_BYTES_UNSENT_MAX)
 }
 
 fn bind_unix(path: &Path) -> io::Result<Bound> {
@@ -261,8 +283,6 @@ impl Accept for Listener {
         match &self.socket {
             Kind::Tcp(listener) => {
                 let (stream, from) = listener.cancelable_accept(self.cancel.clone()).await?;
-                // An event must leave when it is written, not when the next one comes.
-                let _ = stream.set_nodelay(true);
                 Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Ip(from.ip())))
             }
             Kind::Unix(listener) => {
@@ -280,10 +300,7 @@ impl Accept for Listener {
         };
         let (stream, from) = SockRef::from(&sys::borrow(&fd)).accept()?;
         let peer = match from.as_socket() {
-            Some(from) => {
-                let _ = stream.set_tcp_nodelay(true);
-                Peer::Ip(from.ip())
-            }
+            Some(from) => Peer::Ip(from.ip()),
             None => Peer::Unix,
         };
         Ok((Socket::new(stream.into())?, peer))

@@ -7,6 +7,8 @@ use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use crate::limits;
+
 /// A descriptor that the caller has just been given and nobody else holds.
 pub fn own(fd: RawFd) -> OwnedFd {
     // SAFETY: the callers pass what `into_raw_fd` returned, so ownership moves and is not doubled.
@@ -19,12 +21,14 @@ pub fn borrow(fd: &RawFd) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(*fd) }
 }
 
-/// One non-blocking `recv` into the spare capacity of `into`.
+/// One non-blocking `recv` into the spare capacity of `into`, of `limits::READ_TURN_BYTES` at most: whoever reads looks at
+/// what has come before others have their turn.
 pub fn recv(fd: RawFd, into: &mut Vec<u8>) -> io::Result<usize> {
     let spare = into.spare_capacity_mut();
     debug_assert!(!spare.is_empty(), "a read without room would look like the peer's end");
+    let room = spare.len().min(limits::READ_TURN_BYTES);
     // SAFETY: the pointer and length describe the vector's own spare capacity, which lives through the call.
-    let received = unsafe { libc::recv(fd, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT) };
+    let received = unsafe { libc::recv(fd, spare.as_mut_ptr().cast(), room, libc::MSG_DONTWAIT) };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     let filled = into.len() + received;
     debug_assert!(filled <= into.capacity());

@@ -287,6 +287,31 @@ fn rule_12_dialing_never_blocks_and_tells_a_refusal() {
     });
 }
 
+/// What is written leaves at once, and a peer that does not read is noticed before the kernel has taken megabytes for it.
+#[test]
+fn accepted_connections_have_what_the_listener_was_given() {
+    on_both(|| async {
+        let own = bind(&Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).expect("a port");
+        let given = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let given = Bound::adopt(given.into()).expect("a listener");
+        for bound in [own, given] {
+            let Bound::Tcp(inner) = &bound else { unreachable!("TCP was asked for") };
+            let address = inner.local_addr().expect("an address");
+            let listener = Listener::new(bound).expect("a listener");
+            let mut far = std::net::TcpStream::connect(address).expect("a connection");
+            let (near, _) = listener.accept().await.expect("the same connection");
+            let mut sent = 0;
+            while let Ok(more) = near.try_write(&[IoSlice::new(&[0; 16 * 1024])]) {
+                sent += more;
+                assert!(sent < 4 << 20, "nobody reads, and all is taken");
+            }
+            far.read_exact(&mut vec![0; sent]).expect("what was sent");
+            let options = near.options().expect("options");
+            assert_eq!(options, (true, crate::limits::SEND_BYTES_UNSENT_MAX));
+        }
+    });
+}
+
 #[test]
 fn rule_16_writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
     on_both(|| async {

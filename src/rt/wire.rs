@@ -12,6 +12,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use super::{Stream, sys};
+use crate::limits;
 use crate::tls::{self, Session};
 
 /// A stream, or a session over one.
@@ -230,18 +231,31 @@ impl State {
             if slices.iter().all(|slice| slice.is_empty()) {
                 return Ok(0);
             }
-            self.owed = self.session.seal(slices)?;
+            self.owed = self.seal(slices)?;
         }
         self.session.send(|slices| under.try_write(slices))?;
         match std::mem::take(&mut self.owed) {
             // What waited to be sent had left no room to encrypt into.
             0 => {
-                self.owed = self.session.seal(slices)?;
+                self.owed = self.seal(slices)?;
                 self.session.send(|slices| under.try_write(slices))?;
                 Ok(std::mem::take(&mut self.owed))
             }
             written => Ok(written),
         }
+    }
+
+    /// Encrypts `slices`. Of several rustls makes a list, which costs more than putting few bytes together.
+    fn seal(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+        if slices.len() == 1 || bytes > limits::TLS_READ_BYTES[0] {
+            return self.session.seal(slices);
+        }
+        let mut joined = scratch::take(0);
+        slices.iter().for_each(|slice| joined.extend_from_slice(slice));
+        let sealed = self.session.seal(&[IoSlice::new(&joined)]);
+        scratch::give(joined);
+        sealed
     }
 
     /// Sends what waits as far as it goes at once; for words that nobody waits for.
@@ -254,7 +268,7 @@ fn cut(how: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, how)
 }
 
-/// Buffers for cipher text, one set for each thread: nobody keeps one beyond a read.
+/// Buffers for a read of cipher text or a small write, one set for each thread: nobody keeps one beyond that.
 mod scratch {
     use std::cell::RefCell;
 

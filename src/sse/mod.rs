@@ -10,4 +10,4 @@ mod array;
 mod whole;
 
 pub use split::{Frame, FrameKind, Framing, Splitter, Tail, TooLong};
-pub use whole::whole;
+pub use whole::{END_BYTES_MAX, whole};

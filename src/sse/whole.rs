@@ -6,6 +6,9 @@ use memchr::memrchr_iter;
 
 use super::Framing;
 
+/// Bytes of the longest end of a frame: LF CR LF, the first of them that of the last line.
+pub const END_BYTES_MAX: usize = 3;
+
 /// Bytes of `bytes` up to the end of its last whole frame; 0 if none ends in it. The elements of an array have
 /// no end that could be told backwards: all of it counts.
 pub fn whole(framing: Framing, bytes: &[u8]) -> usize {
@@ -46,6 +49,22 @@ mod tests {
             ("a\n\nb\n\nc", 6),
         ] {
             assert_eq!(whole(Framing::Sse, text.as_bytes()), end, "{text:?}");
+        }
+    }
+
+    /// What has been looked at needs no second look but for its last bytes.
+    #[test]
+    fn an_end_is_found_from_its_first_byte_on() {
+        for end in ["\n\n", "\r\n\r\n", "\n\r\n", "\r\r."] {
+            let text = format!("data: aaa{end}");
+            for looked in 0..text.len() {
+                if whole(Framing::Sse, &text.as_bytes()[..looked]) > 0 {
+                    continue;
+                }
+                let from = looked.saturating_sub(END_BYTES_MAX - 1);
+                let found = whole(Framing::Sse, &text.as_bytes()[from..]);
+                assert_eq!(from + found, whole(Framing::Sse, text.as_bytes()), "{end:?} after {looked}");
+            }
         }
     }
 

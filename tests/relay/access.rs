@@ -166,7 +166,7 @@ fn the_upstream_gets_its_own_credential_only(driver: Driver) {
             let expected = (name == place).then_some(value.as_str());
             assert_eq!(call.head().field(name), expected, "{protocol}: {name}");
         }
-        call.json(200, json!({}));
+        call.json(200, json!({ "ok": true }));
         assert_eq!(client.answer().status(), 200, "{protocol}");
     }
 }

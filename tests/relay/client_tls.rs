@@ -22,13 +22,13 @@ on_both_drivers!(
 );
 
 /// A caller that has agreed with weir on a session.
-struct Caller {
+pub struct Caller {
     stream: StreamOwned<ClientConnection, TcpStream>,
     pending: Vec<u8>,
 }
 
 impl Caller {
-    fn new(weir: &Weir, authority: &Authority, versions: &[&'static SupportedProtocolVersion]) -> Caller {
+    pub fn new(weir: &Weir, authority: &Authority, versions: &[&'static SupportedProtocolVersion]) -> Caller {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(authority.file()).expect("PEM")).expect("a CA");
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
@@ -47,7 +47,7 @@ impl Caller {
         Caller { stream, pending: Vec::new() }
     }
 
-    fn post(&mut self, body: &str) {
+    pub fn post(&mut self, body: &str) {
         let head = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             bearer(CLIENT_KEY),
@@ -57,7 +57,7 @@ impl Caller {
     }
 
     /// What came up to and including `needle`.
-    fn until(&mut self, needle: &str) -> String {
+    pub fn until(&mut self, needle: &str) -> String {
         let mut piece = [0; 16 * 1024];
         loop {
             let found = self.pending.windows(needle.len()).position(|window| window == needle.as_bytes());
@@ -84,7 +84,7 @@ impl Caller {
 }
 
 /// weir that shows a certificate of `authority`, which lies in `folder`.
-fn secured(driver: Driver, authority: &Authority, folder: &Folder) -> (Weir, Upstream) {
+pub fn secured(driver: Driver, authority: &Authority, folder: &Folder) -> (Weir, Upstream) {
     let upstream = Upstream::new();
     show(folder, &authority.sign("127.0.0.1", |_| ()));
     let mut config = config("chat", &upstream);

@@ -45,7 +45,8 @@ fn chat_counts(driver: Driver) {
     });
     let expected = [100, 20, 64, 0, 8];
     let path = "/v1/chat/completions";
-    let whole = json!({ "choices": [], "usage": usage });
+    let said = json!({ "index": 0, "message": { "content": "x" }, "finish_reason": "stop" });
+    let whole = json!({ "choices": [said], "usage": usage });
     booked(driver, "chat", path, JSON, &whole.to_string(), expected);
     let (event, stop, last) = (chat_event("a"), chat_stop(), data(whole));
     booked(driver, "chat", path, SSE, &[&event, &stop, &last, DONE].concat(), expected);
@@ -108,7 +109,7 @@ fn ollama_counts(driver: Driver) {
 }
 
 fn what_nobody_said_is_zero(driver: Driver) {
-    booked(driver, "chat", "/v1/chat/completions", JSON, r#"{"choices":[]}"#, [0; 5]);
+    booked(driver, "chat", "/v1/chat/completions", JSON, r#"{"choices":[{"text":"x"}]}"#, [0; 5]);
     let body = chat_event("a") + &chat_stop() + DONE;
     booked(driver, "chat", "/v1/chat/completions", SSE, &body, [0; 5]);
 }

@@ -145,21 +145,46 @@ fn an_empty_answer_is_passed_by(driver: Driver) {
             assert_eq!(client.answer().json(), chat_answer("second key"), "after {answer:?}");
         }
     }
+    nothing_is_an_error_in_every_dialect(driver);
     let mut upstream = Upstream::new();
     let weir = Weir::start(driver, config("chat", &upstream));
     let mut client = weir.client();
     client.post("/v1/chat/completions", CHAT);
     upstream.next().send(empty[0]);
     refused(&client.answer(), Dialect::OpenAi, 502);
-    // An object without members goes back where nobody else can be asked, and elsewhere than at endpoints that generate
-    // nothing is asked of an answer.
-    client.post("/v1/chat/completions", CHAT);
-    upstream.next().send(empty[2]);
-    assert_eq!(client.answer().text(), "{}");
+    // Elsewhere than at endpoints that generate nothing is asked of an answer.
     for (answer, text) in [(empty[0], ""), (empty[2], "{}")] {
         client.post("/v1/moderations", r#"{"model":"m","input":"x"}"#);
         upstream.next().send(answer);
         assert_eq!(client.answer().text(), text);
+    }
+}
+
+/// Where nobody else can be asked, an answer that holds nothing is an error that is seen.
+fn nothing_is_an_error_in_every_dialect(driver: Driver) {
+    for (protocol, path, dialect) in [
+        ("chat", "/v1/chat/completions", Dialect::OpenAi),
+        ("responses", "/v1/responses", Dialect::OpenAi),
+        ("anthropic", "/v1/messages", Dialect::Anthropic),
+        ("gemini", "/v1beta/models/m:generateContent", Dialect::Gemini),
+        ("gemini", "/v1beta/models/m:streamGenerateContent", Dialect::Gemini),
+        ("ollama", "/api/chat", Dialect::Ollama),
+    ] {
+        let mut upstream = Upstream::new();
+        let mut config = config(protocol, &upstream);
+        config["cooldown"] = json!({ "failures": 100 });
+        let weir = Weir::start(driver, config);
+        let mut client = weir.client();
+        for stream in [false, true] {
+            let body =
+                json!({ "model": "m", "max_tokens": 9, "messages": [], "input": "", "contents": [], "stream": stream });
+            for nothing in ["{}", "", "[]", "null", "<html></html>"] {
+                client.post(path, body.to_string());
+                upstream.next().answer(200, "application/json", nothing);
+                let message = refused(&client.answer(), dialect, 502);
+                assert!(message.contains("empty") || message.contains("ended"), "{path} {nothing:?}: {message}");
+            }
+        }
     }
 }
 

@@ -111,7 +111,7 @@ fn anthropic_endpoints(driver: Driver) {
     client.post("/v1/messages", r#"{"model":"claude-x","messages":[]}"#);
     let mut call = upstream.next();
     assert_eq!(call.head().field("anthropic-version"), Some("2023-06-01"), "required by the vendor, so supplied");
-    call.json(200, json!({}));
+    call.json(200, json!({ "ok": true }));
     client.answer();
 }
 
@@ -260,7 +260,7 @@ fn headers_of_the_config_win(driver: Driver) {
     let mut call = upstream.next();
     assert_eq!(call.head().field("http-referer"), Some("https://app.example"));
     assert_eq!(call.head().field("user-agent"), Some("mine/1"));
-    call.json(200, json!({}));
+    call.json(200, json!({ "ok": true }));
     client.answer();
 }
 
@@ -287,8 +287,8 @@ fn headers_of_the_client_go_on(driver: Driver) {
         assert_eq!(call.head().field(name), Some(value), "{name}");
     }
     call.send(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-request-id: req_up\r\n\
-         x-ratelimit-remaining-requests: 59\r\nopenai-processing-ms: 5\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\nx-request-id: req_up\r\n\
+         x-ratelimit-remaining-requests: 59\r\nopenai-processing-ms: 5\r\n\r\n{\"ok\":1}",
     );
     let answer = client.answer();
     assert_eq!(answer.head.field("x-upstream-request-id"), Some("req_up"));

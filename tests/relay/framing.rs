@@ -136,9 +136,9 @@ fn interim_answers_are_skipped(driver: Driver) {
     client.post("/v1/chat/completions", CHAT);
     let mut call = upstream.next();
     call.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n");
-    call.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    call.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"ok\":1}");
     let answer = client.answer();
-    assert_eq!((answer.status(), answer.text()), (200, "{}"));
+    assert_eq!((answer.status(), answer.text()), (200, "{\"ok\":1}"));
     assert_eq!(answer.head.field("link"), None);
     client.still_serves(&mut upstream);
 }
@@ -176,8 +176,8 @@ fn an_answer_to_close_ends_the_lane(driver: Driver) {
     assert_eq!(upstream.accepted(), 2);
     client.post("/v1/chat/completions", CHAT);
     let mut call = upstream.next();
-    call.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
-    assert_eq!(client.answer().text(), "{}");
+    call.send("HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\n{\"ok\":1}");
+    assert_eq!(client.answer().text(), "{\"ok\":1}");
     call.wire.ended();
     client.still_serves(&mut upstream);
 }
@@ -187,8 +187,10 @@ fn extra_bytes_never_reach_another_answer(driver: Driver) {
     let mut client = weir.client();
     client.post("/v1/chat/completions", CHAT);
     let mut call = upstream.next();
-    call.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n\"forged\"");
-    assert_eq!(client.answer().text(), "{}");
+    call.send(
+        "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"ok\":1}HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n\"forged\"",
+    );
+    assert_eq!(client.answer().text(), "{\"ok\":1}");
     client.still_serves(&mut upstream);
     assert_eq!(upstream.accepted(), 2, "the connection with unread bytes is not used again");
 }
@@ -209,7 +211,7 @@ fn hop_by_hop_fields_end_here(driver: Driver) {
     assert_eq!(call.head().field("x-kept"), Some("1"));
     call.send(
         "HTTP/1.1 200 OK\r\nconnection: keep-alive, x-private\r\nx-private: 1\r\nkeep-alive: timeout=9\r\nupgrade: h2\r\n\
-         proxy-authenticate: Basic\r\nx-kept: 2\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 2\r\n\r\n{}",
+         proxy-authenticate: Basic\r\nx-kept: 2\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 8\r\n\r\n{\"ok\":1}",
     );
     let answer = client.answer();
     for name in ["x-private", "keep-alive", "upgrade", "proxy-authenticate"] {
@@ -294,10 +296,10 @@ fn trailers_are_dropped(driver: Driver) {
     client.post("/v1/chat/completions", CHAT);
     let mut call = upstream.next();
     call.open("application/json");
-    call.chunk("{}");
+    call.chunk("{\"ok\":1}");
     call.send("0\r\nx-trailer: 1\r\ncontent-length: 9\r\n\r\n");
     let answer = client.answer();
-    assert_eq!(answer.text(), "{}");
+    assert_eq!(answer.text(), "{\"ok\":1}");
     assert!(!String::from_utf8_lossy(&answer.head.raw).contains("x-trailer"));
     client.still_serves(&mut upstream);
     assert_eq!(upstream.accepted(), 1, "a whole answer leaves the connection usable");
@@ -322,7 +324,7 @@ fn eventually_answered(client: &mut Client, upstream: &mut Upstream) -> Message 
     if !refused_here {
         let mut call = upstream.next();
         assert_eq!(call.head().field("x-forged"), None);
-        call.json(200, json!({}));
+        call.json(200, json!({ "ok": true }));
     }
     client.answer()
 }

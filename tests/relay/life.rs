@@ -146,7 +146,7 @@ fn model_sent(weir: &Weir, upstream: &mut Upstream) -> String {
     let mut client = weir.client();
     client.post("/v1/chat/completions", CHAT);
     let mut call = upstream.next();
-    call.json(200, json!({}));
+    call.json(200, json!({ "ok": true }));
     assert_eq!(client.answer().status(), 200);
     call.request.json()["model"].as_str().expect("a name").to_owned()
 }

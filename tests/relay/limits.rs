@@ -80,7 +80,7 @@ fn the_bound_of_a_body(driver: Driver) {
             send(&mut client, &last);
             let mut call = upstream.next();
             assert_eq!(call.request.body.len(), BODY_BYTES);
-            call.json(200, json!({}));
+            call.json(200, json!({ "ok": true }));
             assert_eq!(client.answer().status(), 200);
             send(&mut client, &over);
             let answer = client.answer();
@@ -117,7 +117,7 @@ fn the_bound_of_a_decoded_body(driver: Driver) {
         if good {
             let mut call = upstream.next();
             assert_eq!(call.request.body.len(), BODY_BYTES);
-            call.json(200, json!({}));
+            call.json(200, json!({ "ok": true }));
             assert_eq!(client.answer().status(), 200);
         } else {
             let answer = client.answer();
@@ -140,7 +140,7 @@ fn the_bound_of_a_head(driver: Driver) {
     };
     let mut client = weir.client();
     client.send(head(HEAD_BYTES) + r#"{"model":"m"}"#);
-    upstream.next().json(200, json!({}));
+    upstream.next().json(200, json!({ "ok": true }));
     assert_eq!(client.answer().status(), 200);
     client.wire.send_if_taken(head(HEAD_BYTES + 1) + r#"{"model":"m"}"#);
     let answer = client.answer();
@@ -163,7 +163,7 @@ fn the_bound_of_the_fields(driver: Driver) {
     };
     let mut client = weir.client();
     client.send(request(weir::limits::FIELDS_MAX));
-    upstream.next().json(200, json!({}));
+    upstream.next().json(200, json!({ "ok": true }));
     assert_eq!(client.answer().status(), 200);
     client.send(request(weir::limits::FIELDS_MAX + 1));
     refused(&client.answer(), Dialect::OpenAi, 431);
@@ -178,7 +178,7 @@ fn the_bound_of_a_target(driver: Driver) {
     };
     let mut client = weir.client();
     client.post(&target(weir::limits::TARGET_BYTES_MAX), r#"{"model":"m"}"#);
-    upstream.next().json(200, json!({}));
+    upstream.next().json(200, json!({ "ok": true }));
     assert_eq!(client.answer().status(), 200);
     client.post(&target(weir::limits::TARGET_BYTES_MAX + 1), r#"{"model":"m"}"#);
     refused(&client.answer(), Dialect::OpenAi, 414);

@@ -26,6 +26,7 @@ mod large;
 mod leaving;
 mod life;
 mod limits;
+mod memory;
 mod odd_answers;
 mod peculiar;
 mod pools;

@@ -3,6 +3,9 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use crate::life::with_open_stream;
+use crate::streams::{DONE, chat_stop};
+use crate::succession::{Heir, successor_of};
 use crate::support::*;
 
 /// What `io_uring_setup` answers in a process that inherits the filter.
@@ -179,6 +182,14 @@ fn allowed() -> Vec<u32> {
     names.map(number).collect()
 }
 
+/// A line of what the kernel says of a process.
+#[cfg(target_arch = "x86_64")]
+fn status_field(pid: u64, name: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("procfs");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.expect("the field").trim().to_owned()
+}
+
 /// A container with the profile of `scripts/` has io_uring, and whatever else weir needs to serve.
 #[cfg(target_arch = "x86_64")]
 #[test]
@@ -214,6 +225,19 @@ fn the_profile_for_containers_lets_weir_run_on_io_uring() {
     assert_eq!(weir.status()["driver"], "io_uring");
     assert_eq!(weir.admin("POST", "/api/reload").status(), 200);
     weir.client().still_serves(&mut upstream);
-    weir.signal(libc::SIGTERM);
+    // A stream goes on while the successor, which inherits the profile, takes over on a ring of its own.
+    let (mut client, mut call) = with_open_stream(&weir, &mut upstream);
+    let first = u64::from(weir.pid());
+    weir.signal(libc::SIGUSR2);
+    let heir = Heir(successor_of(&weir, first));
+    assert_eq!(weir.status()["driver"], "io_uring");
+    weir.client().still_serves(&mut upstream);
+    call.chunk(chat_stop() + DONE);
+    call.last_chunk();
+    assert_eq!(client.wire.body(Length::Chunked), ((chat_stop() + DONE).into_bytes(), true));
     assert_eq!(weir.exited().code(), Some(0));
+    assert_eq!(status_field(heir.0, "Seccomp"), "2", "the successor is confined too");
+    weir.client().still_serves(&mut upstream);
+    heir.signal(libc::SIGTERM);
+    eventually(|| heir.is_gone());
 }

@@ -326,7 +326,7 @@ fn exchanges_are_told_as_spans(driver: Driver) {
     let mut call = collector.next();
     assert_eq!((call.target(), call.head().field("x-tenant")), ("/base/v1/traces", Some("tenant-7")));
     let told: Value = serde_json::from_slice(&call.request.body).expect("JSON");
-    call.json(200, json!({}));
+    call.json(200, json!({ "ok": true }));
     let span = &told["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
     assert_eq!((&span["name"], &span["status"]), (&json!("chat m"), &json!({})), "{told}");
     assert_eq!(weir.admin("GET", "/api/store").json()["dropped_spans"], 0);

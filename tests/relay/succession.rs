@@ -16,6 +16,7 @@ on_both_drivers!(
     promise_23_an_upgrade_loses_no_request,
     promise_24_reloads_lose_no_request,
     a_stream_outlives_its_upgrade,
+    who_asks_the_admin_address_is_answered_over_an_upgrade,
     a_successor_that_fails_changes_nothing,
     a_request_that_waits_to_be_accepted_is_served,
     sockets_of_systemd_are_listened_on,
@@ -128,6 +129,11 @@ fn exchange(mut stream: TcpStream) -> Result<Option<TcpStream>, (usize, String)>
         CHAT.len()
     );
     stream.write_all(request.as_bytes()).map_err(|error| (0, error.to_string()))?;
+    answered(stream)
+}
+
+/// Reads an answer of 200 and known length; gives the stream back as `exchange` does.
+fn answered(mut stream: TcpStream) -> Result<Option<TcpStream>, (usize, String)> {
     let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
     loop {
         match stream.read(&mut piece) {
@@ -187,7 +193,7 @@ fn none_lost(address: SocketAddr, disturb: impl FnOnce()) {
 
 /// The process that answers on the admin address, once it is another one than `before`.
 pub fn successor_of(weir: &Weir, before: u64) -> u64 {
-    eventually(|| match weir.status_if_told().and_then(|status| status["pid"].as_u64()) {
+    eventually(|| match weir.status()["pid"].as_u64() {
         Some(pid) if pid != before => Ok(pid),
         _ => Err("the predecessor still answers".to_owned()),
     })
@@ -202,7 +208,7 @@ impl Heir {
         unsafe { libc::kill(i32::try_from(self.0).expect("a pid"), signal) };
     }
 
-    fn is_gone(&self) -> Result<(), String> {
+    pub fn is_gone(&self) -> Result<(), String> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0));
         match stat {
             Ok(stat) if !stat.contains(") Z") => Err(stat),
@@ -241,6 +247,67 @@ fn promise_23_an_upgrade_loses_no_request(driver: Driver) {
     none_lost(weir.address, || heirs[1].signal(libc::SIGHUP));
     heirs[1].signal(libc::SIGTERM);
     eventually(|| heirs[1].is_gone());
+}
+
+/// Nobody that was let in is left without an answer, by whichever process, and nobody is turned away: on connections of
+/// one request, on connections that are kept, and on the control socket.
+fn who_asks_the_admin_address_is_answered_over_an_upgrade(driver: Driver) {
+    let (mut weir, mut upstream) = relay(driver, "chat");
+    let (admin, over, asked) = (weir.admin, AtomicBool::new(false), AtomicUsize::new(0));
+    let control = weir.config_path().with_file_name("data").join("control.sock");
+    let mut heirs = Vec::new();
+    std::thread::scope(|scope| {
+        let (over, asked) = (&over, &asked);
+        let mut askers = Vec::new();
+        for (number, target) in ["/api/status", "/health", "/api/status", "/health"].into_iter().enumerate() {
+            askers.push(scope.spawn(move || {
+                let mut kept: Option<TcpStream> = None;
+                while !over.load(Ordering::Relaxed) {
+                    let fresh = kept.is_none();
+                    let stream = kept.take().unwrap_or_else(|| TcpStream::connect(admin).expect("connect"));
+                    match ask_admin(stream, target, number >= 2) {
+                        Ok(stream) => kept = stream,
+                        // Closed between two requests: as in `Keeper`.
+                        Err((0, _)) if !fresh => {}
+                        Err((bytes, why)) => panic!("{target} by {number}, {bytes} bytes of an answer: {why}"),
+                    }
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+        }
+        askers.push(scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let mut stream = std::os::unix::net::UnixStream::connect(&control).expect("connect");
+                stream.write_all(b"GET /api/status HTTP/1.0\r\nhost: localhost\r\n\r\n").expect("sent");
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).expect("an answer");
+                assert!(answer.starts_with("HTTP/1.0 200 "), "{answer:?}");
+            }
+        }));
+        let mut pid = u64::from(weir.pid());
+        for _ in 0..3 {
+            // SAFETY: no memory is involved; the process is weir or a successor of it.
+            unsafe { libc::kill(i32::try_from(pid).expect("a pid"), libc::SIGUSR2) };
+            let heir = Heir(successor_of(&weir, pid));
+            pid = heir.0;
+            heirs.push(heir);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(asked.load(Ordering::Relaxed) > 100, "{asked:?} requests");
+    });
+    assert_eq!(weir.exited().code(), Some(0));
+    weir.client().still_serves(&mut upstream);
+}
+
+/// One request on the admin address; gives the connection back where it carries another.
+fn ask_admin(mut stream: TcpStream, target: &str, keep: bool) -> Result<Option<TcpStream>, (usize, String)> {
+    stream.set_read_timeout(Some(HANG)).expect("a timeout");
+    let (key, end) = (bearer(ADMIN_PASSWORD), if keep { "" } else { "connection: close\r\n" });
+    let host = stream.peer_addr().map_err(|error| (0, error.to_string()))?;
+    let asked = stream.write_all(format!("GET {target} HTTP/1.1\r\nhost: {host}\r\n{key}{end}\r\n").as_bytes());
+    asked.map_err(|error| (0, error.to_string()))?;
+    answered(stream)
 }
 
 fn promise_24_reloads_lose_no_request(driver: Driver) {

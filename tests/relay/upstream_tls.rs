@@ -90,8 +90,8 @@ fn sessions_are_taken_up_again(driver: Driver) {
     let mut client = weir.client();
     client.post("/v1/chat/completions", CHAT);
     let mut call = upstream.next();
-    call.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
-    assert_eq!(client.answer().body, b"{}");
+    call.send("HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\n{\"ok\":1}");
+    assert_eq!(client.answer().body, b"{\"ok\":1}");
     call.close();
     client.still_serves(&mut upstream);
     assert_eq!(front.handshakes(), (1, 1));
@@ -167,7 +167,7 @@ fn a_handshake_that_stands_still_goes_to_the_next_key(driver: Driver) {
 
 fn a_body_that_ends_with_the_connection_needs_tlss_word_for_it(driver: Driver) {
     let large = "z".repeat(200_000);
-    for body in ["{\"choices\":[]}", large.as_str()] {
+    for body in ["{\"ok\":1}", large.as_str()] {
         let (weir, mut upstream, _front) = secured(driver, Manner::Orderly);
         let mut client = weir.client();
         client.post("/v1/chat/completions", CHAT);

@@ -77,11 +77,6 @@ impl Wire {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// Whether anything comes before the connection ends.
-    pub fn says_anything(&mut self) -> bool {
-        !self.pending.is_empty() || self.fill()
-    }
-
     /// Reads once; false at the end of the connection, in order or by reset.
     fn fill(&mut self) -> bool {
         let mut piece = [0; 64 * 1024];
