@@ -2,7 +2,7 @@
 //!
 //! A protocol joins by a row at the end. The conversation is an agent's: instructions, tools, and turns of text, calls and
 //! results, made and not recorded; every upstream is asked for the same, every answer and every stream says the same.
-//! `cargo bench --bench translate` measures time. `WEIR_COUNT=NAME` does one piece of work a thousand times and no more,
+//! `cargo bench --bench translate` measures time. `WEIR_COUNT=NAME` does one piece of work a few times and no more,
 //! for `scripts/instructions` to count; `WEIR_COUNT=list` names them.
 
 use std::hint::black_box;
@@ -47,7 +47,7 @@ impl Bench {
             }
             Bench::Count(wanted) if wanted == name => {
                 // Buffers grow and tables are made before.
-                (0..100).for_each(|_| work());
+                (0..16).for_each(|_| work());
                 counted_by_callgrind(&mut work);
             }
             Bench::Count(_) => {}
@@ -56,10 +56,10 @@ impl Bench {
     }
 }
 
-/// Callgrind counts within this function only.
+/// Callgrind counts within this function only; `scripts/instructions` divides by how often it does the work.
 #[inline(never)]
 fn counted_by_callgrind(work: &mut dyn FnMut()) {
-    for _ in 0..1_000 {
+    for _ in 0..64 {
         work();
     }
 }

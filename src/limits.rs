@@ -98,6 +98,8 @@ pub const ORDER_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ORDER_PARTS_MAX: usize = 128;
 /// Bytes of a call's input that is kept until it is whole, where a dialect tells calls whole; more fails the answer.
 pub const CALL_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the thoughts that the signature of a call carries where a client keeps nothing else; of more none are.
+pub const CARRIED_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of the probabilities of tokens that are kept until a translated answer ends; of more none are told.
 pub const LOGPROBS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Places inside each other of a JSON Schema that is made fit for a vendor; deeper ones are objects of any kind.
@@ -464,11 +466,12 @@ pub const EAGER_MAX: u32 = 64;
 pub const EAGER_BYTES: usize = 4 * 1024;
 /// Bytes of a request body that are read or received before other sessions have their turn: some milliseconds at worst.
 pub const READ_TURN_BYTES: usize = 512 * 1024;
-/// Bytes of a request body that is changed, or said in another protocol, at once; a larger one by a thread of its own.
+/// Bytes of a request body or of a whole answer that are changed, or said in another protocol, at once; a larger one by a
+/// thread of its own.
 pub const SAID_AT_ONCE_BYTES_MAX: usize = 512 * 1024;
 /// Milliseconds between two looks whether that thread is done.
 pub const ASIDE_LOOK_MS: u64 = 1;
-/// Threads that work on large requests at once, in all; others wait for their turn.
+/// Threads that work on large bodies at once, in all; others wait for their turn.
 pub const ASIDE_THREADS_MAX: usize = 8;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;

@@ -5,7 +5,7 @@
 //! at through three masks of equal length (code, comments, all), which keeps offsets and line numbers valid without a
 //! parser.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Files that may say `unsafe`; the argument of each block stands above it.
@@ -466,6 +466,38 @@ fn every_reported_defect_has_its_test_or_its_sentence() {
     assert!(missing.is_empty(), "neither a test nor a sentence: {missing:?}");
     let unknown: Vec<&u32> = tested.iter().chain(&told).filter(|number| **number > REPORTED).collect();
     assert!(unknown.is_empty(), "no such number: {unknown:?}");
+}
+
+/// The rows of a table in the head of a file: their numbers, and the names of tests in their last cells. What stands there
+/// in brackets is none.
+fn rows(text: &str) -> Vec<(u32, Vec<&str>)> {
+    let row = |line| {
+        let mut cells = str::strip_prefix(line, "//! | ")?.split(" | ");
+        let (name, tests) = (cells.next()?, cells.next()?);
+        let tests = tests.split(" (").next()?.split('`').skip(1).step_by(2).collect();
+        Some((name.split(' ').next()?.parse().ok()?, tests))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+/// Every promise, and every feature of what weir speaks, has tests, and they are there.
+#[test]
+fn what_is_promised_has_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    ["src", "tests"].iter().for_each(|folder| tree(&root.join(folder), root, &mut sources));
+    let named = sources.iter().flat_map(|source| source.words("fn").flat_map(|at| heads(&source.code[at + 2..])));
+    let known: HashSet<String> = named.collect();
+    for (path, most) in [("tests/relay/promises.rs", 40), ("tests/relay/surface.rs", 21)] {
+        let text = std::fs::read_to_string(root.join(path)).expect("a text");
+        let rows = rows(&text);
+        let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (1..=most).collect::<Vec<_>>(), "{path}");
+        for (number, names) in &rows {
+            let missing: Vec<_> = names.iter().filter(|name| !known.contains(**name)).collect();
+            assert!(missing.is_empty() && !names.is_empty(), "{path}, row {number}: no such tests: {missing:?}");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ fn told(kind: u8, cut: bool, client: Framing, pieces: std::slice::Chunks<'_, u8>
             model: "alias".to_owned(),
             framing: Some(client),
             include_usage: true,
+            has_tools: true,
             ..Opening::default()
         },
     };

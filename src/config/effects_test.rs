@@ -309,3 +309,17 @@ fn every_setting_changes_what_the_file_means() {
         assert_ne!(meant(&file), before, "{setting} means nothing");
     }
 }
+
+#[test]
+fn every_setting_is_written_about() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).expect("text");
+    let pages = std::fs::read_dir(root.join("docs")).expect("docs").map(|page| read(page.expect("a page").path()));
+    let written: String = pages.chain(["README.md", "config.example.json"].map(|name| read(root.join(name)))).collect();
+    let words: BTreeSet<&str> = written.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '$')).collect();
+    let silent: Vec<String> = members()
+        .into_iter()
+        .filter(|member| !words.contains(member.split('.').next_back().unwrap_or_default()))
+        .collect();
+    assert!(silent.is_empty(), "neither README nor docs say a word about {silent:?}");
+}

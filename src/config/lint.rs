@@ -14,6 +14,7 @@ pub(super) fn warn(file: &File, snapshot: &Snapshot, problems: &mut Problems<'_>
     wildcards(file, snapshot, problems);
     excluded_keys(file, problems);
     pools(file, problems);
+    published(file, snapshot, problems);
     catalog(file, snapshot, problems);
 }
 
@@ -108,6 +109,13 @@ fn wildcards(file: &File, snapshot: &Snapshot, problems: &mut Problems<'_>) {
                 problems.warning(&at, format!("can never match: {:?} takes all of it", wider.as_str()));
             }
         }
+        for (name, _) in route.models.entries.iter().filter(|(name, _)| !name.is_wildcard()) {
+            if let Some(provider) = named_by(name, snapshot) {
+                let provider = &snapshot.providers[usize::from(provider)].name;
+                let message = format!("can never match: this name goes to provider {provider:?} before");
+                problems.warning(&at_models.member(name.as_str()), message);
+            }
+        }
     }
 }
 
@@ -160,6 +168,55 @@ fn pools(file: &File, problems: &mut Problems<'_>) {
             }
         }
     }
+}
+
+/// Models that are published and cannot be asked for, and names that lead back to themselves.
+fn published(file: &File, snapshot: &Snapshot, problems: &mut Problems<'_>) {
+    let at_providers = At::ROOT.member("providers");
+    for (name, given) in &file.providers {
+        let Some(index) = snapshot.provider(name.as_bytes()).filter(|_| !given.disabled) else { continue };
+        let (provider, at_provider) = (&snapshot.providers[usize::from(index)], at_providers.member(name));
+        let at_models = at_provider.member("models");
+        let mut keys = snapshot.keys_of(index).filter(|(_, key)| !key.disabled).peekable();
+        let keys: Vec<_> = if keys.peek().is_some() { keys.collect() } else { continue };
+        for (place, entry) in given.models.iter().enumerate() {
+            let at = at_models.entry(place);
+            let (model, alias) = named(entry);
+            if provider.excludes(model) {
+                problems.warning(&at, "is published, and \"exclude_models\" of its provider leaves it out");
+            } else if !keys.iter().any(|(_, key)| key.serves(model)) {
+                problems.warning(&at, "is published, and every key of its provider leaves it out");
+            }
+            if let Some(alias) = alias
+                && leads_back(&given.models, model, alias)
+            {
+                let message = "leads back to where it came from: names are not followed from one to the next";
+                problems.warning(&at.member("alias"), message);
+            }
+        }
+    }
+}
+
+/// The provider's name of a model, and what clients call it.
+fn named(entry: &file::ModelEntry) -> (&str, Option<&str>) {
+    match entry {
+        file::ModelEntry::Name(name) => (name, None),
+        file::ModelEntry::Full(model) => (model.name.as_deref().unwrap_or_default(), model.alias.as_deref()),
+    }
+}
+
+/// Whether following names from `alias` on, as if an alias meant the next model of that name, comes back to `model`.
+fn leads_back(models: &[file::ModelEntry], model: &str, alias: &str) -> bool {
+    let next = |name: &str| models.iter().map(named).find(|(other, _)| *other == name).and_then(|(_, alias)| alias);
+    let mut at = alias;
+    for _ in 0..models.len() {
+        match next(at) {
+            Some(alias) if alias == model && alias != at => return true,
+            Some(alias) => at = alias,
+            None => return false,
+        }
+    }
+    false
 }
 
 fn settings(key: &file::KeyEntry) -> Option<&file::Key> {

@@ -243,7 +243,7 @@ fn every_rule_is_told_apart() {
         (p(r#""base_url": "http://[::1]:1""#), &["warning providers.p nobody uses it"]),
         (with(r#""keys": ["a", "a"]"#), &["warning providers.p.keys[1] same key as keys[0]"]),
         (with(r#""keys": ["a", {"key": "b", "name": "1"}]"#), &["error providers.p.keys[1] only one"]),
-        (with(r#""keys": [{"key": "a", "models": ["x-1"], "exclude_models": ["x-*"]}]"#), &["warning providers.p.keys[0].models[0] can never match"]),
+        (with(r#""keys": [{"key": "a", "models": ["x-1", "m"], "exclude_models": ["x-*"]}]"#), &["warning providers.p.keys[0].models[0] can never match"]),
         (with(r#""headers": {"Host": "x", "a@b": "y", "X-Ok": "env:Z"}"#), &["error providers.p.headers.Host cannot be set", "error providers.p.headers[\"a@b\"] no name"]),
         (with(r#""prefix": "p"}, "q": {"protocol": "demo""#), &["warning providers.p.prefix provider's name"]),
         (with(r#""prefix": "a/b", "think_tag": "<t>""#), &["error providers.p.prefix no prefix", "error providers.p.think_tag no name"]),
@@ -353,6 +353,36 @@ fn what_is_said_of_keys_without_effect_is_told() {
     ] {
         let told = errors(&read(text));
         assert!(told.iter().any(|told| told.contains(error)), "{text}: {told:#?}");
+    }
+}
+
+#[test]
+fn models_that_nobody_can_ask_for_are_told() {
+    let file = |models: &str, rest: &str| {
+        format!(
+            r#"{{"providers": {{"p": {{"protocol": "ollama", "base_url": "http://localhost:1", "models": [{models}], {rest}}}}},
+                "routes": {{"r": {{"to": ["p"], "models": {{"p/x": "p/m", "q/x": "p/m"}}}}}}}}"#
+        )
+    };
+    let never = "routes.r.models[\"p/x\"]: can never match: this name goes to provider \"p\" before";
+    for (models, rest, warning) in [
+        (r#""m""#, r#""exclude_models": ["n"]"#, ""),
+        (r#""m", "n""#, r#""exclude_models": ["n*"]"#, "models[1]: is published, and \"exclude_models\""),
+        (r#""m", "n""#, r#""keys": [{"key": "k", "models": ["m"]}]"#, "models[1]: is published, and every key"),
+        (r#""m", "n""#, r#""keys": [{"key": "k", "models": ["m"]}, {"key": "l", "exclude_models": ["m"]}]"#, ""),
+        (
+            r#"{"name": "m", "alias": "n"}, "o", {"name": "n", "alias": "m"}"#,
+            r#""keys": ["k"]"#,
+            "models[0].alias: leads back",
+        ),
+        (r#"{"name": "m", "alias": "n"}, {"name": "n", "alias": "o"}, "o""#, r#""keys": ["k"]"#, ""),
+        (r#"{"name": "m", "alias": "m"}"#, r#""keys": ["k"]"#, ""),
+    ] {
+        let warned = warnings(&read(&file(models, rest)));
+        assert!(warned.iter().any(|warned| warned.contains(never)), "{warned:#?}");
+        let others: Vec<_> = warned.iter().filter(|warned| !warned.contains(never)).collect();
+        assert_eq!(others.is_empty(), warning.is_empty(), "{models} {rest}: {warned:#?}");
+        assert!(others.is_empty() || others[0].contains(warning), "{models} {rest}: {warned:#?}");
     }
 }
 

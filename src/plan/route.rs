@@ -201,7 +201,8 @@ fn is_auto(model: &str) -> bool {
     model.is_empty() || model.eq_ignore_ascii_case("auto")
 }
 
-/// A provider in the name itself: `provider/model`, `provider|model`, `provider:model`, `[provider] model`.
+/// A provider in the name itself: `provider/model`, `provider|model`, `provider:model`, `provider::model`,
+/// `[provider] model`.
 fn explicit<'a>(s: &Snapshot, asked: &'a str) -> Option<(ProviderIx, &'a str)> {
     if let Some(rest) = asked.strip_prefix('[') {
         let (name, model) = rest.split_once(']')?;
@@ -209,7 +210,8 @@ fn explicit<'a>(s: &Snapshot, asked: &'a str) -> Option<(ProviderIx, &'a str)> {
     }
     // Names of providers have none of the three, so the first one ends the name.
     let end = asked.find(['/', '|', ':'])?;
-    Some((s.provider(&asked.as_bytes()[..end])?, &asked[end + 1..]))
+    let (name, rest) = asked.split_at(end);
+    Some((s.provider(name.as_bytes())?, rest.strip_prefix("::").unwrap_or(&rest[1..])))
 }
 
 /// `/deepseek/v1/…` with the model `deepseek/deepseek-chat` says the same twice. Another provider's name in front is

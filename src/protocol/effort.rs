@@ -49,6 +49,10 @@ pub fn apply(thinking: Thinking, dialect: Dialect, model: &str, body: &[u8]) -> 
             Some(remove(&with, &other).unwrap_or(with))
         }
         (Dialect::Ollama, Thinking::Off) => set(body, &["think"], "false"),
+        // The one family that knows levels, and nothing else (docs.ollama.com, thinking).
+        (Dialect::Ollama, Thinking::Effort(_) | Thinking::Budget(_)) if model.contains("gpt-oss") => {
+            set(body, &["think"], &format!("\"{}\"", thinking.effort()?.ollama_level()))
+        }
         (Dialect::Ollama, _) => set(body, &["think"], "true"),
     }
 }

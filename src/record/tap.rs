@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use super::entry::Entry;
 use super::mask::Mask;
 use crate::base::id::RequestId;
+use crate::codec::inflate::{self, Coding};
 use crate::http::chunk;
 use crate::limits;
 
@@ -278,7 +279,24 @@ fn split(raw: Raw) -> Message {
             Err(_) => cut = true,
         }
     }
+    if let Some(codings) = field(&bytes, b"content-encoding").filter(|_| !body.is_empty()) {
+        // Coded, a secret would not be found; what cannot be read is not kept.
+        let codings = Coding::parse_list(codings).ok();
+        let decoded = codings.and_then(|codings| inflate::decode(&codings, &body, limits::TRACE_MESSAGE_BYTES).ok());
+        cut |= decoded.is_none();
+        body = decoded.unwrap_or_default();
+    }
     Message { head: bytes, body, cut }
+}
+
+/// The value of a field of a head.
+fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let lines = head.split(|&byte| byte == b'\n');
+    let mut values = lines.filter_map(|line| {
+        let (own, value) = line.split_at_checked(name.len())?;
+        own.eq_ignore_ascii_case(name).then(|| value.strip_prefix(b":")).flatten()
+    });
+    values.next().map(<[u8]>::trim_ascii)
 }
 
 fn head_end(bytes: &[u8]) -> usize {
@@ -286,11 +304,7 @@ fn head_end(bytes: &[u8]) -> usize {
 }
 
 fn is_chunked(head: &[u8]) -> bool {
-    head.split(|&byte| byte == b'\n').any(|line| {
-        let name = b"transfer-encoding:";
-        line.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name))
-            && line[name.len()..].trim_ascii().eq_ignore_ascii_case(b"chunked")
-    })
+    field(head, b"transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"))
 }
 
 #[cfg(test)]
@@ -351,6 +365,29 @@ mod tests {
             assert_eq!(trace.tries[1].request.head, last);
             assert_eq!(held.get(), 0);
         }
+    }
+
+    #[test]
+    fn a_coded_body_is_recorded_plain_and_masked_or_not_at_all() {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(b"said upstream-key").expect("into memory");
+        let coded = encoder.finish().expect("into memory");
+        let recorded = |coding: &str, body: &[u8]| {
+            let (mut tap, _held) = tap();
+            tap.begin_try(1);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n");
+            tap.upstream_response(&[head.as_bytes(), body].concat(), 2);
+            let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
+            let mask = Mask::new(std::iter::once(&b"upstream-key"[..]));
+            let one = tap.finish(&entry, 0, &mask).tries.remove(0).response;
+            (String::from_utf8_lossy(&one.body).into_owned(), one.cut)
+        };
+        assert_eq!(recorded("gzip", &coded), ("said ***".to_owned(), false));
+        assert_eq!(recorded("identity", b"said upstream-key"), ("said ***".to_owned(), false));
+        assert_eq!(recorded("gzip", &coded[..coded.len() - 3]), (String::new(), true));
+        assert_eq!(recorded("odd", &coded), (String::new(), true));
+        assert_eq!(recorded("gzip", b""), (String::new(), false));
     }
 
     #[test]

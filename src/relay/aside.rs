@@ -1,11 +1,12 @@
-//! Work on a large request body that would hold up the others on a core: done in pieces between which they have their
-//! turn, or by a thread of its own, from a copy, while the core goes on.
+//! Work on a large body that would hold up the others on a core: done in pieces between which they have their
+//! turn, or by a thread of its own, from a copy or with the body itself, while the core goes on.
 //!
 //! A thread costs some tens of microseconds, which is little beside such work. The core looks every millisecond whether
 //! it is done. A client that leaves meanwhile is noticed behind it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::wait::Client;
@@ -22,7 +23,7 @@ pub(super) async fn copied<N: Net>(client: &Client<N>, body: &[u8]) -> Vec<u8> {
     copy
 }
 
-/// What `work` comes to; nothing if no thread is to be had.
+/// What `work` comes to; nothing if it panicked. Where no thread is to be had it is done at once: somebody has to wait.
 pub(super) async fn run<N: Net, T: Send + 'static>(
     client: &Client<N>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -34,12 +35,22 @@ pub(super) async fn run<N: Net, T: Send + 'static>(
         }
     };
     let (done, result) = mpsc::sync_channel(1);
-    let thread = move || {
-        let _place = place;
-        // Nobody listens where the client has left.
-        let _left = done.send(work()).is_err();
+    // A thread that does not begin drops what it was to do: it is taken back from here.
+    let (given, job) = mpsc::sync_channel(1);
+    given.send(work).ok()?;
+    let job = Arc::new(Mutex::new(job));
+    let thread = {
+        let job = Arc::clone(&job);
+        move || {
+            let _place = place;
+            let Some(work) = taken(&job) else { return };
+            // Nobody listens where the client has left.
+            let _left = done.send(work()).is_err();
+        }
     };
-    thread::Builder::new().name("aside".to_owned()).spawn(thread).ok()?;
+    if thread::Builder::new().name("aside".to_owned()).spawn(thread).is_err() {
+        return taken(&job).map(|work| work());
+    }
     loop {
         match result.try_recv() {
             Ok(made) => return Some(made),
@@ -47,6 +58,11 @@ pub(super) async fn run<N: Net, T: Send + 'static>(
             Err(TryRecvError::Disconnected) => return None,
         }
     }
+}
+
+/// What is to be done, for whoever is the first to ask.
+fn taken<W>(job: &Mutex<mpsc::Receiver<W>>) -> Option<W> {
+    job.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()
 }
 
 /// Whether `holds` is true of a piece of `body`. What has up to `overlap` bytes is whole in one of them.

@@ -5,15 +5,15 @@ use smallvec::SmallVec;
 use super::aside;
 use super::attempt::{self, Answered, Destination, NoAnswer, Outgoing};
 use super::core::Scratch;
-use super::exchange::Called;
 use super::failure::Failure;
 use super::reach::Prepared;
 use super::rejected;
 use super::say::Said;
+use super::shaping::Shaper;
 use super::translate::{self, Turned};
 use super::wait::Client;
 use super::way::Way;
-use crate::config::snapshot::{KeyIx, Provider};
+use crate::config::snapshot::{Key, KeyIx, Provider};
 use crate::http::field::Fields;
 use crate::json::edit::Edits;
 use crate::limits;
@@ -44,7 +44,7 @@ pub(super) struct Ask<'t, 'a, 'c, N: Net> {
 /// The body for a target that speaks the client's protocol, as the route, the provider and what is peculiar about it
 /// change it; nothing if they do not.
 fn changed<N: Net>(ask: &Ask<'_, '_, '_, N>, provider: &Provider, fields: &Fields) -> Option<(Vec<u8>, Asked)> {
-    let shaped = shaped(ask, fields);
+    let shaped = shaper(ask, fields).shape(ask.request.called.endpoint.is_chat(), ask.request.body);
     let body = shaped.as_deref().unwrap_or(ask.request.body);
     let peculiar = peculiar(ask, provider).filter(|peculiar| peculiar.may_differ(body));
     let fitted = peculiar.and_then(|peculiar| peculiar.fit(body));
@@ -59,27 +59,25 @@ async fn changed_aside<N: Net>(
     fields: &Fields,
 ) -> Option<(Vec<u8>, Asked)> {
     let endpoint = ask.request.called.endpoint;
-    let (shaped, mut peculiar) = (shaped(ask, fields), peculiar(ask, provider));
-    let body = shaped.as_deref().unwrap_or(ask.request.body);
-    if let Some(known) = &peculiar
-        && !aside::any_piece(client, body, fit::WORD_BYTES_MAX, |piece| known.may_differ(piece)).await
+    let (shaper, mut peculiar) = (shaper(ask, fields).owned(), peculiar(ask, provider));
+    if shaper.is_none()
+        && let Some(known) = &peculiar
+        && !aside::any_piece(client, ask.request.body, fit::WORD_BYTES_MAX, |piece| known.may_differ(piece)).await
     {
         peculiar = None;
     }
-    match (shaped, peculiar) {
-        (None, None) => Some(None),
-        (Some(body), None) => aside::run(client, move || read_again(endpoint, body)).await,
-        (shaped, Some(peculiar)) => {
-            let body = match shaped {
-                Some(body) => body,
-                None => aside::copied(client, ask.request.body).await,
-            };
-            let fitted = move || read_again(endpoint, peculiar.fit(&body).unwrap_or(body));
-            aside::run(client, fitted).await
-        }
+    if shaper.is_none() && peculiar.is_none() {
+        return None;
     }
-    // Where there is no thread somebody has to wait.
-    .unwrap_or_else(|| changed(ask, provider, fields))
+    let body = aside::copied(client, ask.request.body).await;
+    let change = move || {
+        let shaped = shaper.and_then(|shaper| shaper.shape(endpoint.is_chat(), &body));
+        let at = shaped.as_deref().unwrap_or(&body);
+        let fitted = peculiar.filter(|peculiar| peculiar.may_differ(at)).and_then(|peculiar| peculiar.fit(at));
+        read_again(endpoint, fitted.or(shaped)?)
+    };
+    // What panicked there does so here, and ends this session alone.
+    aside::run(client, change).await.unwrap_or_else(|| changed(ask, provider, fields))
 }
 
 /// `body` and what it asks for, now that it is another.
@@ -88,10 +86,9 @@ fn read_again(endpoint: Endpoint, body: Vec<u8>) -> Option<(Vec<u8>, Asked)> {
     Some((body, asked))
 }
 
-fn shaped<N: Net>(ask: &Ask<'_, '_, '_, N>, fields: &Fields) -> Option<Vec<u8>> {
+fn shaper<'s, 'a, 'c, N: Net>(ask: &Ask<'s, 'a, 'c, N>, fields: &'s Fields) -> Shaper<'s, 'a, 'c> {
     let Ask { request, chosen, target, .. } = *ask;
-    let Called { endpoint, dialect, .. } = *request.called;
-    request.shaped(target, chosen, fields, dialect, endpoint.is_chat(), request.body)
+    Shaper { request, target, chosen, fields, dialect: request.called.dialect }
 }
 
 /// What is peculiar about a provider of Chat where a Chat is asked for.
@@ -118,6 +115,21 @@ fn destination<'a, N: Net>(
         dialect: said.map_or(request.called.dialect, |said| said.upstream),
         renamed: target.mapped || said.is_some(),
         translated: said.is_some(),
+    }
+}
+
+/// An answer in another dialect than the client's.
+async fn turned<N: Net>(
+    client: &Client<N>,
+    ask: &Ask<'_, '_, '_, N>,
+    (said, key): (&Said<N>, &Key),
+    mut answered: Answered<N::Stream>,
+    fields: &Fields,
+    entry: &Entry,
+) -> Tried<N::Stream> {
+    match translate::turned(client, ask, said, key, &mut answered, fields, entry).await {
+        Ok(turned) => Tried::Answer(answered, Some(Box::new(turned))),
+        Err(failure) => Tried::Failed(failure),
     }
 }
 
@@ -171,10 +183,9 @@ pub(super) async fn attempt<N: Net>(
         Err(NoAnswer::Gone) => Tried::Gone,
         Err(NoAnswer::Failed(failure)) => failed(rejected::cleaned(failure, own, key).ruled(&provider.on_error)),
         Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, || client.core.net.unix_ms()) {
-            None => match said.map(|said| translate::turned(ask, said, key, &answered, answer, entry)) {
+            None => match said {
                 None => Tried::Answer(answered, None),
-                Some(Ok(turned)) => Tried::Answer(answered, Some(Box::new(turned))),
-                Some(Err(failure)) => Tried::Failed(failure),
+                Some(said) => turned(client, ask, (said, key), answered, answer, entry).await,
             },
             Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key, own)),
         },

@@ -143,7 +143,8 @@ async fn on_lane<N: Net>(
             let hold_bytes = match to.renamed && is_json && stream.is_none() {
                 // Events in a coding are read once all have come, or by nobody and passed on as they come.
                 _ if encoded && framing.is_some() && !to.translated => 0,
-                _ if encoded && to.translated => limits::RENAMED_BYTES_MAX,
+                // It is read here, whatever it calls itself.
+                _ if to.translated && stream.is_none() => limits::RENAMED_BYTES_MAX,
                 true => limits::RENAMED_BYTES_MAX,
                 false => limits::HOLD_BYTES_MAX,
             };

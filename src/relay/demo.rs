@@ -11,9 +11,9 @@ use super::pipe::{End, Frame};
 use super::reach::{self, Prepared};
 use super::reply::{self, Note};
 use super::say::Said;
-use super::transcode;
 use super::translate::{self as said, Turned};
 use super::wait::{Client, Gone};
+use super::whole::{self, Whole};
 use crate::http::head::Version;
 use crate::http::write;
 use crate::plan::retry;
@@ -99,7 +99,7 @@ pub(super) async fn answer<N: Net>(
     if let Some(mut turned) = turned {
         let (response, seen) = translate::read(&mut turned.answering, &body)
             .map_err(|why| Failure::broken(format!("its answer cannot be read: {}", why.message)))?;
-        body = transcode::write_whole(&turned, &response, &seen)?;
+        body = whole::write(&turned, &Whole { response, seen, large: false })?;
         framing = turned.compaction.as_ref().and_then(said::framing);
         fields = turned.fields;
     }

@@ -338,7 +338,13 @@ impl Exchange {
         prepared.wrapped = say::is_wrapped(client, called.endpoint, prepared.body).await;
         self.entry.streamed = prepared.streamed;
         self.entry.model_asked = crate::record::Text::new(&prepared.model);
-        reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await
+        let mut reached = reach::reach(client, &prepared, scratch, &mut self.entry, self.start_us).await;
+        if let Reached::Answer(found) = &mut reached
+            && outgoing::is_large(&found.answered)
+        {
+            outgoing::rename_large(client, found, self.note.dialect).await;
+        }
+        reached
     }
 
     /// What the body is shown to while it arrives; nothing where nobody reads it, or not before it is decoded.
@@ -364,10 +370,7 @@ impl Exchange {
         scratch: Box<Scratch>,
     ) -> After {
         let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name } = found;
-        if let Some(name) = &name
-            && answered.stream.is_none()
-            && answered.ended
-        {
+        if let Some(name) = name.as_ref().filter(|_| !outgoing::is_large(&answered)) {
             outgoing::rename(&mut answered, self.note.dialect, name);
         }
         let provider = &self.view.snapshot.providers[provider as usize];

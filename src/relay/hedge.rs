@@ -18,7 +18,6 @@ use super::failure::Failure;
 use super::reach::{Trip, is_asked};
 use super::ready::Ready;
 use super::say::Said;
-use super::translate;
 use super::trial::Trial;
 use super::wait::Client;
 use crate::config::snapshot::KeyIx;
@@ -147,9 +146,12 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         loop {
             let (place, key) = self.another(&shadow.core, (at, from), key, fields)?;
             let target = &self.chosen.targets[place];
-            let upstream = translate::bridge(request, target).filter(|_| place > at);
+            let said = match place > at {
+                true => self.say(shadow, target, fields, entry).await,
+                false => Ok(None),
+            };
             // Who cannot be asked this, or not now, is no second.
-            if let Ok(said) = self.say(shadow, target, upstream, fields, entry).await {
+            if let Ok(said) = said {
                 let now_ms = shadow.core.net.unix_ms();
                 if let Ok(trial) = Trial::begin(request.view, key, Model::new(target.model), now_ms) {
                     return Some(Second { place, trial, said });

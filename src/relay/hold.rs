@@ -155,7 +155,11 @@ fn look<S>(answered: &Answered<S>, wanted: &Wanted) -> Shown {
     match answered.stream {
         Some(framing) => begun(framing, wanted, payload, answered.ended),
         None if !answered.ended => Shown::Nothing,
-        None if answered.head.status == 200 && sniff::error_in_ok(wanted.dialect, payload) => {
+        // No error is so large, and all of it would be searched for one at once.
+        None if answered.head.status == 200
+            && payload.len() <= limits::SAID_AT_ONCE_BYTES_MAX
+            && sniff::error_in_ok(wanted.dialect, payload) =>
+        {
             Shown::Error(Failure::said(payload))
         }
         None if is_empty(answered, wanted) => Shown::Error(Failure::broken(EMPTY)),

@@ -13,6 +13,7 @@ mod core;
 mod counting;
 mod demo;
 mod exchange;
+mod exhausted;
 mod failure;
 mod greet;
 mod hedge;
@@ -30,6 +31,7 @@ mod rejected;
 mod reply;
 mod say;
 mod session;
+mod shaping;
 mod tap;
 mod transcode;
 mod translate;
@@ -39,6 +41,7 @@ mod unpack;
 mod upstream;
 mod wait;
 mod way;
+mod whole;
 
 #[cfg(test)]
 mod size_test;

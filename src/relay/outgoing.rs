@@ -3,17 +3,24 @@
 //! A head is made of the other side's own field lines, byte for byte, less what belongs to one connection
 //! (RFC 9110 §7.6.1), less every credential, plus what this hop has to say. Framing is always our own.
 
+use std::ops::Range;
+
+use super::aside;
 use super::attempt::Answered;
 use super::pipe::Frame;
+use super::reach::Found;
 use super::reply;
+use super::wait::Client;
 use crate::base::id::RequestId;
 use crate::config::snapshot::{Key, Provider};
 use crate::http::field::{Fields, Name, is_credential};
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::write;
+use crate::limits;
 use crate::protocol::address::{self, Upstream};
 use crate::protocol::path::Call;
 use crate::protocol::{Dialect, Protocol, sniff};
+use crate::rt::Net;
 
 /// What the upstream's request head is made from.
 pub(super) struct Request<'a> {
@@ -80,13 +87,37 @@ pub(super) fn own_fields(key: &Key, fields: &Fields, input: &[u8], out: &mut Vec
     }
 }
 
+/// Whether an answer that is there whole is too large to be gone through at once.
+pub(super) fn is_large<S>(answered: &Answered<S>) -> bool {
+    answered.stream.is_none() && answered.ended && answered.payload.len() > limits::SAID_AT_ONCE_BYTES_MAX
+}
+
 /// Puts `name`, a JSON string, in the place of the model's name in an answer that is there whole.
 pub(super) fn rename<S>(answered: &mut Answered<S>, dialect: Dialect, name: &[u8]) {
-    let at = answered.payload.start;
-    if let Some(body) = sniff::renamed(dialect, &answered.buffer[answered.payload.clone()], name) {
-        answered.buffer.truncate(at);
-        answered.buffer.extend_from_slice(&body);
-        answered.payload = at..answered.buffer.len();
+    if answered.stream.is_none() && answered.ended {
+        renamed(&mut answered.buffer, &mut answered.payload, dialect, name);
+    }
+}
+
+/// The same of a large answer with the name that it is to carry, by a thread of its own.
+pub(super) async fn rename_large<N: Net>(client: &Client<N>, found: &mut Found<N::Stream>, dialect: Dialect) {
+    let Found { answered, name: Some(name), .. } = found else { return };
+    let (mut buffer, mut payload, name) =
+        (std::mem::take(&mut answered.buffer), answered.payload.clone(), name.to_vec());
+    let job = move || {
+        renamed(&mut buffer, &mut payload, dialect, &name);
+        (buffer, payload)
+    };
+    if let Some((buffer, payload)) = aside::run(client, job).await {
+        (answered.buffer, answered.payload) = (buffer, payload);
+    }
+}
+
+fn renamed(buffer: &mut Vec<u8>, payload: &mut Range<usize>, dialect: Dialect, name: &[u8]) {
+    if let Some(body) = sniff::renamed(dialect, &buffer[payload.clone()], name) {
+        buffer.truncate(payload.start);
+        buffer.extend_from_slice(&body);
+        payload.end = buffer.len();
     }
 }
 

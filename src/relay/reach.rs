@@ -19,22 +19,23 @@ use super::line::{self, Waited};
 use super::outgoing;
 use super::ready::Ready;
 use super::say::{self, Pivot, Said, Unsaid};
+use super::shaping::Shaper;
 use super::translate::{self, Turned};
 use super::trial::Trial;
 use super::tried::Measured;
 use super::wait::Client;
-use crate::config::snapshot::{Balance, Key, KeyIx, Provider, ProviderIx, Shaping, Spread};
+use crate::config::snapshot::{Balance, Key, KeyIx, Provider, ProviderIx, Spread};
 use crate::http::field::Fields;
 use crate::http::head::RequestHead;
 use crate::json::{self, edit::Edits};
-use crate::plan::board::{Model, Rest};
-use crate::plan::breaker::Cause;
+use crate::plan::board::Model;
+use crate::plan::breaker::Outcome;
 use crate::plan::pace::Paces;
 use crate::plan::retry::{Next, Rounds};
 use crate::plan::route::{By, Chosen, Target};
-use crate::plan::shape::{self, Going};
 use crate::protocol::demo::Reply;
 use crate::protocol::failure::Fault;
+use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Asked, Outline, Reading};
 use crate::protocol::{self, Dialect, Protocol};
 use crate::record::{Attempt, Entry, Text};
@@ -138,35 +139,6 @@ impl<'a> Prepared<'a> {
         let wants_usage = self.asked.lacks_usage() && !provider.quirks.no_stream_options;
         sniff::splice(asked, body, (!stands).then_some(target.model), wants_usage)
     }
-
-    /// `body`, written in `dialect`, as the route and the provider change it; nothing if they do not.
-    pub(super) fn shaped(
-        &self,
-        target: &Target<'_>,
-        chosen: &Chosen<'_>,
-        fields: &Fields,
-        dialect: Dialect,
-        is_chat: bool,
-        body: &[u8],
-    ) -> Option<Vec<u8>> {
-        let s = &self.view.snapshot;
-        let route = chosen.route.map(|route| &s.routes[usize::from(route)].shaping);
-        let none = Shaping::default();
-        let shapings = [route.unwrap_or(&none), &s.providers[usize::from(target.provider)].shaping];
-        if chosen.effort.is_none() && shapings.iter().all(|shaping| shaping.is_empty()) || !self.asked.is_json() {
-            return None;
-        }
-        let going = Going {
-            dialect,
-            from: self.called.dialect,
-            asked: &self.model,
-            model: target.model,
-            is_chat,
-            effort: chosen.effort,
-            header: &|name, is| choose::header_holds(fields, self.input, name, is),
-        };
-        shape::shape(&shapings, &going, body)
-    }
 }
 
 impl Prepared<'_> {
@@ -233,6 +205,7 @@ pub(super) async fn reach<N: Net>(
         beside: Cell::new(None),
         is_first: Cell::new(false),
         pivot: None,
+        uncompacting: SmallVec::new(),
     };
     let retry = request.view.snapshot.retry;
     let mut rounds = Rounds::default();
@@ -248,7 +221,7 @@ pub(super) async fn reach<N: Net>(
             Some(Step::Over(reached)) => return reached,
             Some(Step::Stop) => break,
             // Others may have come to life meanwhile.
-            Some(Step::OtherKey | Step::OtherTarget) => continue,
+            Some(Step::OtherKey | Step::OtherTarget | Step::Anew) => continue,
         }
         let now_ms = client.core.net.unix_ms();
         let rests = trip.rests(now_ms).filter(|(_, rest)| rest.cause.is_waited_for());
@@ -269,22 +242,26 @@ pub(super) struct Trip<'t, 'a, 'c> {
     /// When the exchange began.
     pub(super) start_us: u64,
     /// The last failure, and whose it was.
-    failed: Option<(Failure, ProviderIx)>,
+    pub(super) failed: Option<(Failure, ProviderIx)>,
     /// The first key of the last round that was well and full, and the place of its target.
-    full: Option<(usize, KeyIx)>,
+    pub(super) full: Option<(usize, KeyIx)>,
     /// The key of the last attempt that was made beside another.
     pub(super) beside: Cell<Option<KeyIx>>,
     /// Whether the attempt that is spoken of is the first of two that went beside each other.
     pub(super) is_first: Cell<bool>,
     /// What the request means, once a target has to be told in another protocol.
     pivot: Pivot<'a>,
+    /// Providers that turned out to have no `/compact`.
+    uncompacting: SmallVec<[ProviderIx; 2]>,
 }
 
 /// What using a key came to.
-enum Step<S> {
+pub(super) enum Step<S> {
     Over(Reached<S>),
     OtherKey,
     OtherTarget,
+    /// The same key of the same target, asked in other words.
+    Anew,
     Stop,
 }
 
@@ -296,62 +273,69 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         scratch: &mut Scratch,
         entry: &mut Entry,
     ) -> Round<N::Stream> {
-        let (request, view) = (self.request, self.request.view);
-        let (chosen, full) = (self.chosen, Cell::new(None));
-        let mut tried: SmallVec<[KeyIx; 8]> = SmallVec::new();
         self.full = None;
-        'targets: for (place, target) in chosen.targets.iter().enumerate() {
-            let upstream = translate::bridge(request, target);
-            if !protocol::serves(target.protocol, request.called.endpoint) && upstream.is_none() {
+        for (place, target) in self.chosen.targets.iter().enumerate() {
+            if !is_asked(self.request, target) {
                 continue;
             }
-            entry.provider = target.provider;
-            entry.model_sent = Text::new(target.model);
-            let said = match self.say(client, target, upstream, &scratch.fields, entry).await {
-                Ok(said) => said,
-                Err(Unsaid::Bad(failure)) => {
-                    return Round::Over(Reached::Failed { failure, provider: target.provider });
-                }
-                Err(Unsaid::Crowded) => {
-                    let message = "too many bytes of request bodies are under way";
-                    return Round::Over(Reached::refused(Fault::Unavailable, message));
-                }
-                Err(Unsaid::Unsayable(failure)) => {
-                    self.failed.get_or_insert((failure, target.provider));
-                    continue;
-                }
-            };
-            if target.protocol == Protocol::Demo {
-                match self.demo(target, said, entry) {
-                    Step::Over(reached) => return Round::Over(reached),
-                    Step::OtherKey | Step::OtherTarget => continue 'targets,
-                    Step::Stop => return Round::Stop,
-                }
+            match self.keys(client, place, scratch, entry).await {
+                Step::Over(reached) => return Round::Over(reached),
+                Step::OtherKey | Step::OtherTarget | Step::Anew => {}
+                Step::Stop => return Round::Stop,
             }
-            let pool = &view.pools[usize::from(target.provider)];
-            let conversation = request.conversation(pool, &scratch.fields);
-            let model = Model::new(target.model);
-            tried.clear();
-            loop {
-                if entry.attempts == view.snapshot.retry.attempts_max {
-                    return Round::Stop;
-                }
-                let now_ms = client.core.net.unix_ms();
-                let (name, streamed) = (target.model, request.streamed);
-                let ready = Ready { view, name, model, now_ms, streamed, tried: &tried, full: &full };
-                let Some(key) = pool.pick(&ready, conversation, &view.board.bindings) else { break };
-                tried.push(key);
-                let Ok(trial) = Trial::begin(view, key, model, now_ms) else { continue };
-                match self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await {
-                    Step::Over(reached) => return Round::Over(reached),
-                    Step::OtherKey => tried.extend(self.beside.take()),
-                    Step::OtherTarget => continue 'targets,
-                    Step::Stop => return Round::Stop,
-                }
-            }
-            self.full = self.full.or(full.get().map(|key| (place, key)));
         }
         Round::Exhausted
+    }
+
+    /// Every key of the target of this place that may be used now once.
+    async fn keys<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        place: usize,
+        scratch: &mut Scratch,
+        entry: &mut Entry,
+    ) -> Step<N::Stream> {
+        let (request, view, target) = (self.request, self.request.view, &self.chosen.targets[place]);
+        entry.provider = target.provider;
+        entry.model_sent = Text::new(target.model);
+        let mut said = match self.say(client, target, &scratch.fields, entry).await {
+            Ok(said) => said,
+            Err(step) => return step,
+        };
+        if target.protocol == Protocol::Demo {
+            return self.demo(target, said, entry);
+        }
+        let pool = &view.pools[usize::from(target.provider)];
+        let conversation = request.conversation(pool, &scratch.fields);
+        let (model, full) = (Model::new(target.model), Cell::new(None));
+        let (mut tried, mut is_anew) = (SmallVec::<[KeyIx; 8]>::new(), false);
+        loop {
+            // To be asked in other words is no attempt more.
+            if entry.attempts >= view.snapshot.retry.attempts_max && !is_anew {
+                return Step::Stop;
+            }
+            let now_ms = client.core.net.unix_ms();
+            let (name, streamed) = (target.model, request.streamed);
+            let ready = Ready { view, name, model, now_ms, streamed, tried: &tried, full: &full };
+            let Some(key) = pool.pick(&ready, conversation, &view.board.bindings) else { break };
+            tried.push(key);
+            let Ok(trial) = Trial::begin(view, key, model, now_ms) else { continue };
+            let step = self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await;
+            is_anew = matches!(step, Step::Anew);
+            match step {
+                Step::OtherKey => tried.extend(self.beside.take()),
+                Step::Anew => {
+                    tried.pop();
+                    said = match self.say(client, target, &scratch.fields, entry).await {
+                        Ok(said) => said,
+                        Err(step) => return step,
+                    };
+                }
+                step => return step,
+            }
+        }
+        self.full = self.full.or(full.get().map(|key| (place, key)));
+        Step::OtherTarget
     }
 
     /// What the demo provider says.
@@ -415,6 +399,12 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             Tried::Failed(failure) => failure,
         };
         self.tell_failed(&client.core, entry, trial.key, &failure);
+        if said.is_none() && self.lacks_compaction(target, &failure) {
+            trial.failed(&client.core, target.model, Outcome::Open);
+            self.uncompacting.push(target.provider);
+            self.failed = Some((failure, target.provider));
+            return Step::Anew;
+        }
         trial.failed(&client.core, target.model, failure.verdict.outcome);
         let next = failure.next();
         self.failed = Some((failure, target.provider));
@@ -438,9 +428,8 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         match line::wait(client, self.request.view, key, model).await {
             Waited::Turn(trial) => {
                 let target = &self.chosen.targets[place];
-                let upstream = translate::bridge(self.request, target);
                 // It was said before, and can be said again.
-                let said = self.say(client, target, upstream, &scratch.fields, entry).await.ok().flatten();
+                let said = self.say(client, target, &scratch.fields, entry).await.ok().flatten();
                 Some(self.use_key(client, (place, said.as_ref()), trial, scratch, entry).await)
             }
             Waited::Gone => Some(Step::Over(Reached::Gone)),
@@ -450,20 +439,41 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         }
     }
 
-    /// The request as `target` is asked in the protocol of `upstream`; nothing where it is asked in the client's.
+    /// The request as `target` is asked where that is not in the client's own words. An error is where to
+    /// go on where it cannot be said.
     pub(super) async fn say<N: Net>(
         &mut self,
         client: &Client<N>,
-        target: &Target<'_>,
-        upstream: Option<Dialect>,
+        target: &Target<'c>,
         fields: &Fields,
         entry: &Entry,
-    ) -> Result<Option<Said<N>>, Unsaid> {
-        let Some(upstream) = upstream else { return Ok(None) };
+    ) -> Result<Option<Said<N>>, Step<N::Stream>> {
+        let own = self.uncompacting.contains(&target.provider).then_some(Dialect::Responses);
+        let Some(upstream) = translate::bridge(self.request, target).or(own) else { return Ok(None) };
         let (request, chosen) = (self.request, self.chosen);
-        let shape = |body: &[u8], is_chat| request.shaped(target, chosen, fields, upstream, is_chat, body);
+        let shaper = Shaper { request, target, chosen, fields, dialect: upstream };
         // Boxed, for what is said of one request is no part of the others.
-        Box::pin(say::say(client, request, &mut self.pivot, target, upstream, entry.id.as_str(), shape)).await.map(Some)
+        let said = say::say(client, request, &mut self.pivot, target, upstream, entry.id.as_str(), &shaper);
+        match Box::pin(said).await {
+            Ok(said) => Ok(Some(said)),
+            Err(Unsaid::Bad(failure)) => Err(Step::Over(Reached::Failed { failure, provider: target.provider })),
+            Err(Unsaid::Crowded) => {
+                let message = "too many bytes of request bodies are under way";
+                Err(Step::Over(Reached::refused(Fault::Unavailable, message)))
+            }
+            Err(Unsaid::Unsayable(failure)) => {
+                self.failed.get_or_insert((failure, target.provider));
+                Err(Step::OtherTarget)
+            }
+        }
+    }
+
+    /// Whether `target` has failed for it knows nothing of `/compact`: then it is asked for a summary. A model that it
+    /// does not know either is told by that. Nobody remembers it, for such requests are rare and a provider may learn.
+    fn lacks_compaction(&self, target: &Target<'_>, failure: &Failure) -> bool {
+        self.request.called.endpoint == Endpoint::ResponsesCompact
+            && matches!(failure.status, 404 | 405 | 501)
+            && !self.uncompacting.contains(&target.provider)
     }
 
     /// What is measured of an answer of this target: its own name, where the route goes by speed, and whether its key
@@ -497,51 +507,6 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             trial,
         }
     }
-
-    /// The rests of all keys of all targets.
-    fn rests(&self, now_ms: u64) -> impl Iterator<Item = (ProviderIx, Rest)> {
-        let (view, request) = (self.request.view, self.request);
-        let snapshot = &*view.snapshot;
-        self.chosen.targets.iter().flat_map(move |target| {
-            let serves = is_asked(request, target);
-            let model = Model::new(target.model);
-            snapshot.keys_of(target.provider).filter(move |(_, key)| serves && key.serves(target.model)).filter_map(
-                move |(key, _)| {
-                    let row = &view.rows[usize::from(key)];
-                    Some((target.provider, view.board.rest(row, model, now_ms, &snapshot.cooldown)?))
-                },
-            )
-        })
-    }
-
-    /// Nothing is left to try: the last failure, or that everything rests, or that nothing could ever be tried.
-    fn end<S>(mut self, now_ms: u64, entry: &Entry) -> Reached<S> {
-        let first = self.rests(now_ms).min_by_key(|(_, rest)| rest.until_ms);
-        let seconds = |rest: Rest| rest.until_ms.saturating_sub(now_ms).div_ceil(1_000).max(1);
-        if let Some((mut failure, provider)) = self.failed.take() {
-            if let (429 | 503 | 529, Some((_, rest))) = (failure.status, first) {
-                failure.retry_after = Some(seconds(rest).to_string().into_bytes());
-            }
-            return Reached::Failed { failure, provider };
-        }
-        if let Some((place, _)) = self.full {
-            let message = "every key has as many requests under way as it may have".to_owned();
-            let provider = self.chosen.targets[place].provider;
-            return Reached::Failed { failure: Failure::resting(Fault::RateLimited, message, 1), provider };
-        }
-        let Some((provider, rest)) = first else {
-            return unserved(self.request, &self.chosen.targets, &self.request.view.snapshot);
-        };
-        let has = |cause| self.rests(now_ms).any(|(_, rest)| rest.cause == cause);
-        let fault = match (has(Cause::RateLimited), self.rests(now_ms).all(|(_, rest)| rest.cause == Cause::NoModel)) {
-            (true, _) => Fault::RateLimited,
-            (false, true) => Fault::UnknownModel,
-            (false, false) => Fault::Unavailable,
-        };
-        debug_assert_eq!(entry.attempts, 0);
-        let message = format!("every key rests ({}); the first is back in {} s", rest.cause.name(), seconds(rest));
-        Reached::Failed { failure: Failure::resting(fault, message, seconds(rest)), provider }
-    }
 }
 
 fn quoted(name: &str) -> Box<[u8]> {
@@ -559,23 +524,4 @@ pub(super) fn is_asked(request: &Prepared<'_>, target: &Target<'_>) -> bool {
 fn measured(snapshot: &crate::config::Snapshot, chosen: &Chosen<'_>) -> bool {
     let route = chosen.route.filter(|_| chosen.turn.is_some());
     route.is_some_and(|route| snapshot.routes[usize::from(route)].spread == Spread::Fastest)
-}
-
-/// Nothing could even be tried: the protocols do not meet, or no key is there for the model.
-fn unserved<S>(request: &Prepared<'_>, targets: &[Target<'_>], snapshot: &crate::config::Snapshot) -> Reached<S> {
-    let meets = |target: &&Target<'_>| is_asked(request, target);
-    match targets.iter().find(meets) {
-        Some(target) => Reached::Refused {
-            fault: Fault::Unavailable,
-            message: format!(
-                "provider {} has no key for this model",
-                snapshot.providers[target.provider as usize].name
-            )
-            .into(),
-        },
-        None => Reached::refused(
-            Fault::NotImplemented,
-            "the provider of this model speaks another protocol, which has nothing like this endpoint",
-        ),
-    }
 }

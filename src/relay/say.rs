@@ -11,6 +11,7 @@ use super::aside;
 use super::core::Reserved;
 use super::failure::Failure;
 use super::reach::Prepared;
+use super::shaping::{self, Shaper};
 use super::translate::DROPPED;
 use super::wait::Client;
 use crate::config::snapshot::Provider;
@@ -68,6 +69,15 @@ struct Spoken {
     compaction: Option<Compaction>,
 }
 
+impl Spoken {
+    /// Lets `shape` change what is said.
+    fn shape(&mut self, shape: impl FnOnce(bool, &[u8]) -> Option<Vec<u8>>) {
+        if let Some(shaped) = shape(self.compaction.is_none(), &self.out.body) {
+            self.out.body = shaped;
+        }
+    }
+}
+
 /// How a request is to be said.
 #[derive(Clone, Copy)]
 struct How<'h> {
@@ -76,7 +86,7 @@ struct How<'h> {
     to: Destination<'h>,
 }
 
-/// The request as `target` is asked. `shape` changes the body, and the system prompt too if its second argument says so.
+/// The request as `target` is asked, changed by `shaper`; the system prompt only where no summary is asked for in its place.
 pub(super) async fn say<'a, N: Net>(
     client: &Client<N>,
     request: &Prepared<'a>,
@@ -84,7 +94,7 @@ pub(super) async fn say<'a, N: Net>(
     target: &Target<'_>,
     upstream: Dialect,
     id: &str,
-    shape: impl FnOnce(&[u8], bool) -> Option<Vec<u8>>,
+    shaper: &Shaper<'_, '_, '_>,
 ) -> Result<Said<N>, Unsaid> {
     let called = request.called;
     let provider: &Provider = &request.view.snapshot.providers[usize::from(target.provider)];
@@ -93,16 +103,18 @@ pub(super) async fn say<'a, N: Net>(
     let (spoken, _copy) = match request.body.len() > limits::SAID_AT_ONCE_BYTES_MAX {
         true => {
             let share = client.core.reserve(request.body.len()).ok_or(Unsaid::Crowded)?;
-            (large(client, request, how).await.ok_or(Unsaid::Crowded)?, Some(share))
+            (large(client, request, how, shaper).await.ok_or(Unsaid::Crowded)?, Some(share))
         }
         false => {
             let pivot = pivot.get_or_insert_with(|| {
                 translate::decode_request(called.dialect, request.body, called.model.as_deref(), request.streamed)
             });
-            (
-                pivot.as_ref().map_err(|bad| Wrong::Bad(bad.clone())).and_then(|asked| speak(asked, request.body, how)),
-                None,
-            )
+            let asked = pivot.as_ref().map_err(|bad| Wrong::Bad(bad.clone()));
+            let mut spoken = asked.and_then(|asked| speak(asked, request.body, how));
+            if let Ok(spoken) = &mut spoken {
+                spoken.shape(|is_chat, body| shaper.shape(is_chat, body));
+            }
+            (spoken, None)
         }
     };
     let unsaid = |bad: &BadRequest| unsayable(bad, called.dialect, id);
@@ -111,7 +123,6 @@ pub(super) async fn say<'a, N: Net>(
         Wrong::Unsayable(bad) => Unsaid::Unsayable(unsaid(&bad)),
     })?;
     let Outgoing { body, dropped, names } = out;
-    let body = shape(&body, compaction.is_none()).unwrap_or(body);
     let share = client.core.reserve(body.len()).ok_or(Unsaid::Crowded)?;
     Ok(Said { upstream, body, names, opening, compaction, fields: fields(&dropped), _share: share })
 }
@@ -139,6 +150,7 @@ fn speak(asked: &Request<'_>, body: &[u8], how: How<'_>) -> Result<Spoken, Wrong
         input_tokens: tokens_about(asked, body.len()),
         plain_completion: matches!(endpoint, Endpoint::OllamaGenerate | Endpoint::Completions),
         old_functions: asked.old_functions,
+        has_tools: !asked.tools.is_empty(),
         ..Opening::default()
     };
     translate::open(endpoint.dialect(), body, &mut opening);
@@ -146,7 +158,12 @@ fn speak(asked: &Request<'_>, body: &[u8], how: How<'_>) -> Result<Spoken, Wrong
 }
 
 /// Says a large request on a thread of its own; nothing if there is none.
-async fn large<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>) -> Option<Result<Spoken, Wrong>> {
+async fn large<N: Net>(
+    client: &Client<N>,
+    request: &Prepared<'_>,
+    how: How<'_>,
+    shaper: &Shaper<'_, '_, '_>,
+) -> Option<Result<Spoken, Wrong>> {
     let job = Job {
         body: aside::copied(client, request.body).await,
         dialect: request.called.dialect,
@@ -156,6 +173,7 @@ async fn large<N: Net>(client: &Client<N>, request: &Prepared<'_>, how: How<'_>)
         model: how.to.model.to_owned(),
         stream: how.to.stream,
         quirks: how.to.quirks.clone(),
+        shaper: shaper.owned(),
     };
     aside::run(client, move || job.run()).await
 }
@@ -170,6 +188,7 @@ struct Job {
     model: String,
     stream: bool,
     quirks: Quirks,
+    shaper: Option<shaping::Owned>,
 }
 
 impl Job {
@@ -177,7 +196,11 @@ impl Job {
         let asked = translate::decode_request(self.dialect, &self.body, self.path_model.as_deref(), self.stream);
         let to = Destination { model: &self.model, stream: self.stream, quirks: &self.quirks };
         let how = How { endpoint: self.endpoint, upstream: self.upstream, to };
-        speak(&asked.map_err(Wrong::Bad)?, &self.body, how)
+        let mut spoken = speak(&asked.map_err(Wrong::Bad)?, &self.body, how)?;
+        if let Some(shaper) = &self.shaper {
+            spoken.shape(|is_chat, body| shaper.shape(is_chat, body));
+        }
+        Ok(spoken)
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::IoSlice;
 use std::rc::Rc;
 
 use super::attempt::{Answered, NoAnswer};
-use super::core::Scratch;
+use super::core::{Core, Scratch};
 use super::exchange::{Exchange, micros};
 use super::failure::Failure;
 use super::pipe::{End, Frame};
@@ -19,14 +19,14 @@ use super::session::After;
 use super::translate::Turned;
 use super::upstream::Lane;
 use super::wait::{Client, Gone, Interest, Wake};
+use super::whole::{self, Whole};
 use crate::config::snapshot::ProviderIx;
 use crate::http::body::{Decoder, State};
 use crate::http::head::{Name, Version};
 use crate::http::write::{self, chunk_head};
 use crate::limits;
 use crate::protocol::failure::Fault;
-use crate::protocol::ir::Response;
-use crate::protocol::responses::compact::{self, Form};
+use crate::protocol::responses::compact::Form;
 use crate::protocol::translate::{self, Answering, Collector, Seen, Stream};
 use crate::record::Outcome;
 use crate::rt::{Net, sys};
@@ -78,9 +78,12 @@ impl Exchange {
         }
         core.take_back(scratch);
         trial.began(&core, self.entry.model_sent.as_str());
-        let (end, after) = match self.entry.streamed && turned.compaction.is_none() {
-            true => self.turn_stream(client, answered, turned, version, provider).await,
-            false => self.turn_whole(client, answered, turned, provider).await,
+        let streams = self.entry.streamed && turned.compaction.is_none();
+        // Boxed, for what whole answers hold is no part of an open stream.
+        let (end, after) = match (streams, turned.whole.is_some()) {
+            (true, false) => self.turn_stream(client, answered, turned, version, provider).await,
+            (true, true) => Box::pin(self.replay(client, answered, turned, version, provider)).await,
+            (false, _) => Box::pin(self.turn_whole(client, answered, turned, provider)).await,
         };
         trial.ended(&core, self.entry.model_sent.as_str(), end);
         if let Some(measured) = measured {
@@ -100,14 +103,56 @@ impl Exchange {
         version: Version,
         provider: ProviderIx,
     ) -> (End, After) {
-        let core = Rc::clone(&client.core);
-        let Turned { answering, whole, fields, .. } = *turned;
+        let Turned { answering, fields, .. } = *turned;
         let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
         let head = self.stream_head(&answering, &fields, frame);
-        let framing = answered.stream.unwrap_or(Framing::Sse);
-        let mut turn = Turn {
+        let stream = Stream::new(answering, answered.stream.unwrap_or(Framing::Sse));
+        let mut turn = self.turning(client, stream, frame, provider);
+        let end = turn.pass(answered, head).await;
+        let (stream, bytes, first_token_us) = (turn.stream, turn.bytes, turn.first_token_us);
+        (end, self.told(&client.core, end, stream.seen(), bytes, first_token_us))
+    }
+
+    /// A whole answer, told as a stream.
+    async fn replay<N: Net>(
+        &mut self,
+        client: &mut Client<N>,
+        answered: Answered<N::Stream>,
+        turned: Box<Turned>,
+        version: Version,
+        provider: ProviderIx,
+    ) -> (End, After) {
+        release(client, answered);
+        let Turned { answering, whole, fields, .. } = *turned;
+        let Some(whole) = whole else { return (End::Broken, self.ended(200, End::Broken)) };
+        let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
+        let head = self.stream_head(&answering, &fields, frame);
+        let stream = Stream::new(answering, Framing::Sse);
+        let out = room(&client.core);
+        let Some((stream, out)) = whole::replayed(client, stream, whole, out).await else {
+            return (End::Broken, self.ended(200, End::Broken));
+        };
+        let mut turn = self.turning(client, stream, frame, provider);
+        turn.note_token();
+        let end = match turn.write(&head, out).await {
+            Ok(end) => end.unwrap_or(End::Broken),
+            Err(Gone) => End::Gone,
+        };
+        let (stream, bytes, first_token_us) = (turn.stream, turn.bytes, turn.first_token_us);
+        (end, self.told(&client.core, end, stream.seen(), bytes, first_token_us))
+    }
+
+    fn turning<'c, N: Net>(
+        &self,
+        client: &'c mut Client<N>,
+        stream: Box<Stream>,
+        frame: Frame,
+        provider: ProviderIx,
+    ) -> Turn<'c, N> {
+        client.core.tally.streams_open.add(1);
+        Turn {
             client,
-            stream: Stream::new(answering, framing),
+            stream,
             frame,
             idle_ms: self.view.snapshot.providers[usize::from(provider)].timeouts.stream_idle_ms,
             ping_ms: self.view.snapshot.timeouts.ping_ms,
@@ -115,19 +160,25 @@ impl Exchange {
             start_us: self.start_us,
             bytes: 0,
             first_token_us: None,
-        };
-        core.tally.streams_open.add(1);
-        let end = match whole {
-            Some((response, _)) => turn.replay(answered, &response, head).await,
-            None => turn.pass(answered, head).await,
-        };
+        }
+    }
+
+    /// The stream that [`Exchange::turning`] began has ended so.
+    fn told<N: Net>(
+        &mut self,
+        core: &Core<N>,
+        end: End,
+        seen: &Seen,
+        bytes: u64,
+        first_token_us: Option<u64>,
+    ) -> After {
         core.tally.streams_open.sub(1);
-        self.entry.response_bytes = turn.bytes;
-        if let Some(us) = turn.first_token_us {
+        self.entry.response_bytes = bytes;
+        if let Some(us) = first_token_us {
             self.entry.first_token_us = micros(us);
         }
-        self.saw(turn.stream.seen(), &core.tally);
-        (end, self.ended(200, end))
+        self.saw(seen, &core.tally);
+        self.ended(200, end)
     }
 
     async fn turn_whole<N: Net>(
@@ -138,19 +189,28 @@ impl Exchange {
         provider: ProviderIx,
     ) -> (End, After) {
         let read = match turned.whole.take() {
-            Some(read) => {
+            Some(whole) => {
                 release(client, answered);
-                Ok(read)
+                Ok(whole)
             }
             None => {
                 let idle_ms = self.view.snapshot.providers[usize::from(provider)].timeouts.stream_idle_ms;
                 collect(client, answered, &mut turned.answering, idle_ms).await
             }
         };
-        let told = read.and_then(|(response, seen)| {
-            self.saw(&seen, &client.core.tally);
-            Ok(write_whole(&turned, &response, &seen)?)
-        });
+        let told = match read {
+            Err(why) => Err(why),
+            Ok(whole) => {
+                self.saw(&whole.seen, &client.core.tally);
+                match whole::written(client, turned, whole).await {
+                    Ok((back, told)) => {
+                        turned = back;
+                        told.map_err(NoAnswer::Failed)
+                    }
+                    Err(failure) => return (End::Told, self.fail(client, failure, provider).await),
+                }
+            }
+        };
         match (told, turned.compaction.as_ref().filter(|compaction| compaction.form == Form::Events)) {
             (Ok(body), events) => {
                 self.settle(200, Outcome::Ok);
@@ -225,18 +285,6 @@ impl<N: Net> Turn<'_, N> {
         end
     }
 
-    /// A whole answer, told as a stream.
-    async fn replay(&mut self, answered: Answered<N::Stream>, response: &Response, head: Vec<u8>) -> End {
-        release(self.client, answered);
-        let mut out = self.room();
-        self.stream.replay(response, &mut out);
-        self.note_token();
-        match self.write(&head, out).await {
-            Ok(end) => end.unwrap_or(End::Broken),
-            Err(Gone) => End::Gone,
-        }
-    }
-
     /// Waits for more from the provider; gives what the client gets for it.
     async fn next(&mut self, source: &mut Source<N::Stream>) -> Result<Vec<u8>, Gone> {
         loop {
@@ -272,11 +320,8 @@ impl<N: Net> Turn<'_, N> {
         }
     }
 
-    /// An empty buffer to write into, with room in front.
     fn room(&self) -> Vec<u8> {
-        let mut out = self.client.core.slabs.take();
-        out.resize(ROOM, 0);
-        out
+        room(&self.client.core)
     }
 
     fn note_token(&mut self) {
@@ -322,18 +367,11 @@ impl<N: Net> Turn<'_, N> {
     }
 }
 
-/// A whole answer as its client reads it.
-pub(super) fn write_whole(turned: &Turned, response: &Response, seen: &Seen) -> Result<Vec<u8>, Failure> {
-    let Answering { client, opening, .. } = &turned.answering;
-    let mut body = Vec::new();
-    match &turned.compaction {
-        None => translate::write(*client, response, opening, &mut body),
-        Some(compaction) => {
-            let summary = compact::told(response).map_err(|why| Failure::broken(why.0))?;
-            compaction.write(&summary, &seen.usage, opening, &mut body);
-        }
-    }
-    Ok(body)
+/// An empty buffer to write into, with room in front.
+fn room<N: Net>(core: &Core<N>) -> Vec<u8> {
+    let mut out = core.slabs.take();
+    out.resize(ROOM, 0);
+    out
 }
 
 /// What waiting for an upstream brought.
@@ -417,17 +455,19 @@ async fn collect<N: Net>(
     answered: Answered<N::Stream>,
     answering: &mut Answering,
     idle_ms: u32,
-) -> Result<(Response, Seen), NoAnswer> {
+) -> Result<Whole, NoAnswer> {
     let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = answered;
     let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
     let mut collector = Box::new(Collector::new(answering, stream.unwrap_or(crate::sse::Framing::Sse)));
     let broken = |message: String| NoAnswer::Failed(Failure::broken(message));
+    let mut bytes = payload.len();
     let mut pushed = collector.push(&buffer[payload]);
     client.core.slabs.give(buffer);
     while !source.ended && !collector.is_ended() {
         pushed.map_err(|why| broken(why.0.to_owned()))?;
         match client.more(&mut source, idle_ms).await {
             Ok(More::Bytes(buffer, range)) => {
+                bytes += range.len();
                 pushed = collector.push(&buffer[range]);
                 client.core.slabs.give(buffer);
             }
@@ -442,5 +482,6 @@ async fn collect<N: Net>(
     if outcome.is_ok() && client.drained(&mut source).await {
         client.core.lanes.give(source.lane, client.core.now_ms());
     }
-    outcome.map(|response| (response, seen)).map_err(|failure| broken(failure.message.into_owned()))
+    let large = bytes > limits::SAID_AT_ONCE_BYTES_MAX;
+    outcome.map(|response| Whole { response, seen, large }).map_err(|failure| broken(failure.message.into_owned()))
 }

@@ -10,8 +10,9 @@ use super::hold;
 use super::outgoing;
 use super::reach::Prepared;
 use super::say::Said;
+use super::wait::Client;
+use super::whole::{self, Whole};
 use crate::base::secret::Secret;
-use crate::codec::inflate::{self, Coding};
 use crate::config::snapshot::{Key, Provider};
 use crate::http::field::Fields;
 use crate::http::head::Name;
@@ -20,9 +21,9 @@ use crate::limits;
 use crate::plan::route::Target;
 use crate::protocol::address::{self, Upstream};
 use crate::protocol::failure;
-use crate::protocol::ir::{Names, Opening, Response};
+use crate::protocol::ir::{Names, Opening};
 use crate::protocol::responses::compact::{self, Compaction, Form};
-use crate::protocol::translate::{self, Answering, Seen};
+use crate::protocol::translate::{self, Answering};
 use crate::protocol::{Dialect, Protocol};
 use crate::record::Entry;
 use crate::rt::Net;
@@ -32,7 +33,7 @@ use crate::sse::Framing;
 pub(super) struct Turned {
     pub(super) answering: Answering,
     /// The answer, where the provider's was no stream.
-    pub(super) whole: Option<(Response, Seen)>,
+    pub(super) whole: Option<Whole>,
     /// How it is told, where it is a summary of the conversation.
     pub(super) compaction: Option<Compaction>,
     /// Field lines of the client's answer: what was not said.
@@ -121,56 +122,35 @@ pub(super) fn failed(request: &Prepared<'_>, upstream: Dialect, failure: Failure
     Failure { fault, body: Some(written), ..failure }
 }
 
-/// What gzip begins with (RFC 1952 §2.3.1).
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
-
 /// The way back for an answer that has begun. A whole answer is read here, where one that is none can still be
 /// followed by another attempt.
-pub(super) fn turned<N: Net, S>(
+pub(super) async fn turned<N: Net>(
+    client: &Client<N>,
     ask: &Ask<'_, '_, '_, N>,
     said: &Said<N>,
     key: &Key,
-    answered: &Answered<S>,
+    answered: &mut Answered<N::Stream>,
     fields: &Fields,
     entry: &Entry,
 ) -> Result<Turned, Failure> {
     let Ask { request, target, .. } = *ask;
-    let mut answering = answering(request, target, said, key.secret.clone(), entry);
+    let answering = answering(request, target, said, key.secret.clone(), entry);
     let fields_back = said.fields.clone();
     let compaction = said.compaction.clone();
     if answered.stream.is_some() {
         return Ok(Turned { answering, whole: None, compaction, fields: fields_back });
     }
-    if !answered.ended {
+    if !answered.ended || answered.payload.len() > limits::RENAMED_BYTES_MAX {
         return Err(Failure::broken("its answer is larger than the limit"));
     }
-    let body = &answered.buffer[answered.payload.clone()];
-    let mut codings = codings(answered, fields)?;
-    // There are gateways that do not say so (conversion.md 15). No answer begins like this.
-    if codings.is_empty() && body.starts_with(GZIP_MAGIC) {
-        codings.push(Coding::Gzip);
-    }
-    let decoded = match codings.is_empty() {
-        true => None,
-        false => Some(
-            inflate::decode(&codings, body, limits::ANSWER_BYTES_MAX)
-                .map_err(|_| Failure::broken("its answer does not match its content-encoding"))?,
-        ),
-    };
-    let body = decoded.as_deref().unwrap_or(body);
     let kind = fields.value(&answered.buffer, Name::ContentType).unwrap_or_default();
-    let read = match hold::stream_framing(kind, request.streamed, said.upstream) {
-        // Coded events are not read as they come (conversion.md 67).
-        Some(framing) if answered.encoded => translate::read_stream(&mut answering, framing, body),
-        _ => translate::read(&mut answering, body),
-    };
-    match read {
-        Ok((response, _)) if compaction.is_some() && compact::told(&response).is_err() => {
-            Err(Failure::broken("its answer holds no summary"))
-        }
-        Ok(whole) => Ok(Turned { answering, whole: Some(whole), compaction, fields: fields_back }),
-        Err(failure) => Err(Failure::broken(format!("its answer cannot be read: {}", failure.message))),
+    let coded = hold::stream_framing(kind, request.streamed, said.upstream).filter(|_| answered.encoded);
+    // Boxed, for what it holds meanwhile is no part of an open stream.
+    let (answering, whole) = Box::pin(whole::read(client, answering, answered, fields, coded)).await?;
+    if compaction.is_some() && compact::told(&whole.response).is_err() {
+        return Err(Failure::broken("its answer holds no summary"));
     }
+    Ok(Turned { answering, whole: Some(whole), compaction, fields: fields_back })
 }
 
 /// How the answer with a summary is framed, where it is a stream.
@@ -206,15 +186,6 @@ pub(super) fn told_by_demo<N: Net>(
 ) -> Turned {
     let answering = answering(request, target, said, Secret::new(""), entry);
     Turned { answering, whole: None, compaction: said.compaction.clone(), fields: said.fields.clone() }
-}
-
-fn codings<S>(answered: &Answered<S>, fields: &Fields) -> Result<smallvec::SmallVec<[Coding; 2]>, Failure> {
-    let mut codings = smallvec::SmallVec::new();
-    for field in fields.all(Name::ContentEncoding) {
-        Coding::parse_into(field.value.of(&answered.buffer), &mut codings)
-            .map_err(|_| Failure::broken("its answer has an unknown content-encoding"))?;
-    }
-    Ok(codings)
 }
 
 fn opening<N: Net>(request: &Prepared<'_>, target: &Target<'_>, said: &Said<N>, entry: &Entry) -> Opening {

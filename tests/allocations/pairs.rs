@@ -149,6 +149,7 @@ fn open(client: Dialect, upstream: Dialect, think_tag: Option<&str>) -> Box<Stre
             id: "1".to_owned(),
             model: "alias".to_owned(),
             framing: Some(translate::framing(client, b"alt=sse")),
+            has_tools: true,
             ..Opening::default()
         },
     };

@@ -8,6 +8,8 @@ on_both_drivers!(
     a_trigger_is_answered_by_one_item,
     a_summary_is_read_by_every_provider,
     a_provider_that_compacts_does_it_itself,
+    a_provider_of_responses_without_compaction_is_asked_for_a_summary,
+    of_a_model_that_is_not_there_there_is_no_summary,
     no_summary_is_a_failure,
     nothing_is_nothing_to_compact,
     an_answer_that_nobody_keeps_is_not_found,
@@ -135,6 +137,47 @@ fn a_provider_that_compacts_does_it_itself(driver: Driver) {
     assert_eq!((call.target(), &call.request.json()["input"]), ("/v1/responses/compact", &body["input"]));
     call.json(200, json!({ "object": "response.compaction", "output": [] }));
     assert_eq!(asking.answer().json()["object"], "response.compaction");
+}
+
+/// Each time anew, with the same key, which has done nothing wrong, and however few attempts there may be.
+fn a_provider_of_responses_without_compaction_is_asked_for_a_summary(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("responses", &upstream);
+    config["retry"] = json!({ "rounds_max": 0, "attempts_max": 1 });
+    let weir = Weir::start(driver, config);
+    let mut asking = weir.client();
+    let body = json!({ "model": "m-1", "input": input(&[]) });
+    for (status, kind, page) in [
+        (501, "application/json", r#"{"error":{"message":"not implemented","type":"server_error"}}"#),
+        (404, "application/json", r#"{"detail":"Not Found"}"#),
+        (404, "application/json", r#"{"error":{"message":"no such path","type":"not_found_error"}}"#),
+        (405, "text/plain", "Method Not Allowed"),
+    ] {
+        asking.post("/v1/responses/compact", body.to_string());
+        let mut call = upstream.next();
+        assert_eq!(call.target(), "/v1/responses/compact");
+        call.answer(status, kind, page);
+        let mut call = upstream.next();
+        assert_eq!(call.target(), "/v1/responses");
+        is_asked(&call, "responses");
+        call.json(200, speech::whole("responses", Say::Text));
+        let answer = asking.answer();
+        let told = answer.json();
+        assert_eq!((answer.status(), &told["object"]), (200, &json!("response.compaction")), "{}", answer.text());
+        assert_eq!(told["output"][1]["type"], "compaction");
+    }
+}
+
+fn of_a_model_that_is_not_there_there_is_no_summary(driver: Driver) {
+    let (weir, mut provider) = relay_to(driver, "responses");
+    let mut asking = weir.client();
+    asking.post("/v1/responses/compact", json!({ "model": "m-1", "input": input(&[]) }).to_string());
+    let unknown = json!({ "error": { "message": "The model `up-1` does not exist", "type": "invalid_request_error",
+        "param": null, "code": "model_not_found" } });
+    provider.next().json(404, unknown.clone());
+    provider.next().json(404, unknown.clone());
+    refused(&asking.answer(), Dialect::OpenAi, 404);
+    provider.untouched();
 }
 
 fn no_summary_is_a_failure(driver: Driver) {

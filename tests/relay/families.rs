@@ -201,7 +201,7 @@ fn a_path_names_its_provider(driver: Driver) {
 
 fn a_model_names_its_provider(driver: Driver) {
     let (weir, mut first, mut second) = two_providers(driver);
-    for asked in ["other/m", "other|m", "other:m", "[other] m"] {
+    for asked in ["other/m", "other|m", "other:m", "other::m", "[other] m"] {
         let (_, body) = passed(&weir, &mut second, "/v1/chat/completions", &format!(r#"{{"model":"{asked}"}}"#));
         assert_eq!(body, r#"{"model":"m"}"#, "{asked}");
     }

@@ -160,7 +160,7 @@ fn conversion_20_a_budget_leaves_room_for_the_answer() {
         (SONNET, Thinking::Budget(8000), Some(9000), 8000, 9000),
         (SONNET, Thinking::Budget(100), Some(9000), 1024, 9000),
         (SONNET, Thinking::Effort(Effort::High), Some(8000), 6000, 8000),
-        (SONNET, Thinking::Effort(Effort::High), Some(1000), 24576, 25576),
+        (SONNET, Thinking::Effort(Effort::High), Some(1000), 1024, 2024),
         (SONNET, Thinking::Effort(Effort::Max), None, 48000, 64000),
         ("claude-opus-4-1", Thinking::Effort(Effort::Max), None, 24000, 32000),
         ("kimi-k2", Thinking::Effort(Effort::Low), None, 1024, 9216),

@@ -114,8 +114,10 @@ fn budget(tokens: u32, counted: bool, request: &Request<'_>, model: Model) -> Pl
             let max_tokens = most.min(u64::from(tokens) + model.output_tokens());
             (within(tokens, max_tokens), max_tokens)
         }
-        Some(bound) if counted || bound < 2 * u64::from(ANTHROPIC_BUDGET_MIN) => {
-            thinking::anthropic_budget(tokens.min(within(tokens, most)), Some(bound))
+        Some(bound) if counted => thinking::anthropic_budget(tokens.min(within(tokens, most)), Some(bound)),
+        // Where the bound has no room for thought, the least there is goes on top of it.
+        Some(bound) if bound < 2 * u64::from(ANTHROPIC_BUDGET_MIN) => {
+            thinking::anthropic_budget(ANTHROPIC_BUDGET_MIN, Some(bound))
         }
         Some(bound) => (within(tokens, bound), bound),
     };

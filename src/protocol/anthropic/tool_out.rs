@@ -59,10 +59,7 @@ pub(super) fn write(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgo
                 begin(json, &mut told);
                 json.raw(raw.raw());
             }
-            Tool::Foreign { raw, .. } => {
-                let kind = raw.raw().find("type").and_then(Raw::as_str).map(|kind| kind.decode().into_owned());
-                out.dropped.drop(format!("tools.{}", kind.as_deref().unwrap_or("foreign")));
-            }
+            Tool::Foreign { raw, .. } => out.dropped.drop_foreign("tools", raw.raw()),
         }
     }
     if told > 0 {

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{id, input, media as shown};
-use crate::json::{Raw, Writer};
+use crate::json::Writer;
 use crate::protocol::Dialect;
 use crate::protocol::ir::arrange::{Piece, arrange};
 use crate::protocol::ir::seal::SealKind;
@@ -138,10 +138,7 @@ impl Turns<'_> {
             Part::Media(media) if role == Role::Assistant => self.shown(media),
             Part::Media(media) => self.media(media),
             Part::Foreign { origin: Dialect::Anthropic, raw } => _ = self.block().raw(raw.raw()),
-            Part::Foreign { raw, .. } => {
-                let kind = raw.raw().find("type").and_then(Raw::as_str).map(|kind| kind.decode().into_owned());
-                self.outgoing.dropped.drop(format!("messages.{}", kind.as_deref().unwrap_or("foreign")));
-            }
+            Part::Foreign { raw, .. } => self.outgoing.dropped.drop_foreign("messages", raw.raw()),
             // The other side's.
             Part::Reasoning { .. } | Part::ToolCall(_) | Part::ToolResult(_) => {
                 self.outgoing.dropped.drop("messages.content");

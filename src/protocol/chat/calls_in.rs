@@ -56,6 +56,11 @@ impl<'a> Said<'a> {
         said
     }
 
+    /// It stands as this element in the list of a whole message, where each is a call of its own.
+    pub(super) fn stand(&mut self, nth: u64) {
+        self.index.get_or_insert(nth);
+    }
+
     /// The old `function_call`, of which there is one.
     pub(super) fn old(function: Raw<'a>) -> Said<'a> {
         let mut said = Said {
@@ -107,6 +112,11 @@ pub(super) struct Call {
 impl Calls {
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether a call has this id.
+    pub(super) fn knows(&self, id: Escaped<'_>) -> bool {
+        !id.bytes().is_empty() && self.0.iter().any(|call| *call.id == *id.bytes())
     }
 
     /// The place of the call that a delta belongs to; nothing where it begins one.

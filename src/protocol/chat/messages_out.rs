@@ -187,7 +187,7 @@ impl Messages<'_, '_> {
             }
             Part::Foreign { origin: Dialect::Chat, raw } => Some(Said::Raw(raw)),
             Part::Foreign { raw, .. } => {
-                self.foreign(raw);
+                self.dropped.drop_foreign("messages", raw.raw());
                 None
             }
             Part::Reasoning { .. } | Part::ToolCall(_) | Part::ToolResult(_) => None,
@@ -209,11 +209,6 @@ impl Messages<'_, '_> {
         if self.origin != Dialect::Chat {
             told.for_each(|(name, _)| self.dropped.drop(format!("messages.{}", name.decode())));
         }
-    }
-
-    fn foreign(&mut self, raw: &Json<'_>) {
-        let kind = raw.raw().find("type").and_then(|kind| kind.as_str()).map(|kind| kind.decode().into_owned());
-        self.dropped.drop(format!("messages.{}", kind.as_deref().unwrap_or("content")));
     }
 
     fn name(&mut self, name: Option<&Text<'_>>) {
@@ -442,7 +437,7 @@ impl Messages<'_, '_> {
                 Some(_) => answer.content.push(Said::Raw(raw)),
                 None => answer.members.push(raw),
             },
-            Part::Foreign { raw, .. } => self.foreign(raw),
+            Part::Foreign { raw, .. } => self.dropped.drop_foreign("messages", raw.raw()),
             Part::ToolCall(_) | Part::ToolResult(_) => {}
         }
     }

@@ -85,7 +85,14 @@ impl<'a> Late<'a> {
                     request.user = Some(Text::from(user));
                     request.repeat.push(member);
                 }
-                _ => request.carry.push(member),
+                // Both names may be said; the newer one is the end user, the older one is kept beside it.
+                (Some(_), Some(user)) => {
+                    if let Some(older) = request.user.replace(Text::from(user)) {
+                        request.carry.push((Text::constant("user"), Json::quoted(&older)));
+                    }
+                    request.repeat.push(member);
+                }
+                (_, None) => request.carry.push(member),
             }
         }
     }

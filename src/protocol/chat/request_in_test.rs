@@ -211,7 +211,7 @@ fn bounds_users_and_null_are_settled() {
     assert_eq!((request.output_tokens_max, request.sampling.temperature), (Some(9), None));
     assert!(request.user.is_some_and(|user| user.eq_str("s")) && request.repeat.len() == 1);
     let both = with(r#""safety_identifier":"s","user":"u""#);
-    assert!(both.user.is_some_and(|user| user.eq_str("u")) && both.carry.len() == 1);
+    assert!(both.user.is_some_and(|user| user.eq_str("s")) && both.carry.len() == 1 && both.repeat.len() == 1);
     let path = super::request(br#"{"messages":[]}"#, Some("deployment")).unwrap();
     assert!(path.model.eq_str("deployment"));
 }

@@ -298,7 +298,7 @@ fn conversion_35_36_what_only_another_vendor_knows_is_left_out_and_told() {
     let Written { body, dropped, .. } = plain(&request);
     assert_eq!(
         member(&body, &["tools"]),
-        r#"[{"type":"function","function":{"name":"crm__f","description":"Customers.","parameters":{"type":"object","properties":{}}}}]"#
+        r#"[{"type":"function","function":{"name":"crm__f","parameters":{"type":"object","properties":{}}}}]"#
     );
     assert_eq!(dropped, "tools.image_generation, tools.defer_loading, client_metadata");
 }

@@ -95,3 +95,16 @@ fn only_the_first_choice_is_told() {
     assert!(matches!(&answer.parts[..], [Whole::Text { text, .. }] if text.eq_str("a")));
     assert_eq!(answer.stop(), Stop::Length);
 }
+
+/// Some local servers give each call the name of its function for an id, or the same one.
+#[test]
+fn calls_of_one_id_are_calls_of_their_own() {
+    let call = |input: &str| format!(r#"{{"id":"x","type":"function","function":{{"name":"f","arguments":{input}}}}}"#);
+    let calls = [call(r#""{\"a\":1}""#), call("null"), call(r#"{"o":1}"#)].join(",");
+    let answer = whole(&format!(r#"{{"content":null,"tool_calls":[{calls}]}}"#), "\"tool_calls\"");
+    let ids = answer.parts.iter().map(|part| match part {
+        Whole::ToolCall(call) => call.id.decode().into_owned(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), ["x", "", ""]);
+}

@@ -221,7 +221,13 @@ impl Stream {
         refusal.into_iter().for_each(|refusal| self.say(Kind::Refusal, refusal, sink));
         audio.into_iter().for_each(|audio| self.audio(audio, whole, sink));
         images.iter().flat_map(|images| images.elements()).for_each(|image| self.image(image, sink));
-        calls.iter().flat_map(|calls| calls.elements()).for_each(|call| self.call(&Said::of(call), sink));
+        for (nth, call) in calls.iter().flat_map(|calls| calls.elements()).enumerate() {
+            let mut said = Said::of(call);
+            if whole {
+                said.stand(nth as u64);
+            }
+            self.call(&said, sink);
+        }
         if !unknown.is_empty() && self.place == Place::Inside {
             self.foreign(unknown.iter().copied(), sink);
         }
@@ -359,7 +365,9 @@ impl Stream {
             self.close_current(sink);
             let at = self.number();
             self.called = true;
-            let (id, name, kind) = (said.id, said.name, said.kind);
+            let (name, kind) = (said.name, said.kind);
+            // Results go by the id: a second call with the same one gets one of its own.
+            let id = if self.calls.knows(said.id) { Escaped::EMPTY } else { said.id };
             sink(Event::Open { at, kind: PartKind::ToolCall { id, name, namespace: Escaped::EMPTY, kind } });
             return self.calls.begin(at, said).add(said, sink);
         };

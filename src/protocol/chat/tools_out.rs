@@ -30,7 +30,6 @@ impl Tools<'_, '_> {
         };
         let may = |name: &Text<'_>| allowed.is_none_or(|names| names.contains(name));
         let mut told = 0;
-        let mut groups: Vec<&Text<'_>> = Vec::new();
         for tool in &request.tools {
             let writes = match tool {
                 Tool::Function(function) => may(&function.name),
@@ -44,18 +43,13 @@ impl Tools<'_, '_> {
             told += u32::from(writes);
             match tool {
                 Tool::Function(function) if writes => {
-                    let group = group(request, function.namespace.as_ref(), &mut groups);
-                    self.function(function, group);
+                    self.function(function);
                 }
                 Tool::Custom { name, namespace, description, format, .. } if writes => {
-                    let group = group(request, namespace.as_ref(), &mut groups);
-                    self.custom(name, namespace.as_ref(), description.as_ref(), format.as_ref(), group);
+                    self.custom(name, namespace.as_ref(), description.as_ref(), format.as_ref());
                 }
                 Tool::Foreign { raw, .. } if writes => _ = self.json.raw(raw.raw()),
-                Tool::Foreign { raw, .. } => {
-                    let kind = raw.raw().find("type").and_then(|kind| kind.as_str());
-                    self.dropped.drop(format!("tools.{}", kind.map_or("unknown".into(), |kind| kind.decode())));
-                }
+                Tool::Foreign { raw, .. } => self.dropped.drop_foreign("tools", raw.raw()),
                 Tool::Function(_) | Tool::Custom { .. } | Tool::WebSearch(_) => {}
             }
         }
@@ -77,12 +71,12 @@ impl Tools<'_, '_> {
         }
     }
 
-    fn function(&mut self, function: &Function<'_>, group: Option<&Text<'_>>) {
+    fn function(&mut self, function: &Function<'_>) {
         let own = self.origin == Dialect::Chat;
         let name = self.names.say(&function.name, function.namespace.as_ref(), CallKind::Function);
         self.json.begin_object().key("type").string("function").key("function").begin_object();
         self.json.key("name").escaped(name.escaped());
-        self.description(function.description.as_ref().map(Text::as_ref), group);
+        self.description(function.description.as_ref());
         match &function.parameters {
             Some(parameters) => _ = self.json.key("parameters").raw(parameters.raw()),
             None if own => {}
@@ -107,19 +101,10 @@ impl Tools<'_, '_> {
         self.json.end();
     }
 
-    /// The description, and what the tool's group is for where it is the first one of it.
-    fn description(&mut self, own: Option<Text<'_>>, group: Option<&Text<'_>>) {
-        let said = match (own, group) {
-            (Some(mut own), Some(group)) => {
-                own.push(Text::plain("\n\n").escaped());
-                own.push(group.escaped());
-                own
-            }
-            (None, Some(group)) => group.as_ref(),
-            (Some(own), None) => own,
-            (None, None) => return,
-        };
-        self.json.key("description").escaped(said.escaped());
+    fn description(&mut self, said: Option<&Text<'_>>) {
+        if let Some(said) = said {
+            self.json.key("description").escaped(said.escaped());
+        }
     }
 
     fn custom(
@@ -128,13 +113,12 @@ impl Tools<'_, '_> {
         namespace: Option<&Text<'_>>,
         description: Option<&Text<'_>>,
         format: Option<&Json<'_>>,
-        group: Option<&Text<'_>>,
     ) {
         let said = self.names.say(name, namespace, CallKind::Custom);
         if self.origin == Dialect::Chat {
             self.json.begin_object().key("type").string("custom").key("custom").begin_object();
             self.json.key("name").escaped(said.escaped());
-            self.description(description.map(Text::as_ref), None);
+            self.description(description);
             if let Some(format) = format {
                 self.json.key("format");
                 self.format(format);
@@ -144,7 +128,7 @@ impl Tools<'_, '_> {
         }
         self.json.begin_object().key("type").string("function").key("function").begin_object();
         self.json.key("name").escaped(said.escaped());
-        self.description(Some(custom::description(description, format)), group);
+        self.description(Some(&custom::description(description, format)));
         self.json.key("parameters").raw(custom::schema().raw()).end().end();
     }
 
@@ -232,20 +216,6 @@ impl Tools<'_, '_> {
         self.json.begin_object().key("type").string(kind);
         self.json.key(kind).begin_object().key("name").escaped(name.escaped()).end().end();
     }
-}
-
-/// What the group of a tool is for, where this is the first tool of it.
-fn group<'r>(
-    request: &'r Request<'_>,
-    namespace: Option<&'r Text<'_>>,
-    told: &mut Vec<&'r Text<'r>>,
-) -> Option<&'r Text<'r>> {
-    let (name, purpose) = request.namespaces.iter().find(|(name, _)| Some(name) == namespace)?;
-    if told.contains(&name) || purpose.is_empty() {
-        return None;
-    }
-    told.push(name);
-    Some(purpose)
 }
 
 /// The schema of a function that takes nothing, for many want one.

@@ -9,7 +9,7 @@ use crate::protocol::ir::assemble::Whole;
 use crate::protocol::ir::laws::Lawful;
 use crate::protocol::ir::laws::said::Answer;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{Effort, MediaKind, Part, Shape, Stop, Text, Thinking, Tool};
+use crate::protocol::ir::{Effort, MediaKind, Part, Seal, Shape, Stop, Text, Thinking, Tool, Turn};
 use crate::sse::{Frame, Framing};
 
 macro_rules! golden {
@@ -134,5 +134,58 @@ fn askable(request: &mut Request<'_>) {
             Part::Media(media) if media.media_type.is_none() => media.kind = MediaKind::Document,
             _ => {}
         }
+    }
+    let mut turns: Vec<Turn<'_>> = Vec::new();
+    for mut turn in request.turns.drain(..) {
+        unsign(&mut turn);
+        let is_open = |part: &Part<'_>| matches!(part, Part::Reasoning { seal: None, .. });
+        let is_thought = |part: &Part<'_>| matches!(part, Part::Reasoning { .. });
+        match turns.last_mut() {
+            Some(last)
+                if last.role == turn.role
+                    && last.parts.last().is_some_and(is_open)
+                    && turn.parts.first().is_some_and(is_thought) =>
+            {
+                turn.parts.into_iter().for_each(|part| join(&mut last.parts, part));
+            }
+            _ => turns.push(turn),
+        }
+    }
+    request.turns = turns;
+}
+
+/// Signatures of others are left out of a turn, and its first call says that it has none. Thoughts that nothing signed
+/// keeps apart are one.
+fn unsign(turn: &mut Turn<'_>) {
+    let (mut foreign, mut called) = (false, false);
+    for mut part in std::mem::take(&mut turn.parts) {
+        match &mut part {
+            Part::Reasoning { text, seal, .. } if seal.as_ref().is_some_and(|seal| seal.origin != Dialect::Gemini) => {
+                (foreign, *seal) = (true, None);
+                if text.is_empty() {
+                    continue;
+                }
+            }
+            Part::ToolCall(call) => {
+                let first = !std::mem::replace(&mut called, true);
+                let others = call.seal.take_if(|seal| seal.origin != Dialect::Gemini).is_some();
+                if first && call.seal.is_none() && (others || foreign) {
+                    let data = Text::constant("skip_thought_signature_validator");
+                    call.seal = Some(Seal { origin: Dialect::Gemini, kind: SealKind::Call, data });
+                }
+            }
+            _ => {}
+        }
+        join(&mut turn.parts, part);
+    }
+}
+
+fn join<'a>(parts: &mut Vec<Part<'a>>, part: Part<'a>) {
+    match (parts.last_mut(), part) {
+        (Some(Part::Reasoning { text, seal: seal @ None, .. }), Part::Reasoning { text: more, seal: sealed, .. }) => {
+            text.push(more.escaped());
+            *seal = sealed;
+        }
+        (_, part) => parts.push(part),
     }
 }

@@ -12,6 +12,7 @@ pub mod response_out;
 pub mod stream_in;
 pub mod stream_out;
 
+mod carried;
 mod part_out;
 mod schema_in;
 mod turns_in;

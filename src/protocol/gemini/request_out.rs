@@ -123,8 +123,7 @@ impl Said<'_, '_> {
                 }
                 Tool::WebSearch(_) => self.dropped.drop("tools.web_search"),
                 Tool::Foreign { origin, raw } if *origin != Dialect::Gemini => {
-                    let kind = raw.raw().find("type").and_then(Raw::as_str).map(|kind| kind.decode());
-                    self.dropped.drop(format!("tools.{}", kind.as_deref().unwrap_or("unknown")));
+                    self.dropped.drop_foreign("tools", raw.raw());
                 }
                 _ => {}
             }

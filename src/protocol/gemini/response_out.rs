@@ -1,5 +1,6 @@
 //! Writes a whole answer as Gemini tells it: one candidate, its parts in order.
 
+use super::carried::Carried;
 use super::part_out::{self, Args};
 use crate::json::text;
 use crate::protocol::Dialect;
@@ -10,6 +11,7 @@ use crate::protocol::ir::{Input, Opening, Response, Seal};
 pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
     let (mut beside, mut cited) = (&b""[..], Vec::new());
     let (mut seal, mut scratch, mut empty) = (Vec::new(), Vec::new(), true);
+    let mut carried = opening.has_tools.then(Carried::default);
     out.extend_from_slice(b"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[");
     for part in &response.parts {
         if let Whole::Foreign { origin: Dialect::Gemini, raw, .. } = part
@@ -22,12 +24,15 @@ pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
             let others = citations.iter().filter(|(origin, _)| *origin != Dialect::Gemini);
             others.for_each(|(_, raw)| part_out::cite(raw.raw(), &mut cited));
         }
+        if let Some(carried) = &mut carried {
+            carry(part, carried);
+        }
         let before = out.len();
         if !empty {
             out.push(b',');
         }
         let start = out.len();
-        write(part, &mut seal, &mut scratch, out);
+        write(part, &mut carried, &mut seal, &mut scratch, out);
         match out.len() == start {
             true => out.truncate(before),
             false => empty = false,
@@ -50,8 +55,20 @@ pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"}");
 }
 
+/// Takes note of a part for the call that carries thoughts.
+fn carry(part: &Whole, carried: &mut Carried) {
+    match part {
+        Whole::Reasoning { text, seal, summary } => {
+            carried.open(*summary);
+            carried.text(text.escaped());
+            seal.iter().for_each(|seal| carried.seal(seal));
+        }
+        _ => carried.pass(),
+    }
+}
+
 /// Appends a part; nothing if it says nothing here.
-fn write(part: &Whole, seal: &mut Vec<u8>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+fn write(part: &Whole, carried: &mut Option<Carried>, seal: &mut Vec<u8>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     seal.clear();
     let keep = |said: &Option<Seal<'_>>, seal: &mut Vec<u8>| {
         said.iter().for_each(|said| part_out::keep(said, seal));
@@ -73,6 +90,9 @@ fn write(part: &Whole, seal: &mut Vec<u8>, scratch: &mut Vec<u8>, out: &mut Vec<
         }
         Whole::ToolCall(call) => {
             keep(&call.seal, seal);
+            if let Some(carried) = carried.as_mut().filter(|_| seal.is_empty()) {
+                carried.take(seal);
+            }
             let args = match &call.input {
                 Input::Json(json) => Args::Json(json.bytes()),
                 Input::Text(text) => Args::Text(text.bytes()),

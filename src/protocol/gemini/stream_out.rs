@@ -5,6 +5,7 @@
 //! that broke off never has; its array is left open, so that nobody takes it for whole. There is no end mark beside
 //! that, and no ping as a comment: older SDKs stop reading at one. Nothing is allocated per event in steady state.
 
+use super::carried::Carried;
 use super::part_out::{self, Args};
 use crate::json::{Escaped, text};
 use crate::limits::CALL_BYTES_MAX;
@@ -40,6 +41,8 @@ struct Chunks {
     value: bool,
     /// The signature of the open part as the client keeps it.
     seal: Vec<u8>,
+    /// Thoughts that a call is to carry, where there may be one.
+    carried: Option<Carried>,
     beside: Vec<u8>,
     cited: Vec<u8>,
     usage: Usage,
@@ -69,6 +72,7 @@ impl StreamEncoder for Encoder {
     fn new(opening: Opening) -> Encoder {
         let chunks = Chunks {
             array: opening.framing == Some(Framing::Array),
+            carried: opening.has_tools.then(Carried::default),
             opening,
             place: Place::Before,
             begun: false,
@@ -153,6 +157,12 @@ impl Chunks {
 
     fn open(&mut self, kind: &PartKind<'_>, out: &mut Vec<u8>) {
         self.seal.clear();
+        if let Some(carried) = &mut self.carried {
+            match kind {
+                PartKind::Reasoning { summary, .. } => carried.open(*summary),
+                _ => carried.pass(),
+            }
+        }
         self.part = match kind {
             PartKind::Text | PartKind::Refusal => Part::Text,
             PartKind::Reasoning { .. } => Part::Thought,
@@ -181,6 +191,15 @@ impl Chunks {
     }
 
     fn fill(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
+        if self.part == Part::Thought
+            && let Some(carried) = &mut self.carried
+        {
+            match delta {
+                Delta::Text(said) => carried.text(*said),
+                Delta::Seal(seal) => carried.seal(seal),
+                _ => {}
+            }
+        }
         match (self.part, delta) {
             (Part::Text | Part::Thought, Delta::Text(said)) if !said.bytes().is_empty() => {
                 let thought = self.part == Part::Thought;
@@ -229,14 +248,19 @@ impl Chunks {
             part @ (Part::Text | Part::Thought) => {
                 self.chunk(out, |chunks, out| part_out::say(b"", part == Part::Thought, &chunks.seal, out));
             }
-            Part::Call(kind) => self.chunk(out, |chunks, out| {
-                let args = match (chunks.value, kind) {
-                    (true, _) => Args::Json(&chunks.input),
-                    (false, CallKind::Function) => Args::Text(&chunks.input),
-                    (false, CallKind::Custom) => Args::Free(&chunks.input),
-                };
-                part_out::call(&chunks.id, &chunks.name, args, &chunks.seal, &mut chunks.scratch, out);
-            }),
+            Part::Call(kind) => {
+                if let Some(carried) = self.carried.as_mut().filter(|_| self.seal.is_empty()) {
+                    carried.take(&mut self.seal);
+                }
+                self.chunk(out, |chunks, out| {
+                    let args = match (chunks.value, kind) {
+                        (true, _) => Args::Json(&chunks.input),
+                        (false, CallKind::Function) => Args::Text(&chunks.input),
+                        (false, CallKind::Custom) => Args::Free(&chunks.input),
+                    };
+                    part_out::call(&chunks.id, &chunks.name, args, &chunks.seal, &mut chunks.scratch, out);
+                });
+            }
             Part::Media | Part::Unsaid => {}
         }
     }

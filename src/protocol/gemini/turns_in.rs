@@ -4,6 +4,7 @@
 //! that something only its vendor reads belongs there. Calls and results mostly have no ids; they find each other by
 //! name and order. A part that other protocols cannot know stays as it is written.
 
+use super::carried;
 use super::request_in::{bad, key, list};
 use crate::json::{Escaped, Raw, text};
 use crate::protocol::Dialect;
@@ -18,7 +19,39 @@ pub(super) fn turns(contents: Raw<'_>) -> Result<Vec<Turn<'_>>, BadRequest> {
     if !contents.is_array() && !contents.is_object() {
         return Err(bad("contents", "it is not a list"));
     }
-    list(contents).enumerate().map(|(nth, content)| turn(content, &format!("contents.{nth}"))).collect()
+    let mut turns: Vec<Turn<'_>> = Vec::new();
+    for (nth, content) in list(contents).enumerate() {
+        let turn = turn(content, &format!("contents.{nth}"))?;
+        // A stream is kept chunk by chunk by some, and a thought goes over several of them.
+        match turns.last_mut() {
+            Some(last) if last.role == turn.role && goes_on(last, &turn) => {
+                turn.parts.into_iter().for_each(|part| push(part, &mut last.parts));
+            }
+            _ => turns.push(turn),
+        }
+    }
+    Ok(turns)
+}
+
+/// Whether `next` begins with the rest of the thought with which `turn` ends.
+fn goes_on(turn: &Turn<'_>, next: &Turn<'_>) -> bool {
+    let is_open = |part: &Part<'_>| matches!(part, Part::Reasoning { seal: None, .. });
+    let is_thought = |part: &Part<'_>| matches!(part, Part::Reasoning { .. });
+    turn.parts.last().is_some_and(is_open) && next.parts.first().is_some_and(is_thought)
+}
+
+/// Appends a part; a thought to the one before it that has no signature yet, for it is the rest of that.
+fn push<'a>(part: Part<'a>, parts: &mut Vec<Part<'a>>) {
+    match (parts.last_mut(), part) {
+        (
+            Some(Part::Reasoning { text, seal: seal @ None, .. }),
+            Part::Reasoning { text: more, seal: signed, id: None, .. },
+        ) => {
+            text.push(more.escaped());
+            *seal = signed;
+        }
+        (_, part) => parts.push(part),
+    }
 }
 
 /// The value of `systemInstruction`: a content, whose role says nothing.
@@ -65,13 +98,13 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
     if !part.is_object() {
         return Err("it is not an object");
     }
-    let (mut text, mut thought, mut seal, mut call, mut result) = (None, false, None, None, None);
+    let (mut text, mut thought, mut signature, mut call, mut result) = (None, false, None, None, None);
     let (mut inline, mut file, mut carry) = (None, None, Vec::new());
     for (name, value) in part.members().filter(|(_, value)| !value.is_null()) {
         match &*key(name) {
             b"text" => text = Some(value.as_str().ok_or("its text is not a string")?),
             b"thought" => thought = value.as_bool() == Some(true),
-            b"thoughtSignature" => seal = value.as_str().filter(|seal| !seal.bytes().is_empty()),
+            b"thoughtSignature" => signature = value.as_str().filter(|seal| !seal.bytes().is_empty()),
             b"functionCall" => call = Some(value),
             b"functionResponse" => result = Some(value),
             b"inlineData" => inline = Some(value),
@@ -81,19 +114,28 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
             other => carry.push((Text::joined(other.to_vec()), value.into())),
         }
     }
-    let seal = |kind| seal.map(|seal| Seal::read(Dialect::Gemini, kind, Text::from(seal)));
+    let seal = |kind| signature.map(|seal| Seal::read(Dialect::Gemini, kind, Text::from(seal)));
     let is_media = inline.is_some() || file.is_some();
     if is_media && thought || !is_media && !carry.is_empty() && text.is_none() {
         parts.push(Part::Foreign { origin: Dialect::Gemini, raw: part.into() });
         return Ok(());
     }
     if let Some(call) = call {
-        parts.push(Part::ToolCall(tool_call(call, seal(SealKind::Call))?));
+        let carried = signature.and_then(carried::read);
+        let call = tool_call(call, seal(SealKind::Call).filter(|_| carried.is_none()))?;
+        if let Some((leading, others)) = carried
+            && !parts.iter().any(|part| matches!(part, Part::Reasoning { .. }))
+        {
+            parts.splice(0..0, leading);
+            parts.extend(others);
+        }
+        parts.push(Part::ToolCall(call));
         return Ok(());
     }
     if thought {
         let text = text.map(Text::from).unwrap_or_default();
-        parts.push(Part::Reasoning { text, seal: seal(SealKind::Signature), id: None, summary: false });
+        let seal = seal(SealKind::Signature);
+        push(Part::Reasoning { text, seal, id: None, summary: false }, parts);
         return Ok(());
     }
     parts.push(match (result, inline, file, text) {

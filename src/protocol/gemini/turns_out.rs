@@ -29,6 +29,8 @@ pub(super) struct Contents<'r, 'o> {
     held: Option<Text<'r>>,
     /// Whether the turn has had a call.
     called: bool,
+    /// Whether it has had a signature of another vendor, which is left out.
+    foreign: bool,
     scratch: Vec<u8>,
 }
 
@@ -39,7 +41,7 @@ impl<'r, 'o> Contents<'r, 'o> {
         dropped: &'o mut Dropped,
         names: &'o mut Names,
     ) -> Contents<'r, 'o> {
-        Contents { native, to, dropped, names, held: None, called: false, scratch: Vec::new() }
+        Contents { native, to, dropped, names, held: None, called: false, foreign: false, scratch: Vec::new() }
     }
 
     /// The value of `contents`.
@@ -136,7 +138,7 @@ impl<'r, 'o> Contents<'r, 'o> {
     }
 
     fn begin(&mut self, role: &str, json: &mut Writer<'_>) {
-        (self.held, self.called) = (None, false);
+        (self.held, self.called, self.foreign) = (None, false, false);
         json.begin_object().key("role").string(role).key("parts").begin_array();
     }
 
@@ -169,8 +171,7 @@ impl<'r, 'o> Contents<'r, 'o> {
                 json.raw(raw.raw());
             }
             Part::Foreign { raw, .. } => {
-                let kind = raw.raw().find("type").and_then(Raw::as_str);
-                self.dropped.drop(kind.map_or("content".into(), |kind| format!("content.{}", kind.decode())));
+                self.dropped.drop_foreign("content", raw.raw());
                 return Ok(false);
             }
             Part::ToolCall(_) | Part::ToolResult(_) => return Ok(false),
@@ -192,16 +193,17 @@ impl<'r, 'o> Contents<'r, 'o> {
             self.dropped.drop("reasoning");
             return false;
         }
+        // What another vendor sealed says nothing here.
+        self.foreign |= own.is_none() && seal.is_some();
+        if own.is_none() && seal.is_some() && text.is_empty() {
+            return false;
+        }
         json.begin_object().key("text").escaped(text.escaped());
         if self.native || !text.is_empty() {
             json.key("thought").bool(true);
         }
         if let Some(seal) = own {
             json.key("thoughtSignature").escaped(seal.data.escaped());
-        } else if let Some(seal) = seal.filter(|_| self.native) {
-            self.scratch.clear();
-            seal.write(Dialect::Gemini, &mut self.scratch);
-            json.key("thoughtSignature").escaped(inside(&self.scratch));
         }
         json.end();
         true
@@ -238,12 +240,10 @@ impl<'r, 'o> Contents<'r, 'o> {
             _ if held.is_some() => {
                 held.iter().for_each(|held| _ = json.key("thoughtSignature").escaped(held.escaped()));
             }
-            Some(seal) if self.native => {
-                self.scratch.clear();
-                seal.write(Dialect::Gemini, &mut self.scratch);
-                json.key("thoughtSignature").escaped(inside(&self.scratch));
+            // In a request of Gemini's own a signature is missed only where it was another's.
+            seal if first && !is_old(self.to.model) && (!self.native || self.foreign || seal.is_some()) => {
+                _ = json.key("thoughtSignature").string(UNCHECKED);
             }
-            _ if first && !self.native && !is_old(self.to.model) => _ = json.key("thoughtSignature").string(UNCHECKED),
             _ => {}
         }
         json.end();

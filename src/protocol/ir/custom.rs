@@ -6,7 +6,7 @@
 //! not be JSON: a raw line end or an unknown escape is mended, text without the wrapping passes as it is, and a call
 //! without `input` is told by [`Unwrap::is_found`]. Names are the matter of [`super::names`].
 
-use super::request::Input;
+use super::request::{Function, Input, Request, Tool};
 use super::text::{Json, Text};
 use crate::base::span::Span;
 use crate::json::{Escaped, Raw};
@@ -274,6 +274,33 @@ impl Unwrap {
             _ => self.piece.push(byte),
         }
     }
+}
+
+/// `request` for a protocol that knows no groups of tools: what each is for is told with the first tool of it. Nothing
+/// where there are none.
+pub fn ungrouped<'a>(request: &Request<'a>) -> Option<Request<'a>> {
+    if request.namespaces.iter().all(|(_, purpose)| purpose.is_empty()) {
+        return None;
+    }
+    let mut plain = request.clone();
+    for (group, purpose) in plain.namespaces.drain(..).filter(|(_, purpose)| !purpose.is_empty()) {
+        let first = plain.tools.iter_mut().find_map(|tool| match tool {
+            Tool::Function(Function { namespace, description, .. }) | Tool::Custom { namespace, description, .. } => {
+                (namespace.as_ref() == Some(&group)).then_some(description)
+            }
+            Tool::WebSearch(_) | Tool::Foreign { .. } => None,
+        });
+        if let Some(description) = first {
+            match description {
+                Some(said) if !said.is_empty() => {
+                    said.push(Text::plain("\n\n").escaped());
+                    said.push(purpose.escaped());
+                }
+                empty => *empty = Some(purpose),
+            }
+        }
+    }
+    Some(plain)
 }
 
 #[cfg(test)]

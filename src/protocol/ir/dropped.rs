@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::json::Raw;
+
 /// What became of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -29,6 +31,16 @@ impl Dropped {
     /// Notes that something near `member` is said.
     pub fn approximate(&mut self, member: impl Into<Cow<'static, str>>) {
         self.note(member.into(), Action::Approximated);
+    }
+
+    /// Notes that one of the `members` that only another vendor knows is not said. It is named by its type, or by its first
+    /// member, which is what tells Gemini's apart.
+    pub fn drop_foreign(&mut self, members: &str, raw: Raw<'_>) {
+        let kind = raw.find("type").and_then(Raw::as_str);
+        match kind.or_else(|| raw.members().next().map(|(name, _)| name)) {
+            Some(kind) => self.drop(format!("{members}.{}", kind.decode())),
+            None => self.drop(members.to_owned()),
+        }
     }
 
     fn note(&mut self, member: Cow<'static, str>, action: Action) {
@@ -80,6 +92,16 @@ mod tests {
         let mut out = Vec::new();
         dropped.write(&mut out);
         assert_eq!(out, b"seed, reasoning_effort (approximated), xset-cookie:a");
+    }
+
+    #[test]
+    fn what_another_vendor_knows_has_a_name() {
+        let mut dropped = Dropped::default();
+        for raw in [r#"{"type":"mcp","x":1}"#, r#"{"urlContext":{}}"#, "{}", r#"{"type":7}"#] {
+            dropped.drop_foreign("tools", Raw::parse(raw.as_bytes()).expect("JSON"));
+        }
+        let names: Vec<&str> = dropped.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["tools.mcp", "tools.urlContext", "tools", "tools.type"]);
     }
 
     #[test]

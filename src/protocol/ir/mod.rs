@@ -165,6 +165,8 @@ pub struct Opening {
     pub plain_completion: bool,
     /// The client gave its tools by Chat's old `functions` ([`Request::old_functions`]).
     pub old_functions: bool,
+    /// The client has tools, so that the answer may call one.
+    pub has_tools: bool,
 }
 
 /// How one protocol is read.

@@ -99,8 +99,8 @@ pub fn write_base64(kept: &[u8], out: &mut Vec<u8>) {
     let _ = write!(out, "{}", Base64Display::new(kept.as_bytes(), &STANDARD)); // a Vec takes everything
 }
 
-/// The wrapped seal in `kept`, in either alphabet and with or without padding.
-fn from_base64(kept: &str) -> Option<String> {
+/// What weir wrapped in `kept`, in either alphabet and with or without padding.
+pub fn from_base64(kept: &str) -> Option<String> {
     if !kept.starts_with(PREFIX_BASE64) {
         return None;
     }

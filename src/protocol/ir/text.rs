@@ -112,6 +112,11 @@ impl<'a> Json<'a> {
         Json(Cow::Owned(value))
     }
 
+    /// A text as a JSON string.
+    pub fn quoted(text: &Text<'_>) -> Json<'static> {
+        Json::written([b"\"", text.bytes(), b"\""].concat())
+    }
+
     /// A constant.
     pub fn constant(value: &'static str) -> Json<'static> {
         Json(Cow::Borrowed(value.as_bytes()))

@@ -59,6 +59,15 @@ impl Effort {
         TABLE[self as usize].1
     }
 
+    /// As the models of Ollama that know levels take it.
+    pub fn ollama_level(self) -> &'static str {
+        match self {
+            Effort::Minimal | Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::High | Effort::XHigh | Effort::Max => "high",
+        }
+    }
+
     /// The effort of this name, in any case.
     pub fn named(name: &str) -> Option<Effort> {
         Effort::ALL.into_iter().find(|effort| effort.name().eq_ignore_ascii_case(name))

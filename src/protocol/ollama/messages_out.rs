@@ -192,10 +192,7 @@ impl<'r> Messages<'_, '_, 'r> {
             }
             // Among a result's content, or in a turn of the assistant: no place for it.
             Part::ToolResult(_) => self.dropped.drop("messages.tool_result"),
-            Part::Foreign { raw, .. } => {
-                let kind = raw.raw().find("type").and_then(Raw::as_str).map(|kind| kind.decode().into_owned());
-                self.dropped.drop(format!("messages.{}", kind.as_deref().unwrap_or("content")));
-            }
+            Part::Foreign { raw, .. } => self.dropped.drop_foreign("messages", raw.raw()),
         }
         Ok(())
     }

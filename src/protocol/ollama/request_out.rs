@@ -5,7 +5,7 @@
 
 use super::messages_out::Messages;
 use super::request_in::OPTION;
-use crate::json::{Raw, Writer};
+use crate::json::Writer;
 use crate::protocol::Dialect;
 use crate::protocol::ir::{
     BadRequest, CallKind, Destination, Dropped, Effort, Function, Json, Names, Outgoing, Request, Shape, Text,
@@ -91,15 +91,14 @@ fn think(request: &Request<'_>, model: &str, json: &mut Writer<'_>, dropped: &mu
         Thinking::Budget(tokens) => (Effort::of_budget(tokens), false),
     };
     let levels = own || model.contains("gpt-oss");
-    if !exact || !levels {
-        dropped.approximate("reasoning");
+    match (levels, exact) {
+        (true, true) => {}
+        (true, false) => dropped.approximate("reasoning"),
+        // It thinks as much as it does.
+        (false, _) => dropped.drop("reasoning"),
     }
     if levels {
-        json.key("think").string(match effort {
-            Effort::Minimal | Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High | Effort::XHigh | Effort::Max => "high",
-        });
+        json.key("think").string(effort.ollama_level());
     }
 }
 
@@ -204,10 +203,7 @@ fn tools(request: &Request<'_>, json: &mut Writer<'_>, names: &mut Names, droppe
             }
             Tool::WebSearch(_) => dropped.drop("tools.web_search"),
             Tool::Foreign { origin: Dialect::Ollama, raw } => _ = json.raw(raw.raw()),
-            Tool::Foreign { raw, .. } => {
-                let kind = raw.raw().find("type").and_then(Raw::as_str);
-                dropped.drop(format!("tools.{}", kind.map_or("unknown".into(), |kind| kind.decode())));
-            }
+            Tool::Foreign { raw, .. } => dropped.drop_foreign("tools", raw.raw()),
         }
     }
     if begun {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::json::Raw;
 use crate::protocol::ir::{
     Action, Input, Instruction, Media, MediaKind, Part, Quirks, Role, Seal, Source, ToolCall, ToolResult, Turn,
     WebSearch, seal::SealKind,

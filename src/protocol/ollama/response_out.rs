@@ -75,7 +75,8 @@ pub(super) fn member(name: &str, text: &[u8], out: &mut Vec<u8>) {
 
 /// A picture for whom reads text only.
 pub(super) fn picture(media_type: &[u8], base64: &[u8], out: &mut Vec<u8>) {
-    for piece in [b"![image](data:", media_type, b";base64,", base64, b")"] {
+    let begin: &[u8] = if media_type.starts_with(b"image/") { b"![image](data:" } else { b"[sound](data:" };
+    for piece in [begin, media_type, b";base64,", base64, b")"] {
         out.extend_from_slice(piece);
     }
 }

@@ -133,10 +133,7 @@ impl<'o, 'r, 'a> Items<'_, 'o, 'r, 'a> {
                     }
                     Of::Item | Of::Content => self.content(role, part),
                 },
-                Part::Foreign { raw, .. } => {
-                    let kind = raw.raw().find("type").and_then(Raw::as_str).map(|kind| kind.decode());
-                    self.say.dropped.drop(format!("content.{}", kind.unwrap_or_else(|| "foreign".into())));
-                }
+                Part::Foreign { raw, .. } => self.say.dropped.drop_foreign("content", raw.raw()),
             }
         }
         self.end_message();

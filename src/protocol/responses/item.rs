@@ -50,7 +50,10 @@ pub(super) enum Told<'d> {
     Said {
         start: usize,
     },
-    Annotation(Raw<'d>),
+    /// A citation, from here on.
+    Annotation {
+        start: usize,
+    },
     /// An event of the item's own.
     Event(Raw<'d>),
 }
@@ -161,14 +164,7 @@ impl Item {
                     false => self.seal.extend_from_slice(seal.data.bytes()),
                 }
             }
-            (Kind::Text, Delta::Citation { origin: Dialect::Responses, raw }) => {
-                if self.annotated > 0 {
-                    self.annotations.push(b',');
-                }
-                flat(*raw, &mut self.annotations);
-                self.annotated += 1;
-                return Told::Annotation(*raw);
-            }
+            (Kind::Text, Delta::Citation { origin, raw }) => return self.cite(*origin, *raw),
             (Kind::Image, Delta::Media { media_type, base64 }) if media_type.bytes().starts_with(b"image/") => {
                 self.said.extend_from_slice(base64.bytes());
                 return Told::Nothing;
@@ -177,6 +173,25 @@ impl Item {
             _ => {}
         }
         if self.said.len() > start { Told::Said { start } } else { Told::Nothing }
+    }
+
+    /// Keeps a citation; another vendor's only if it names a URL.
+    fn cite<'d>(&mut self, origin: Dialect, raw: Raw<'_>) -> Told<'d> {
+        let before = self.annotations.len();
+        if self.annotated > 0 {
+            self.annotations.push(b',');
+        }
+        let start = self.annotations.len();
+        match origin {
+            Dialect::Responses => flat(raw, &mut self.annotations),
+            _ => cited(raw, &mut self.annotations),
+        }
+        if self.annotations.len() == start {
+            self.annotations.truncate(before);
+            return Told::Nothing;
+        }
+        self.annotated += 1;
+        Told::Annotation { start }
     }
 
     /// An event of Responses about a carried item; its last one has the item as it is in the end.
@@ -350,4 +365,24 @@ pub(super) fn flat(raw: Raw<'_>, out: &mut Vec<u8>) {
 /// What is escaped already, as the scanner tells it.
 pub(super) fn inside(escaped: &[u8]) -> Escaped<'_> {
     Escaped::at(escaped, Span::new(0, escaped.len()))
+}
+
+/// Appends another vendor's citation as one of a URL; nothing where it names none.
+fn cited(raw: Raw<'_>, out: &mut Vec<u8>) {
+    // Chat wraps what it says in a member of its own.
+    let (mut url, mut title, mut start, mut end) = (None, None, None, None);
+    for (name, value) in raw.find("url_citation").unwrap_or(raw).members() {
+        match name.bytes() {
+            b"url" | b"uri" => url = value.as_str(),
+            b"title" => title = value.as_str(),
+            b"start_index" => start = value.as_u64(),
+            b"end_index" => end = value.as_u64(),
+            _ => {}
+        }
+    }
+    let Some(url) = url else { return };
+    let mut json = Writer::new(out);
+    json.begin_object().key("type").string("url_citation");
+    json.key("start_index").u64(start.unwrap_or(0)).key("end_index").u64(end.unwrap_or(0));
+    json.key("url").escaped(url).key("title").escaped(title.unwrap_or(url)).end();
 }

@@ -88,9 +88,11 @@ fn sayable(answer: &mut Answer) {
     answer.id = Text::default();
     answer.word = Text::default();
     let calls = answer.parts.iter().any(|part| matches!(part, Whole::ToolCall(_)));
+    let refused = answer.parts.iter().any(|part| matches!(part, Whole::Refusal(_)));
     answer.stop = match answer.stop {
         Stop::Length | Stop::ContextFull => Stop::Length,
         Stop::Filter => Stop::Filter,
+        Stop::Refusal if !refused => Stop::Filter,
         _ => Stop::EndTurn.settled(calls),
     };
     answer.parts.retain_mut(|part| match part {

@@ -77,11 +77,12 @@ fn is_said(members: &[u8], name: &str) -> bool {
     json::find(&[b"{", members, b"}"].concat(), name).is_some()
 }
 
-/// Why an answer that stopped so is not complete; nothing if it is.
-pub(super) fn incomplete(stop: Stop<'_>) -> Option<&'static str> {
+/// Why an answer that stopped so is not complete; nothing if it is. A refusal in words (`refused`) is a whole answer.
+pub(super) fn incomplete(stop: Stop<'_>, refused: bool) -> Option<&'static str> {
     match stop {
         Stop::Length | Stop::ContextFull => Some("max_output_tokens"),
         Stop::Filter => Some("content_filter"),
+        Stop::Refusal if !refused => Some("content_filter"),
         _ => None,
     }
 }

@@ -69,7 +69,7 @@ fn member<'a>(name: Escaped<'a>, value: Raw<'a>, request: &mut Request<'a>) -> R
         b"safety_identifier" => {
             // Both names may be said; the newer one is the end user, the older one is kept beside it.
             if let Some(older) = request.user.replace(text("safety_identifier", value)?) {
-                request.carry.push((Text::constant("user"), quoted(&older)));
+                request.carry.push((Text::constant("user"), Json::quoted(&older)));
             }
         }
         b"user" if request.user.is_none() => request.user = Some(text("user", value)?),
@@ -220,10 +220,6 @@ fn number<'a>(member: &'static str, value: Raw<'a>) -> Result<Json<'a>, BadReque
 
 fn dotted(before: &str, name: Escaped<'_>) -> Text<'static> {
     Text::joined([before.as_bytes(), name.bytes()].concat())
-}
-
-fn quoted(text: &Text<'_>) -> Json<'static> {
-    Json::written([b"\"", text.bytes(), b"\""].concat())
 }
 
 #[cfg(test)]

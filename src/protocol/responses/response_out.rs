@@ -3,6 +3,7 @@
 use super::item::{Item, Kind};
 use super::object::{self, Object};
 use crate::json::text;
+use crate::protocol::ir::assemble::Whole;
 use crate::protocol::ir::{Opening, Response};
 
 /// Appends the answer.
@@ -12,7 +13,8 @@ pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
     if model.is_empty() {
         model.extend_from_slice(response.model.bytes());
     }
-    let incomplete = object::incomplete(response.stop());
+    let refused = response.parts.iter().any(|part| matches!(part, Whole::Refusal(_)));
+    let incomplete = object::incomplete(response.stop(), refused);
     let object = Object {
         opening,
         model: &model,
@@ -44,6 +46,10 @@ fn output(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
         part.fill(&mut |delta| {
             item.take(&delta);
         });
+        // Of media only images are items.
+        if item.kind == Kind::Image && item.said.is_empty() {
+            continue;
+        }
         item.settle();
         if let Some(thought) = item.sealing(opening) {
             write(thought, out);

@@ -41,6 +41,8 @@ pub struct Encoder {
     kept: usize,
     usage: Usage,
     incomplete: Option<&'static str>,
+    /// Whether the answer is refused in words.
+    refused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl StreamEncoder for Encoder {
             kept: 0,
             usage: Usage::default(),
             incomplete: None,
+            refused: false,
         }
     }
 
@@ -92,8 +95,10 @@ impl StreamEncoder for Encoder {
                 if self.is_over(item.head.len() + ITEM_BYTES, out) {
                     return;
                 }
+                self.refused |= item.kind == Kind::Refusal;
                 match item.kind {
-                    Kind::Unsaid | Kind::Shell => {}
+                    // A medium is an item once it shows that it is an image.
+                    Kind::Unsaid | Kind::Shell | Kind::Image => {}
                     Kind::Call | Kind::Custom => self.fresh = Some(*at),
                     _ => self.add(&mut item, out),
                 }
@@ -119,7 +124,7 @@ impl StreamEncoder for Encoder {
                 }
             }
             (_, Event::Usage(usage)) => self.usage = *usage,
-            (_, Event::Stop(stop)) => self.incomplete = object::incomplete(*stop),
+            (_, Event::Stop(stop)) => self.incomplete = object::incomplete(*stop, self.refused),
             (_, Event::End) => {
                 self.place = Place::Ended;
                 match self.incomplete {
@@ -228,6 +233,9 @@ impl Encoder {
     }
 
     fn fill(&mut self, item: &mut Item, delta: &Delta<'_>, out: &mut Vec<u8>) {
+        if item.kind == Kind::Image && item.index.is_none() && is_image(delta) {
+            self.add(item, out);
+        }
         match item.take(delta) {
             Told::Nothing => {}
             Told::Said { start } => {
@@ -239,7 +247,7 @@ impl Encoder {
                 }
                 self.more(item, start, out);
             }
-            Told::Annotation(raw) => self.annotate(item, raw, out),
+            Told::Annotation { start } => self.annotate(item, start, out),
             Told::Event(raw) => self.carry(item, raw, out),
         }
     }
@@ -282,12 +290,12 @@ impl Encoder {
         end(out);
     }
 
-    fn annotate(&mut self, item: &Item, raw: Raw<'_>, out: &mut Vec<u8>) {
+    fn annotate(&mut self, item: &Item, start: usize, out: &mut Vec<u8>) {
         self.head_in("response.output_text.annotation.added", item, "content_index", out);
         out.extend_from_slice(b",\"annotation_index\":");
         out.extend_from_slice(itoa::Buffer::new().format(item.annotated.saturating_sub(1)).as_bytes());
         out.extend_from_slice(b",\"annotation\":");
-        flat(raw, out);
+        out.extend_from_slice(&item.annotations[start..]);
         end(out);
     }
 
@@ -311,7 +319,7 @@ impl Encoder {
     }
 
     fn close(&mut self, mut item: Item, out: &mut Vec<u8>) {
-        if item.kind == Kind::Unsaid {
+        if item.kind == Kind::Unsaid || item.kind == Kind::Image && item.index.is_none() {
             return;
         }
         let (told, kind) = (item.said.len(), item.kind);
@@ -390,6 +398,10 @@ impl Encoder {
 /// The end of an event.
 fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n\n");
+}
+
+fn is_image(delta: &Delta<'_>) -> bool {
+    matches!(delta, Delta::Media { media_type, .. } if media_type.bytes().starts_with(b"image/"))
 }
 
 #[cfg(test)]

@@ -337,3 +337,33 @@ fn items_without_text_are_bounded_too() {
     }
     assert!(memchr::memmem::find(&out, b"event: response.failed\n").is_some());
 }
+
+#[test]
+fn citations_of_others_are_urls_and_sound_is_no_image() {
+    let cite = |origin, text| fill(0, Delta::Citation { origin, raw: raw(text) });
+    let events = [
+        start(),
+        Event::Open { at: 0, kind: PartKind::Text },
+        fill(0, Delta::Text(escaped("see"))),
+        cite(
+            Dialect::Chat,
+            r#"{"type":"url_citation","url_citation":{"start_index":0,"end_index":3,"url":"u","title":"t"}}"#,
+        ),
+        cite(Dialect::Anthropic, r#"{"type":"char_location","document_index":0}"#),
+        cite(Dialect::Anthropic, r#"{"type":"web_search_result_location","url":"v","cited_text":"c"}"#),
+        Event::Close { at: 0 },
+        Event::Open { at: 1, kind: PartKind::Media },
+        fill(1, Delta::Media { media_type: escaped("audio/wav"), base64: escaped("UklG") }),
+        Event::Close { at: 1 },
+        Event::Stop(Stop::EndTurn),
+        Event::End,
+    ];
+    let told = told(opening(), &events);
+    let added = told.iter().filter(|(name, _)| name == "response.output_text.annotation.added").count();
+    assert_eq!(added, 2);
+    let output = last(&told, &["response", "output"]);
+    let first = r#"{"type":"url_citation","start_index":0,"end_index":3,"url":"u","title":"t"}"#;
+    let second = r#"{"type":"url_citation","start_index":0,"end_index":0,"url":"v","title":"v"}"#;
+    assert!(output.contains(&format!(r#""annotations":[{first},{second}]"#)), "{output}");
+    assert!(!output.contains("image_generation_call"), "{output}");
+}

@@ -6,7 +6,6 @@
 use super::input_in::LOCAL_SHELL;
 use super::request_out::Say;
 use super::tools_in;
-use crate::json::Raw;
 use crate::protocol::Dialect;
 use crate::protocol::ir::{CallKind, Function, Json, Text, Tool, ToolChoice, WebSearch};
 
@@ -58,10 +57,7 @@ fn group<'t, 'a>(tool: &'t Tool<'a>) -> Option<&'t Text<'a>> {
 fn is_sayable(tool: &Tool<'_>, say: &mut Say<'_, '_, '_>) -> bool {
     match tool {
         Tool::Foreign { origin, raw } if *origin != Dialect::Responses => {
-            // Named by its type; Gemini's are named by their only member.
-            let kind = raw.raw().find("type").and_then(Raw::as_str);
-            let kind = kind.or_else(|| raw.raw().members().next().map(|(name, _)| name));
-            say.dropped.drop(format!("tools.{}", kind.map(|kind| kind.decode()).unwrap_or_default()));
+            say.dropped.drop_foreign("tools", raw.raw());
             false
         }
         _ => true,

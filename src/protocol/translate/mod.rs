@@ -9,6 +9,8 @@
 
 mod any;
 #[cfg(test)]
+mod carried_test;
+#[cfg(test)]
 mod kept_test;
 mod stage;
 mod stream;
@@ -20,7 +22,7 @@ pub use stage::{End, Seen};
 pub use stream::{Stream, may_lack_its_end};
 pub use whole::{Collector, read, read_stream, write};
 
-use super::ir::{BadRequest, Destination, Names, Opening, Outgoing, Request};
+use super::ir::{BadRequest, Destination, Names, Opening, Outgoing, Request, custom};
 use super::path::{Call, Endpoint};
 use super::responses::compact::{self, Form};
 use super::{Dialect, Protocol, chat, responses};
@@ -109,6 +111,7 @@ pub fn encode_request(
 ) -> Result<(), BadRequest> {
     let homed = match (request.origin, upstream) {
         (Dialect::Chat, Dialect::Anthropic) => chat::homed(request),
+        (Dialect::Responses, upstream) if upstream != Dialect::Responses => custom::ungrouped(request),
         _ => None,
     };
     any::encode_request(upstream, homed.as_ref().unwrap_or(request), to, out)
@@ -167,6 +170,26 @@ mod tests {
         let mut out = Outgoing::default();
         encode_request(upstream, &request, &to, &mut out).expect("it can be said");
         String::from_utf8(out.body).expect("UTF-8")
+    }
+
+    #[test]
+    fn what_a_group_of_tools_is_for_is_told_with_its_first() {
+        let body = r#"{"model":"m","input":"x","tools":[{"type":"namespace","name":"crm","description":"Customers.","tools":[
+            {"type":"function","name":"f","description":"Finds.","parameters":{"type":"object","properties":{}}},
+            {"type":"function","name":"g","parameters":{"type":"object","properties":{}}}]},
+            {"type":"namespace","name":"fs","description":"Files.","tools":[{"type":"custom","name":"edit"}]}]}"#;
+        let request = decode_request(Dialect::Responses, body.as_bytes(), None, false).expect("a request");
+        let to = Destination { model: "claude-sonnet-4-5", stream: false, quirks: &Quirks::default() };
+        for upstream in Dialect::ALL {
+            let mut out = Outgoing::default();
+            encode_request(upstream, &request, &to, &mut out).expect("it can be said");
+            let told = String::from_utf8(out.body).expect("UTF-8");
+            let count = |what| told.matches(what).count();
+            assert_eq!((count("Customers."), count("Files.")), (1, 1), "{upstream:?}: {told}");
+            if upstream != Dialect::Responses {
+                assert!(told.contains(r#""Finds.\n\nCustomers.""#), "{upstream:?}: {told}");
+            }
+        }
     }
 
     #[test]
