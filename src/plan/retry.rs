@@ -54,6 +54,9 @@ const EMPTY_ACCOUNT: &[&str] = &[
     "payment required",
 ];
 
+/// By this Google tells of any limit, in words with which others tell that nothing is left ("exceeded your current quota").
+const RATE_LIMIT: &[&str] = &["RESOURCE_EXHAUSTED"];
+
 /// By these a 400 tells that the key is no good (Gemini and some others answer so).
 const BAD_KEY: &[&str] = &["API_KEY_INVALID", "API key not valid", "invalid_api_key"];
 
@@ -78,6 +81,7 @@ pub fn of_answer(status: u16, body: &[u8], hint_ms: Option<u64>) -> Option<Verdi
     Some(match status {
         200..=299 => return None,
         401..=403 => rejected,
+        429 if says(body, RATE_LIMIT) => Verdict::new(Next::OtherKey, failed(Cause::RateLimited)),
         400..=499 if says(body, EMPTY_ACCOUNT) => rejected,
         400 if says(body, BAD_KEY) => rejected,
         429 | 529 => Verdict::new(Next::OtherKey, failed(Cause::RateLimited)),
@@ -136,7 +140,7 @@ pub fn status_said(error: &[u8]) -> u16 {
         ("INVALID_ARGUMENT", 400),
     ];
     let status = types.into_iter().find(|(word, _)| says(error, &[word])).map_or(502, |(_, status)| status);
-    if says(error, EMPTY_ACCOUNT) { 402 } else { status }
+    if says(error, EMPTY_ACCOUNT) && !says(error, RATE_LIMIT) { 402 } else { status }
 }
 
 /// The rounds of one request over its keys and targets, and the waits between them.
@@ -215,6 +219,14 @@ mod tests {
         ] {
             assert_eq!(verdict(status, body), (Next::OtherKey, Some(Cause::Rejected)), "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_limit_of_google_is_none_of_the_account() {
+        let body = r#"{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details. Please retry in 34s.","status":"RESOURCE_EXHAUSTED"}}"#;
+        let verdict = of_answer(429, body.as_bytes(), Some(34_000)).expect("a failure");
+        assert_eq!(verdict.outcome, Outcome::Failed(Cause::RateLimited, Some(34_000)));
+        assert_eq!(status_said(body.as_bytes()), 429);
     }
 
     #[test]

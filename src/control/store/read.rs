@@ -203,6 +203,16 @@ fn walk(marks: &[Vec<i64>]) -> String {
 /// Exchanges before the one with the id `before`, or the newest.
 pub(crate) fn page(db: &Connection, filter: &Filter, before: Option<&str>, limit: usize) -> Result<Page, Trouble> {
     let deadline = Instant::now() + Duration::from_millis(limits::PAGE_MS_MAX);
+    page_until(deadline, db, filter, before, limit)
+}
+
+pub(super) fn page_until(
+    deadline: Instant,
+    db: &Connection,
+    filter: &Filter,
+    before: Option<&str>,
+    limit: usize,
+) -> Result<Page, Trouble> {
     let Some(wanted) = Wanted::of(db, filter)? else { return Ok(Page::default()) };
     let first = (schema::first_place(filter.from_ms) as u64, 0);
     let end = (filter.to_ms.map_or(i64::MAX, schema::first_place) as u64, 0);
@@ -225,7 +235,8 @@ pub(crate) fn page(db: &Connection, filter: &Filter, before: Option<&str>, limit
             }
         }
         let (Some(found), Some(reach)) = (next, reach) else { return Ok(page) };
-        if Instant::now() >= deadline {
+        // Before the place where it began: each page gets on.
+        if (reach as u64) < end.0 && Instant::now() >= deadline {
             page.next = Some(schema::last_id(reach).as_str().to_owned());
             return Ok(page);
         }

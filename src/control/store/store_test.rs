@@ -341,6 +341,20 @@ async fn pages_are_in_order_however_long_exchanges_took() {
         }
         assert_eq!(found, expected, "{query}");
     }
+    let db = schema::open_to_read(&folder.0.join(FILE_NAME)).unwrap_or_else(|trouble| panic!("{trouble:?}"));
+    let (mut found, mut before, mut pages) = (Vec::new(), None, 0);
+    while pages < 10 {
+        let over = Instant::now();
+        let page = read::page_until(over, &db, &Filter::default(), before.as_deref(), 1_000).expect("a page");
+        found.extend(page.exchanges.into_iter().map(|exchange| exchange.id));
+        pages += 1;
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, told.iter().map(|(id, _)| id.as_str().to_owned()).collect::<Vec<_>>(), "without time");
+    assert_eq!(pages, many as usize / limits::PACK_ROWS + 1, "one for where the first pack begins");
     let one = world.get(&format!("/api/requests/{}", told[700].0.as_str())).await;
     assert_eq!(one["id"], told[700].0.as_str());
 }
