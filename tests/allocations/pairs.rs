@@ -161,9 +161,12 @@ fn tells_calls_whole(dialect: Dialect) -> bool {
     matches!(dialect, Dialect::Gemini | Dialect::Ollama)
 }
 
-/// Whether what was said is kept for the client, to be told again or later.
+/// Whether what was said is kept for the client, to be told again or later. A call carries the thoughts before it to a
+/// client of Gemini that has tools.
 fn is_kept(client: Dialect, upstream: Dialect, of: Of) -> bool {
-    client == Dialect::Responses || of == Of::Call && tells_calls_whole(client) && !tells_calls_whole(upstream)
+    let carried = client == Dialect::Gemini && of == Of::Thoughts;
+    let whole = of == Of::Call && tells_calls_whole(client) && !tells_calls_whole(upstream);
+    client == Dialect::Responses || carried || whole
 }
 
 /// Allocations of a call that begins and ends in one event: Responses keeps an item of each until its end, and Ollama's
