@@ -46,7 +46,7 @@ use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -338,6 +338,8 @@ pub(crate) struct Shared {
     /// The address that the admin address listens on; nothing for a Unix socket.
     pub(crate) listening: Option<IpAddr>,
     pub(crate) draining: AtomicBool,
+    /// The process that serves in the place of this one; 0 for none.
+    pub(crate) successor: AtomicU32,
     /// Cores that stand still.
     pub(crate) stalled: AtomicUsize,
     pub(crate) started: Instant,
@@ -396,6 +398,7 @@ impl Shared {
             hosts_changed: tokio::sync::Notify::new(),
             listening: wiring.admin.ip(),
             draining: AtomicBool::new(false),
+            successor: AtomicU32::new(0),
             stalled: AtomicUsize::new(0),
             started: Instant::now(),
             collector: Mutex::new(collector),

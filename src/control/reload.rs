@@ -7,13 +7,17 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::SignalKind;
 
 use super::names::Names;
 use super::{Command, Shared, dns, log, notify, unix_ms};
 use crate::config::diff::{Changes, changes};
 use crate::config::{Problem, Reading, Severity};
 use crate::limits;
+use crate::rt::sys;
 
 /// Reads and checks the file again, with what the command line said over it; or a text that may become the file's.
 pub type Load = Box<dyn Fn(Option<&str>) -> Reading + Send + Sync>;
@@ -61,6 +65,19 @@ async fn apply(shared: &Shared) -> Result<Reloaded, Vec<Problem>> {
     let Reading { snapshot, problems } = (shared.load)(None);
     let Some(mut snapshot) = snapshot else { return Err(problems) };
     let old = shared.snapshot.load_full();
+    // Asked of a process that listens no more: it is for the one that does.
+    match shared.successor.load(Ordering::Acquire) {
+        0 if shared.draining.load(Ordering::Relaxed) => {
+            return Err(vec![whole("", "this process is ending".to_owned())]);
+        }
+        0 => {}
+        successor => {
+            let passed = sys::signal(successor, SignalKind::hangup().as_raw_value());
+            passed.map_err(|error| vec![whole("", format!("the process that serves cannot be told: {error}"))])?;
+            tracing::info!(successor, "a reload is passed on");
+            return Ok(Reloaded { generation: old.generation, warnings: problems, changes: Changes::default() });
+        }
+    }
     snapshot.generation = old.generation + 1;
     let snapshot = Arc::new(snapshot);
     if let Err(message) = shared.tell(Command::Listen(snapshot.clone())) {

@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Shared, notify};
@@ -82,6 +83,7 @@ pub(super) async fn succeed(shared: &Shared) -> Option<u32> {
     match outcome {
         Ok(pid) => {
             tracing::info!(pid, "the successor serves");
+            shared.successor.store(pid, Ordering::Release);
             notify::succeeded(pid);
             Some(pid)
         }

@@ -75,6 +75,13 @@ pub fn shutdown(fd: RawFd, how: libc::c_int) {
     unsafe { libc::shutdown(fd, how) };
 }
 
+/// Sends a signal to a process.
+pub fn signal(pid: u32, signal: libc::c_int) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: kill takes integers only.
+    done(unsafe { libc::kill(pid, signal) })
+}
+
 /// Lets go of the program's own code and constants, of which a start touches far more than a relay at rest: what is
 /// needed again comes back from the page cache.
 pub fn unmap_program() {

@@ -236,7 +236,8 @@ fn promise_23_an_upgrade_loses_no_request(driver: Driver) {
         second.signal(libc::SIGUSR2);
         let third = Heir(successor_of(&weir, second.0));
         for _ in 0..5 {
-            assert_eq!(weir.admin("POST", "/api/reload").status(), 200);
+            let answer = weir.admin("POST", "/api/reload");
+            assert_eq!(answer.status(), 200, "{}", answer.text());
         }
         heirs.extend([second, third]);
     });
