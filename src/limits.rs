@@ -343,6 +343,8 @@ pub const SETTLE_MS_MAX: u64 = 100;
 pub const CORE_STALL_MS: u64 = 5_000;
 /// Between two looks at the cores.
 pub const CORE_LOOK_MS: u64 = 500;
+/// Between two times that freed memory is given back to the system.
+pub const MEMORY_BACK_EVERY_MS: u64 = 1_000;
 /// After the start, when pages of the program that only the start has touched are let go.
 pub const START_PAGES_MS: u64 = 1_000;
 /// How long the cores may take to begin.

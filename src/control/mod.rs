@@ -232,6 +232,10 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     tasks.spawn(async {
         tokio::time::sleep(Duration::from_millis(limits::START_PAGES_MS)).await;
         crate::rt::sys::unmap_program();
+        loop {
+            crate::rt::sys::give_memory_back();
+            tokio::time::sleep(Duration::from_millis(limits::MEMORY_BACK_EVERY_MS)).await;
+        }
     });
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);

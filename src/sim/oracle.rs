@@ -157,10 +157,11 @@ fn cooled(history: &History) -> Result<(), String> {
     }
     let ledger = history.ledger.attempts.borrow();
     let all: Vec<&Attempt> = ledger.values().flatten().collect();
-    for limited in &all {
+    let has_left = |token: &str| history.asked.iter().any(|asked| asked.token == token && asked.got == Got::Left);
+    for (token, limited) in ledger.iter().flat_map(|(token, own)| own.iter().map(move |limited| (token, limited))) {
         let Deed::Error(429, seconds) = limited.deed else { continue };
-        // Where another attempt was made beside it, nobody may have listened any more.
-        if history.plan.hedge_ms > 0 && !limited.was_heard {
+        // Where another attempt was made beside it, or whom it was for has left, nobody may have listened any more.
+        if !limited.was_heard && (history.plan.hedge_ms > 0 || has_left(token)) {
             continue;
         }
         // One that never could say it was left before.
