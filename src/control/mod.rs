@@ -76,6 +76,7 @@ use crate::plan::quota::{self, Meters};
 use crate::record::tap::Desk;
 use crate::record::waits::Waits;
 use crate::record::{Tally, Told};
+use crate::rt::sys;
 
 /// Version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -229,14 +230,7 @@ async fn live(mut wiring: Wiring) -> io::Result<Outcome> {
     watches.spawn(kept::keep(shared.clone()));
     watches.spawn(probe::keep(shared.clone()));
     watches.spawn(events::keep(shared.clone()));
-    tasks.spawn(async {
-        tokio::time::sleep(Duration::from_millis(limits::START_PAGES_MS)).await;
-        crate::rt::sys::unmap_program();
-        loop {
-            crate::rt::sys::give_memory_back();
-            tokio::time::sleep(Duration::from_millis(limits::MEMORY_BACK_EVERY_MS)).await;
-        }
-    });
+    tasks.spawn(slim());
     notify::ready(&format!("serves, {}", shared.driver.name));
     succession::say_served(predecessor);
     let end = signals.obey(&shared).await;
@@ -304,6 +298,16 @@ fn open_doors(shared: &Arc<Shared>, admin: Listening, control: io::Result<socket
         }
     }
     Ok(doors)
+}
+
+/// Lets go of what only the start has needed, and then of what has been freed.
+async fn slim() {
+    tokio::time::sleep(Duration::from_millis(limits::START_PAGES_MS)).await;
+    sys::unmap_program();
+    loop {
+        sys::give_memory_back();
+        tokio::time::sleep(Duration::from_millis(limits::MEMORY_BACK_EVERY_MS)).await;
+    }
 }
 
 /// Drains the rings by the clock.
