@@ -23,6 +23,9 @@ impl Keys for AllFree {
     fn pace(&self, _: KeyIx) -> Option<(u32, u32)> {
         None
     }
+    fn streamed(&self) -> bool {
+        false
+    }
 }
 
 pub fn run(data: &[u8]) {
