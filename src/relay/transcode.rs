@@ -104,13 +104,11 @@ impl Exchange {
         provider: ProviderIx,
     ) -> (End, After) {
         let Turned { answering, fields, .. } = *turned;
-        let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
-        let head = self.stream_head(&answering, &fields, frame);
+        let (frame, head) = self.stream_head(&answering, &fields, version);
         let stream = Stream::new(answering, answered.stream.unwrap_or(Framing::Sse));
         let mut turn = self.turning(client, stream, frame, provider);
         let end = turn.pass(answered, head).await;
-        let (stream, bytes, first_token_us) = (turn.stream, turn.bytes, turn.first_token_us);
-        (end, self.told(&client.core, end, stream.seen(), bytes, first_token_us))
+        (end, self.told(turn, end))
     }
 
     /// A whole answer, told as a stream.
@@ -125,8 +123,7 @@ impl Exchange {
         release(client, answered);
         let Turned { answering, whole, fields, .. } = *turned;
         let Some(whole) = whole else { return (End::Broken, self.ended(200, End::Broken)) };
-        let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
-        let head = self.stream_head(&answering, &fields, frame);
+        let (frame, head) = self.stream_head(&answering, &fields, version);
         let stream = Stream::new(answering, Framing::Sse);
         let out = room(&client.core);
         let Some((stream, out)) = whole::replayed(client, stream, whole, out).await else {
@@ -138,8 +135,7 @@ impl Exchange {
             Ok(end) => end.unwrap_or(End::Broken),
             Err(Gone) => End::Gone,
         };
-        let (stream, bytes, first_token_us) = (turn.stream, turn.bytes, turn.first_token_us);
-        (end, self.told(&client.core, end, stream.seen(), bytes, first_token_us))
+        (end, self.told(turn, end))
     }
 
     fn turning<'c, N: Net>(
@@ -164,20 +160,14 @@ impl Exchange {
     }
 
     /// The stream that [`Exchange::turning`] began has ended so.
-    fn told<N: Net>(
-        &mut self,
-        core: &Core<N>,
-        end: End,
-        seen: &Seen,
-        bytes: u64,
-        first_token_us: Option<u64>,
-    ) -> After {
-        core.tally.streams_open.sub(1);
-        self.entry.response_bytes = bytes;
-        if let Some(us) = first_token_us {
+    fn told<N: Net>(&mut self, turn: Turn<'_, N>, end: End) -> After {
+        let tally = &turn.client.core.tally;
+        tally.streams_open.sub(1);
+        self.entry.response_bytes = turn.bytes;
+        if let Some(us) = turn.first_token_us {
             self.entry.first_token_us = micros(us);
         }
-        self.saw(seen, &core.tally);
+        self.saw(turn.stream.seen(), tally);
         self.ended(200, end)
     }
 
@@ -239,7 +229,9 @@ impl Exchange {
         tally.events_skipped.add(u64::from(seen.skipped));
     }
 
-    fn stream_head(&self, answering: &Answering, fields: &[u8], frame: Frame) -> Vec<u8> {
+    /// How the body of a stream is framed for a client of this version, and the head in front of it.
+    fn stream_head(&self, answering: &Answering, fields: &[u8], version: Version) -> (Frame, Vec<u8>) {
+        let frame = if version == Version::Http11 { Frame::Chunked } else { Frame::ToClose };
         let mut head = Vec::with_capacity(384 + fields.len());
         write::status_line(200, &mut head);
         write::field("content-type", translate::content_type(answering.opening.framing).as_bytes(), &mut head);
@@ -252,7 +244,7 @@ impl Exchange {
             head.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
         head.extend_from_slice(write::CRLF);
-        head
+        (frame, head)
     }
 }
 

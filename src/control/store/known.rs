@@ -54,7 +54,8 @@ fn numbers(row: &mut Row, told: &Entry) {
 }
 
 impl Known<'_> {
-    fn name(&mut self, text: &str) -> Result<i64, Trouble> {
+    /// The number of a name, which it has from now on.
+    pub(super) fn name(&mut self, text: &str) -> Result<i64, Trouble> {
         if text.is_empty() {
             return Ok(0);
         }

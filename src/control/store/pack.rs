@@ -195,6 +195,22 @@ struct Values<'a> {
     beyond: &'a [u8],
 }
 
+impl Values<'_> {
+    /// The value of a row that is there.
+    fn at(self, row: usize) -> u64 {
+        let Values { least, width, beyond } = self;
+        let bytes = &beyond[row * width..(row + 1) * width];
+        let value = match *bytes {
+            [] => 0,
+            [a] => u64::from(a),
+            [a, b] => u64::from(u16::from_le_bytes([a, b])),
+            [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+            _ => bytes.try_into().map_or(0, u64::from_le_bytes),
+        };
+        least.wrapping_add(value)
+    }
+}
+
 /// A pack, read where its bytes are.
 pub(super) struct Pack<'a> {
     rows: usize,
@@ -230,26 +246,14 @@ impl<'a> Pack<'a> {
 
     /// What a row has in a column. Rows that are not there have nothing.
     pub(super) fn get(&self, row: usize, column: Column) -> u64 {
-        let Values { least, width, beyond } = self.columns[column as usize];
-        let Some(bytes) = beyond.get(row * width..(row + 1) * width).filter(|_| row < self.rows) else { return 0 };
-        let value = match *bytes {
-            [] => 0,
-            [a] => u64::from(a),
-            [a, b] => u64::from(u16::from_le_bytes([a, b])),
-            [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
-            _ => bytes.try_into().map_or(0, u64::from_le_bytes),
-        };
-        least.wrapping_add(value)
+        if row < self.rows { self.columns[column as usize].at(row) } else { 0 }
     }
 
     /// A whole row.
     pub(super) fn row(&self, row: usize) -> Row {
         let mut whole = Row::default();
         for (column, value) in whole.0.iter_mut().enumerate() {
-            let Values { least, width, beyond } = self.columns[column];
-            let mut bytes = [0; 8];
-            bytes[..width].copy_from_slice(&beyond[row * width..(row + 1) * width]);
-            *value = least.wrapping_add(u64::from_le_bytes(bytes));
+            *value = self.columns[column].at(row);
         }
         whole
     }

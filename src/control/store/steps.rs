@@ -1,7 +1,9 @@
 //! How a file of an older form becomes one of the newest, step by step.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use ahash::AHashMap;
+use rusqlite::{OptionalExtension as _, Transaction};
 
+use super::known::Known;
 use super::pack::{self, Column, Row};
 use super::schema::{LOT_BITS, Trouble};
 use super::tail::Tail;
@@ -79,9 +81,6 @@ fn packs(change: &Transaction<'_>) -> Result<(), Trouble> {
 fn dropped(change: &Transaction<'_>, at: u64) -> Result<i64, Trouble> {
     let mut query = change.prepare_cached("SELECT members FROM dropped WHERE at = ?1")?;
     let Some(members) = query.query_row([at], |row| row.get::<_, String>(0)).optional()? else { return Ok(0) };
-    let mut name = change.prepare_cached(
-        "INSERT INTO name (text, day) VALUES (?1, ?2)
-         ON CONFLICT (text) DO UPDATE SET day = max(day, excluded.day) RETURNING id",
-    )?;
-    Ok(name.query_row(params![members, (at >> LOT_BITS) / 86_400_000], |row| row.get(0))?)
+    let today = u32::try_from((at >> LOT_BITS) / 86_400_000).unwrap_or(u32::MAX);
+    Known { change, names: &mut AHashMap::new(), today }.name(&members)
 }

@@ -5,6 +5,7 @@
 
 use crate::json::{Raw, Writer};
 use crate::protocol::Dialect;
+use crate::protocol::ir::citation::Cited;
 
 /// Writes an element of `annotations`, with its `index` where a stream needs one; false if Chat has no words for it.
 pub(super) fn write(origin: Dialect, raw: Raw<'_>, index: Option<u64>, json: &mut Writer<'_>) -> bool {
@@ -19,24 +20,14 @@ pub(super) fn write(origin: Dialect, raw: Raw<'_>, index: Option<u64>, json: &mu
         json.end();
         return true;
     }
-    let (mut url, mut title, mut start, mut end) = (None, None, None, None);
-    for (name, value) in raw.members() {
-        match name.bytes() {
-            b"url" | b"uri" => url = value.as_str(),
-            b"title" => title = value.as_str(),
-            b"start_index" => start = value.as_u64(),
-            b"end_index" => end = value.as_u64(),
-            _ => {}
-        }
-    }
-    let Some(url) = url else { return false };
+    let Some(Cited { url, title, start, end }) = Cited::read(raw) else { return false };
     json.begin_object();
     if let Some(index) = index {
         json.key("index").u64(index);
     }
     json.key("type").string("url_citation").key("url_citation").begin_object();
-    json.key("start_index").u64(start.unwrap_or(0)).key("end_index").u64(end.unwrap_or(0));
-    json.key("title").escaped(title.unwrap_or(url)).key("url").escaped(url).end().end();
+    json.key("start_index").u64(start).key("end_index").u64(end);
+    json.key("title").escaped(title).key("url").escaped(url).end().end();
     true
 }
 

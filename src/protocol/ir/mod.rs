@@ -10,6 +10,7 @@
 
 pub mod arrange;
 pub mod assemble;
+pub mod citation;
 pub mod custom;
 pub mod dropped;
 pub mod event;

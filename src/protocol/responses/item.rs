@@ -6,6 +6,7 @@ use super::input_in::LOCAL_SHELL;
 use crate::base::span::Span;
 use crate::json::{Escaped, Raw, Writer, text};
 use crate::protocol::Dialect;
+use crate::protocol::ir::citation::Cited;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{CallKind, Delta, Opening, PartKind, custom};
 
@@ -370,19 +371,10 @@ pub(super) fn inside(escaped: &[u8]) -> Escaped<'_> {
 /// Appends another vendor's citation as one of a URL; nothing where it names none.
 fn cited(raw: Raw<'_>, out: &mut Vec<u8>) {
     // Chat wraps what it says in a member of its own.
-    let (mut url, mut title, mut start, mut end) = (None, None, None, None);
-    for (name, value) in raw.find("url_citation").unwrap_or(raw).members() {
-        match name.bytes() {
-            b"url" | b"uri" => url = value.as_str(),
-            b"title" => title = value.as_str(),
-            b"start_index" => start = value.as_u64(),
-            b"end_index" => end = value.as_u64(),
-            _ => {}
-        }
-    }
-    let Some(url) = url else { return };
+    let named = Cited::read(raw.find("url_citation").unwrap_or(raw));
+    let Some(Cited { url, title, start, end }) = named else { return };
     let mut json = Writer::new(out);
     json.begin_object().key("type").string("url_citation");
-    json.key("start_index").u64(start.unwrap_or(0)).key("end_index").u64(end.unwrap_or(0));
-    json.key("url").escaped(url).key("title").escaped(title.unwrap_or(url)).end();
+    json.key("start_index").u64(start).key("end_index").u64(end);
+    json.key("url").escaped(url).key("title").escaped(title).end();
 }
