@@ -69,8 +69,17 @@ impl Prepared<'_> {
 
 /// Whether a value of a header field, of this name in any case, is as `is` says.
 pub(super) fn header_holds(fields: &Fields, input: &[u8], name: &str, is: &dyn Fn(&str) -> bool) -> bool {
-    let named = fields.iter().filter(|field| field.name.of(input).eq_ignore_ascii_case(name.as_bytes()));
-    named.map(|field| field.value.of(input)).any(|value| std::str::from_utf8(value).is_ok_and(is))
+    any_holds(fields.iter().map(|field| (field.name.of(input), field.value.of(input))), name, is)
+}
+
+/// The same of fields that are each a name and a value.
+pub(super) fn any_holds<'a>(
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    name: &str,
+    is: &dyn Fn(&str) -> bool,
+) -> bool {
+    let mut named = fields.filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
+    named.any(|(_, value)| std::str::from_utf8(value).is_ok_and(is))
 }
 
 /// Waits for the table of tokens, which is loaded when it is first needed. False where it does not come.

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::choose;
 use super::reach::Prepared;
 use crate::config::Snapshot;
@@ -43,7 +45,7 @@ pub(super) struct Owned {
 impl Shaper<'_, '_, '_> {
     fn changes(&self) -> bool {
         let shapings = shapings(&self.request.view.snapshot, self.chosen.route, self.target.provider);
-        let any = self.chosen.effort.is_some() || shapings.iter().flatten().any(|shaping| !shaping.is_empty());
+        let any = self.chosen.effort.is_some() || shapings.iter().any(|shaping| !shaping.is_empty());
         any && self.request.asked.is_json()
     }
 
@@ -62,7 +64,7 @@ impl Shaper<'_, '_, '_> {
             effort: chosen.effort,
             header: &|name, is| choose::header_holds(fields, request.input, name, is),
         };
-        apply(shapings(&request.view.snapshot, chosen.route, target.provider), &going, body)
+        shape::shape(&shapings(&request.view.snapshot, chosen.route, target.provider), &going, body)
     }
 
     /// For a thread; nothing where nothing is changed.
@@ -90,8 +92,8 @@ impl Owned {
     /// See [`Shaper::shape`].
     pub(super) fn shape(&self, is_chat: bool, body: &[u8]) -> Option<Vec<u8>> {
         let header = |name: &str, is: &dyn Fn(&str) -> bool| {
-            let named = self.fields.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
-            named.into_iter().any(|(_, value)| std::str::from_utf8(value).is_ok_and(is))
+            let fields = self.fields.iter().map(|(own, value)| (own.as_slice(), value.as_slice()));
+            choose::any_holds(fields, name, is)
         };
         let going = Going {
             dialect: self.dialect,
@@ -102,20 +104,12 @@ impl Owned {
             effort: self.effort,
             header: &header,
         };
-        apply(shapings(&self.snapshot, self.route, self.provider), &going, body)
+        shape::shape(&shapings(&self.snapshot, self.route, self.provider), &going, body)
     }
 }
 
 /// The route's changes, then the provider's.
-fn shapings(snapshot: &Snapshot, route: Option<RouteIx>, provider: ProviderIx) -> [Option<&Shaping>; 2] {
+fn shapings(snapshot: &Snapshot, route: Option<RouteIx>, provider: ProviderIx) -> SmallVec<[&Shaping; 2]> {
     let route = route.map(|route| &snapshot.routes[usize::from(route)].shaping);
-    [route, Some(&snapshot.providers[usize::from(provider)].shaping)]
-}
-
-fn apply(shapings: [Option<&Shaping>; 2], going: &Going<'_>, body: &[u8]) -> Option<Vec<u8>> {
-    match shapings {
-        [Some(route), Some(provider)] => shape::shape(&[route, provider], going, body),
-        [Some(only), None] | [None, Some(only)] => shape::shape(&[only], going, body),
-        [None, None] => None,
-    }
+    route.into_iter().chain([&snapshot.providers[usize::from(provider)].shaping]).collect()
 }

@@ -158,8 +158,8 @@ def test_the_keyboard_reaches_everything(open_page, mock):
     go(page, "requests")
     page.wait_for_selector("tr.opens")
     page.get_by_role("button", name="Live").click()
-    page.evaluate("document.querySelector('tr.opens a').focus()")
-    page.keyboard.press("Enter")
+    # The list is asked for anew behind the click: the row is waited for, then focused and pressed.
+    page.locator("tr.opens a").first.press("Enter")
     page.wait_for_selector("h1:has-text('Request')")
     go(page, "settings/about")
     page.wait_for_selector("[role=tab][data-tab=about][aria-selected=true]")
