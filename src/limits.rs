@@ -255,7 +255,7 @@ pub const PAGE_MS_MAX: u64 = 100;
 // Spans.
 
 /// Spans that wait to be sent; beyond it they are given up.
-pub const OTLP_SPANS_WAITING: usize = 4_096;
+pub const OTLP_SPANS_WAITING: usize = 8_192;
 /// Spans that one request brings.
 pub const OTLP_SPANS_AT_ONCE: usize = 512;
 /// Between two sendings, milliseconds.
@@ -272,7 +272,13 @@ pub const TRACES_CORE_BYTES: usize = 64 * 1024 * 1024;
 /// Attempts that a trace shows.
 pub const TRACE_TRIES_MAX: usize = 16;
 /// Traces on their way from the cores to their file; beyond it they are given up.
-pub const TRACES_WAITING: usize = 64;
+pub const TRACES_WAITING: usize = 256;
+/// How long their thread lets them gather once it has none, milliseconds: a core that leaves one wakes it seldom.
+pub const TRACES_GATHER_MS: u64 = 10;
+/// Bytes of the smallest and of the greatest piece in which the bytes of a message are recorded, if no more come at once.
+pub const TRACE_PIECE_BYTES_LEAST: usize = 1024;
+/// See above.
+pub const TRACE_PIECE_BYTES_MOST: usize = 64 * 1024;
 /// Secrets shorter than this are not looked for: they would be found everywhere.
 pub const SECRET_BYTES_LEAST: usize = 6;
 /// How hard a trace is packed.
