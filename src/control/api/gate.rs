@@ -114,6 +114,7 @@ pub(super) async fn login(
     let checked = shared.door().present(caller, &presented, password, unix_ms())?;
     compared(&shared, caller, checked).await?;
     let cookie = shared.door().open(password, &random, unix_ms())?;
+    shared.keep_sessions();
     Ok(([(header::SET_COOKIE, cookie)], DONE).into_response())
 }
 
@@ -121,7 +122,8 @@ pub(super) async fn login(
 #[utoipa::path(post, path = "/api/logout", tag = "session",
     responses((status = 200, body = Done), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn logout(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let cookie = shared.door().logout(&headers);
+    let cookie = shared.door().logout(&headers, shared.snapshot.load().admin.password.as_ref());
+    shared.keep_sessions();
     // A stream that the session has opened ends with it; those of others open theirs again.
     shared.events().end();
     ([(header::SET_COOKIE, cookie)], DONE).into_response()
