@@ -182,6 +182,7 @@ fn text_after(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SECRET_BYTES_LEAST;
 
     fn mask() -> Mask {
         Mask::new([&b"sk-upstream-1"[..], b"sk-client-22", b"abc"].into_iter())
@@ -219,5 +220,12 @@ mod tests {
             assert_eq!(text(mask().body(body.as_bytes(), Some(b"presented-1"))), expected);
         }
         assert_eq!(Mask::new(std::iter::empty()).body(b"sk", None), b"sk");
+        let (least, short) = ("k".repeat(SECRET_BYTES_LEAST), "s".repeat(SECRET_BYTES_LEAST - 1));
+        let mask = Mask::new([least.as_bytes(), short.as_bytes()].into_iter());
+        assert_eq!(text(mask.body(format!("{least} {short}").as_bytes(), None)), format!("*** {short}"));
+        for (presented, masked) in [(&least, true), (&short, false)] {
+            let told = Mask::new(std::iter::empty()).body(presented.as_bytes(), Some(presented.as_bytes()));
+            assert_eq!(text(told), if masked { "***" } else { presented });
+        }
     }
 }

@@ -397,12 +397,41 @@ mod tests {
         assert!(!tap.body.cut);
         tap.client_body(b"b");
         assert!(tap.body.cut && tap.body.bytes.len() == limits::TRACE_MESSAGE_BYTES);
-        held.set(limits::TRACES_CORE_BYTES);
-        tap.client_response(b"c");
-        assert!(tap.response.cut && tap.response.bytes.is_empty());
+        held.set(limits::TRACES_CORE_BYTES - 1);
+        tap.client_response(b"cd");
+        assert!(tap.response.cut && tap.response.bytes == b"c");
         for nth in 0..=limits::TRACE_TRIES_MAX {
             tap.begin_try(nth as u64);
         }
         assert_eq!(tap.tries.len(), limits::TRACE_TRIES_MAX);
+    }
+
+    #[test]
+    fn one_trace_is_bounded_over_all_its_messages() {
+        let (mut tap, _held) = tap();
+        let message = vec![b'a'; limits::TRACE_MESSAGE_BYTES];
+        let messages = limits::TRACE_BYTES_MAX / limits::TRACE_MESSAGE_BYTES;
+        tap.client_body(&message[1..]);
+        for nth in 1..messages {
+            tap.begin_try(nth as u64);
+            tap.upstream_request(&message);
+        }
+        tap.client_response(b"b");
+        assert!(!tap.body.cut && !tap.response.cut && tap.tries.iter().all(|one| !one.request.cut));
+        assert_eq!(tap.share.own, limits::TRACE_BYTES_MAX);
+        tap.client_response(b"c");
+        assert!(tap.response.cut && tap.response.bytes == b"b");
+    }
+
+    #[test]
+    fn traces_that_nobody_takes_are_given_up_and_counted() {
+        let desk = Desk::default();
+        let trace =
+            || tap().0.finish(&Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1), 0, &Mask::new(std::iter::empty()));
+        assert!((0..limits::TRACES_WAITING).all(|_| desk.leave(trace())));
+        assert!(!desk.leave(trace()));
+        assert_eq!(desk.dropped(), 1);
+        let end = desk.end().expect("nobody has it");
+        assert!(end.recv().is_ok() && desk.leave(trace()), "one was taken");
     }
 }
