@@ -1,4 +1,5 @@
-//! The beginning of a text: what of somebody else's words finds room in a row, a message, a log line.
+//! What is told of somebody else's words: as much as finds room in a row, a message or a log line, and without what is
+//! nobody's business.
 
 /// As much of `text` as has at most `bytes_max` bytes, cut between characters.
 pub fn beginning(text: &str, bytes_max: usize) -> &str {
@@ -10,9 +11,31 @@ pub fn beginning(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
+/// `bytes` with `with` in the place of each `needle`, which is not empty. In one pass, however many there are.
+pub fn replaced(bytes: &[u8], needle: &[u8], with: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(bytes, needle) {
+        out.extend_from_slice(&bytes[from..at]);
+        out.extend_from_slice(with);
+        from = at + needle.len();
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn needles_are_replaced_from_the_left() {
+        for (bytes, needle, expected) in
+            [("abcabc", "bc", "a***a***"), ("aaa", "aa", "***a"), ("", "a", ""), ("b", "a", "b"), ("a", "a", "***")]
+        {
+            assert_eq!(replaced(bytes.as_bytes(), needle.as_bytes(), b"***"), expected.as_bytes());
+        }
+    }
 
     #[test]
     fn texts_are_cut_between_characters() {

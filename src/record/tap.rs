@@ -242,20 +242,29 @@ impl Tap {
             body: mask.body(&message.body, presented.as_deref()),
             cut: message.cut,
         };
+        let divided = mask.divided(presented.as_deref());
+        let kept = |raw: Raw| match raw {
+            Raw { mut bytes, cut: true } => {
+                bytes.truncate(bytes.len().saturating_sub(divided));
+                Raw { bytes, cut: true }
+            }
+            whole => whole,
+        };
+        let (head, body) = (kept(head), kept(body));
         let since = |us: u64| us.saturating_sub(start_us);
         let mut tries = tries;
         tries.sort_by_key(|passed| passed.begun_us);
         let tries = tries.into_iter().map(|passed| Try {
             begun_us: since(passed.begun_us),
             answered_us: passed.answered_us.map(since),
-            request: clean(split(passed.request)),
-            response: clean(split(passed.response)),
+            request: clean(split(kept(passed.request))),
+            response: clean(split(kept(passed.response))),
         });
         Trace {
             id: entry.id,
             request: clean(Message { head: head.bytes, body: body.bytes, cut: head.cut || body.cut }),
             tries: tries.collect(),
-            response: clean(split(response)),
+            response: clean(split(kept(response))),
         }
     }
 }
@@ -404,6 +413,18 @@ mod tests {
             tap.begin_try(nth as u64);
         }
         assert_eq!(tap.tries.len(), limits::TRACE_TRIES_MAX);
+    }
+
+    #[test]
+    fn a_secret_that_the_bound_divides_is_not_told() {
+        let (mut tap, _held) = tap();
+        let secret = &b"upstream-key"[..];
+        let mut body = vec![b'a'; limits::TRACE_MESSAGE_BYTES - secret.len() + 1];
+        body.extend_from_slice(secret);
+        tap.client_body(&body);
+        let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
+        let told = tap.finish(&entry, 0, &Mask::new(std::iter::once(secret))).request;
+        assert!(told.cut && told.body.iter().all(|&byte| byte == b'a'));
     }
 
     #[test]

@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
-
 use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
 use super::wait::Client;
-use crate::base::text::beginning;
+use crate::base::text::{beginning, replaced};
 use crate::config::snapshot::{ErrorRule, Key};
 use crate::http::field::Fields;
 use crate::http::head::Name;
@@ -101,15 +99,7 @@ fn is_quotable(own: Option<Dialect>, body: &[u8]) -> bool {
 
 /// `body` with every occurrence of these made unreadable.
 fn masked<'a>(body: &[u8], secrets: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut whole = body.to_vec();
-    for secret in secrets.filter(|secret| !secret.is_empty()) {
-        let mut from = 0;
-        while let Some(at) = memmem::find(&whole[from..], secret) {
-            whole.splice(from + at..from + at + secret.len(), *b"***");
-            from += at + 3;
-        }
-    }
-    whole
+    secrets.filter(|secret| !secret.is_empty()).fold(body.to_vec(), |body, secret| replaced(&body, secret, b"***"))
 }
 
 #[cfg(test)]
