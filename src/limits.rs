@@ -67,6 +67,10 @@ pub const PATH_SEGMENTS_MAX: usize = 24;
 pub const MODEL_NAME_BYTES_MAX: usize = 512;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;
+/// Tools of a request that is translated; more is 400.
+pub const REQUEST_TOOLS_MAX: usize = 4_096;
+/// Calls of tools in such a request that follow one another before a result; more is 400.
+pub const CALLS_WAITING_MAX: usize = 4_096;
 /// Bytes of a request's `stream_options`; more is 400.
 pub const STREAM_OPTIONS_BYTES_MAX: usize = 4_096;
 /// Bytes of the head of a part of a form; more is 400.
