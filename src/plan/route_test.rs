@@ -147,7 +147,7 @@ fn the_route_is_the_clients_then_the_dialects_then_the_default() {
 fn a_name_that_is_too_long_is_known_to_nobody() {
     let s = snapshot(FILE);
     let asked = |bytes: usize| ask(&s, None, Dialect::Chat, None, &format!("{:x<bytes$}", "gpt-"));
-    assert_eq!(asked(limits::MODEL_NAME_BYTES_MAX), "bare/short");
+    assert_eq!(asked(limits::MODEL_NAME_BYTES_MAX), "!bare/short");
     assert_eq!(asked(limits::MODEL_NAME_BYTES_MAX + 1), "UnknownModel");
 }
 
