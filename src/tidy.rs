@@ -386,7 +386,8 @@ fn headless(source: &Source) -> Vec<String> {
 fn tests_of(source: &Source) -> &str {
     let is_whole = source.is_test() || source.path.starts_with("src/sim/");
     let is_measured = ["benches/", "fuzz/"].iter().any(|folder| source.path.starts_with(folder));
-    match source.code.find("#[cfg(test)]\nmod ") {
+    let starts = ["", "pub(crate) ", "pub(super) "].map(|seen| format!("#[cfg(test)]\n{seen}mod "));
+    match starts.iter().filter_map(|start| source.code.find(start)).min() {
         _ if is_measured => "",
         _ if is_whole => &source.code,
         Some(at) => &source.code[at..],

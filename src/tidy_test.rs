@@ -140,6 +140,7 @@ fn bounds_without_a_test_are_found() {
         ("src/json/x_test.rs", "let x = [A_MAX, limits::B_MAX];\n"),
         ("tests/relay/x.rs", "x(weir::limits::A_MAX + 1, B_MAX);\n"),
         ("src/x.rs", "#[cfg(test)]\nmod unit {\n    x(A_MAX, B_MAX);\n}\n"),
+        ("src/x.rs", "#[cfg(test)]\npub(crate) mod tests {\n    x(A_MAX, B_MAX);\n}\n"),
         ("src/sim/x.rs", "x(A_MAX, B_MAX);\n"),
     ] {
         assert_eq!(found(path, text), [0; 0], "{path}");

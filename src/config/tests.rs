@@ -156,7 +156,7 @@ fn the_empty_file_is_the_defaults() {
     assert_eq!(s.default_route, None);
     assert_eq!(s.client(b"any"), None);
     assert!(s.watch);
-    let bounds = [s.limits.body_bytes, s.limits.head_bytes, s.limits.connections as usize];
+    let bounds = [s.limits.body_bytes, s.limits.head_bytes, s.limits.connections];
     assert_eq!(bounds, [limits::BODY_BYTES_MAX, limits::HEAD_BYTES_MAX, limits::CONNECTIONS_MAX]);
 }
 

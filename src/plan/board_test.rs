@@ -117,7 +117,8 @@ fn rows_show_the_beginning_of_a_name_and_are_told_apart_by_all_of_it() {
     bench.fail(0, &over, Cause::RateLimited);
     assert!(bench.enter(0, &over, 0).is_err() && bench.enter(0, &most, 0).is_ok());
     bench.fail(1, &most, Cause::RateLimited);
-    let shown: Vec<String> = bench.board.said().into_iter().map(|row| row.model).filter(|name| name != "").collect();
+    let shown: Vec<String> =
+        bench.board.said().into_iter().map(|row| row.model).filter(|name| !name.is_empty()).collect();
     assert_eq!(shown, [most.clone(), most]);
 }
 
