@@ -133,6 +133,12 @@ impl Traces {
         self.desk.dropped()
     }
 
+    /// Writes one as if a core had left it.
+    #[cfg(test)]
+    pub(crate) fn leave(&self, trace: &Trace) -> bool {
+        self.segments().write(trace, u64::MAX).is_ok()
+    }
+
     /// The folder of segments.
     pub(crate) fn folder(&self) -> PathBuf {
         self.segments().folder.clone()

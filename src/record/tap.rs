@@ -296,25 +296,31 @@ impl Recording {
             body: mask.body(&message.body, presented.as_deref()),
             cut: message.cut,
         };
+        let divided = mask.divided(presented.as_deref());
+        let kept = |raw: Raw| {
+            let (cut, mut bytes) = (raw.cut, raw.whole());
+            if cut {
+                bytes.truncate(bytes.len().saturating_sub(divided));
+            }
+            (bytes, cut)
+        };
         let since = |us: u64| us.saturating_sub(start_us);
         tries.sort_by_key(|passed| passed.begun_us);
         let tries = tries.into_iter().map(|passed| Try {
             begun_us: since(passed.begun_us),
             answered_us: passed.answered_us.map(since),
-            request: clean(split(passed.request)),
-            response: clean(split(passed.response)),
+            request: clean(split(kept(passed.request))),
+            response: clean(split(kept(passed.response))),
         });
         let tries = tries.collect();
-        let cut = head.cut || body.cut;
-        let request = clean(Message { head: head.whole(), body: body.whole(), cut });
-        Trace { id, request, tries, response: clean(split(response)) }
+        let ((head, head_cut), (body, body_cut)) = (kept(head), kept(body));
+        let request = clean(Message { head, body, cut: head_cut || body_cut });
+        Trace { id, request, tries, response: clean(split(kept(response))) }
     }
 }
 
 /// A message as it passed, taken apart. Interim answers before it are left out.
-fn split(raw: Raw) -> Message {
-    let mut cut = raw.cut;
-    let mut bytes = raw.whole();
+fn split((mut bytes, mut cut): (Vec<u8>, bool)) -> Message {
     let mut end = head_end(&bytes);
     while bytes.starts_with(b"HTTP/1.1 1") && end < bytes.len() {
         bytes.drain(..end);
@@ -465,12 +471,52 @@ mod tests {
         assert!(!tap.body.cut);
         tap.client_body(b"b");
         assert!(tap.body.cut && tap.body.len == limits::TRACE_MESSAGE_BYTES);
-        held.set(limits::TRACES_CORE_BYTES);
-        tap.client_response(b"c");
-        assert!(tap.response.cut && tap.response.len == 0);
+        held.set(limits::TRACES_CORE_BYTES - 1);
+        tap.client_response(b"cd");
+        assert!(tap.response.cut && tap.response.last == b"c");
         for nth in 0..=limits::TRACE_TRIES_MAX {
             tap.begin_try(nth as u64);
         }
         assert_eq!(tap.tries.len(), limits::TRACE_TRIES_MAX);
+    }
+
+    #[test]
+    fn a_secret_that_the_bound_divides_is_not_told() {
+        let (mut tap, _held) = tap();
+        let secret = &b"upstream-key"[..];
+        let mut body = vec![b'a'; limits::TRACE_MESSAGE_BYTES - secret.len() + 1];
+        body.extend_from_slice(secret);
+        tap.client_body(&body);
+        let told = tap.end(RequestId::new(1, 0, 0, 7), 0).trace(&Mask::new(std::iter::once(secret))).request;
+        assert!(told.cut && told.body.iter().all(|&byte| byte == b'a'));
+    }
+
+    #[test]
+    fn one_trace_is_bounded_over_all_its_messages() {
+        let (mut tap, _held) = tap();
+        let message = vec![b'a'; limits::TRACE_MESSAGE_BYTES];
+        let messages = limits::TRACE_BYTES_MAX / limits::TRACE_MESSAGE_BYTES;
+        tap.client_body(&message[1..]);
+        for nth in 1..messages {
+            tap.begin_try(nth as u64);
+            tap.upstream_request(&message);
+        }
+        tap.client_response(b"b");
+        assert!(!tap.body.cut && !tap.response.cut && tap.tries.iter().all(|one| !one.request.cut));
+        assert_eq!(tap.share.own, limits::TRACE_BYTES_MAX);
+        tap.client_response(b"c");
+        assert!(tap.response.cut && tap.response.last == b"b");
+    }
+
+    #[test]
+    fn traces_that_nobody_takes_are_given_up_and_counted() {
+        let desk = Desk::default();
+        let snapshot = Arc::new(crate::config::tests::snapshot(r#"{"providers":{"d":{"protocol":"demo"}}}"#));
+        let left = || Left { recording: tap().0.end(RequestId::new(1, 0, 0, 7), 0), snapshot: snapshot.clone() };
+        assert!((0..limits::TRACES_WAITING).all(|_| desk.leave(left())));
+        assert!(!desk.leave(left()));
+        assert_eq!(desk.dropped(), 1);
+        let end = desk.end().expect("nobody has it");
+        assert!(end.recv().is_ok() && desk.leave(left()), "one was taken");
     }
 }
