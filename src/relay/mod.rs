@@ -44,6 +44,8 @@ mod way;
 mod whole;
 
 #[cfg(test)]
+mod door_test;
+#[cfg(test)]
 mod size_test;
 #[cfg(test)]
 mod turn_test;

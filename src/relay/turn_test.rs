@@ -162,7 +162,8 @@ impl Net for Eager {
     }
 }
 
-fn core(protocol: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
+/// What a core with one provider of `protocol` is made of.
+pub(super) fn parts(protocol: &str) -> Parts {
     let text = format!(
         r#"{{"listen": "127.0.0.1:1", "access": "open",
             "providers": {{"up": {{"protocol": "{protocol}", "base_url": "http://127.0.0.1:9/v1", "keys": ["k"]}}}},
@@ -172,7 +173,7 @@ fn core(protocol: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
     let snapshot = config::read(text.as_bytes(), &outside, &Overrides::default()).snapshot.expect("a configuration");
     let tally = Arc::new(Tally::new());
     let addresses = Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot)));
-    let parts = Parts {
+    Parts {
         index: 0,
         salt: 7,
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
@@ -185,8 +186,11 @@ fn core(protocol: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
         // Nobody listens: what is told is dropped and counted.
         teller: Teller::new(Arc::clone(&tally)).0,
         tally,
-    };
-    Core::new(Eager { work: Rc::clone(work), upstream, pauses: Rc::default() }, parts)
+    }
+}
+
+fn core(protocol: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
+    Core::new(Eager { work: Rc::clone(work), upstream, pauses: Rc::default() }, parts(protocol))
 }
 
 /// Polls a session that is served `client` and `upstream` without an end. Gives what it did in all; `polls` are enough
