@@ -148,6 +148,16 @@ pub fn block_signals() -> io::Result<()> {
     }
 }
 
+/// Whether SIGPIPE has come to the calling thread, which blocks it.
+#[cfg(test)]
+pub fn has_broken_pipe() -> bool {
+    // SAFETY: sigpending initialises the set before it is read.
+    unsafe {
+        let mut pending: libc::sigset_t = std::mem::zeroed();
+        libc::sigpending(&mut pending) == 0 && libc::sigismember(&pending, libc::SIGPIPE) == 1
+    }
+}
+
 /// A soft and a hard limit of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
