@@ -158,6 +158,18 @@ pub fn has_broken_pipe() -> bool {
     }
 }
 
+/// Microseconds that the calling thread has had on a CPU: how long it takes, however busy the machine is.
+#[cfg(test)]
+pub fn thread_us() -> u64 {
+    // SAFETY: all zeroes is a timespec, which the call writes within its size.
+    let spent = unsafe {
+        let mut spent: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut spent);
+        spent
+    };
+    spent.tv_sec as u64 * 1_000_000 + spent.tv_nsec as u64 / 1_000
+}
+
 /// A soft and a hard limit of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
