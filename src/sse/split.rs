@@ -69,7 +69,7 @@ pub struct Splitter {
 }
 
 /// Where the stream stands, by framing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Scan {
     Sse {
         line: Line,
@@ -131,6 +131,19 @@ impl Splitter {
         Ok(())
     }
 
+    /// Bytes of the frame whose beginning is carried, if its end is in `bytes` or they are the `last`; else none. So it
+    /// is known before how much the next call goes through at once.
+    pub fn closing(&self, bytes: &[u8], last: bool) -> usize {
+        if self.carry.is_empty() {
+            return 0;
+        }
+        match end(&mut self.scan.clone(), self.carry.len(), bytes) {
+            Some(end) => self.carry.len() + end,
+            None if last => self.carry.len() + bytes.len(),
+            None => 0,
+        }
+    }
+
     /// Says that the stream is over, and tells what is left of it.
     pub fn finish(&mut self, mut each: impl FnMut(Frame<'_>)) -> Tail {
         if self.carry.is_empty() {
@@ -153,11 +166,7 @@ impl Splitter {
     /// Where the frame ends that goes on at the start of `bytes`.
     #[inline]
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        match &mut self.scan {
-            Scan::Sse { line, lines } => sse_end(line, lines, bytes),
-            Scan::Lines => memchr::memchr(b'\n', bytes).map(|at| at + 1),
-            Scan::Array(scan) => scan.end(bytes, self.carry.len()),
-        }
+        end(&mut self.scan, self.carry.len(), bytes)
     }
 
     fn carry_more(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
@@ -176,6 +185,16 @@ impl Splitter {
                 buffer.shrink_to(limits::CARRY_KEEP_BYTES);
             }
         }
+    }
+}
+
+/// Where the frame ends of which `carried` bytes lie in front of `bytes`.
+#[inline]
+fn end(scan: &mut Scan, carried: usize, bytes: &[u8]) -> Option<usize> {
+    match scan {
+        Scan::Sse { line, lines } => sse_end(line, lines, bytes),
+        Scan::Lines => memchr::memchr(b'\n', bytes).map(|at| at + 1),
+        Scan::Array(scan) => scan.end(bytes, carried),
     }
 }
 

@@ -39,6 +39,11 @@ impl Reader {
         }
     }
 
+    /// See [`Splitter::closing`].
+    pub(super) fn closing(&self, bytes: &[u8], last: bool) -> usize {
+        self.splitter.closing(bytes, last)
+    }
+
     /// The provider's stream is over. A frame without its end is read: many leave out the last blank line.
     pub(super) fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         let Reader { splitter, decoder, stage, .. } = self;
@@ -112,6 +117,17 @@ impl Stream {
         let reader = Reader::new(&mut answering, framing);
         let encoder = AnyEncoder::new(answering.client, answering.opening);
         Box::new(Stream { reader, encoder, failure_told: false })
+    }
+
+    /// A stream that nobody listens to, for the place of one that is elsewhere.
+    pub fn nobodys() -> Box<Stream> {
+        Stream::new(Answering::nobodys(), Framing::Sse)
+    }
+
+    /// How many bytes taking `bytes`, and the end of all if they are the `last`, goes through at once beside them: those
+    /// of a large frame that ends in them, and those that the encoder may repeat.
+    pub fn weight(&self, bytes: &[u8], last: bool) -> usize {
+        self.reader.closing(bytes, last) + self.encoder.kept_bytes()
     }
 
     /// Takes the next bytes of the provider's stream and appends what the client gets for them.

@@ -42,6 +42,16 @@ impl Collector {
         overflow.map_or(Ok(()), Err)
     }
 
+    /// As [`Stream::weight`](super::Stream::weight).
+    pub fn weight(&self, bytes: &[u8]) -> usize {
+        self.reader.closing(bytes, false)
+    }
+
+    /// As [`Stream::nobodys`](super::Stream::nobodys).
+    pub fn nobodys() -> Collector {
+        Collector::new(&mut Answering::nobodys(), Framing::Sse)
+    }
+
     /// Whether the answer is whole, or has failed.
     pub fn is_ended(&self) -> bool {
         self.assembler.is_ended()
