@@ -278,7 +278,7 @@ impl<N: Net> Turn<'_, N> {
     /// Takes payload of the provider's; gives what the client gets for it, or nothing where that broke.
     async fn take(&mut self, buffer: Vec<u8>, range: Range<usize>, last: bool) -> Option<Vec<u8>> {
         let mut out = self.room();
-        if self.stream.weight(&buffer[range.clone()], last) > limits::SAID_AT_ONCE_BYTES_MAX {
+        if self.stream.is_work(&buffer[range.clone()], last) {
             // Boxed: rare, and no reason for every stream to have room for it.
             out = Box::pin(self.take_aside(&buffer[range], last, out)).await?;
         } else {
@@ -507,7 +507,7 @@ async fn gather<N: Net>(
     range: Range<usize>,
 ) -> Result<(), BadUpstream> {
     let bytes = &buffer[range];
-    let pushed = if collector.weight(bytes) > limits::SAID_AT_ONCE_BYTES_MAX {
+    let pushed = if collector.is_work(bytes) {
         let (bytes, mut moved) = (bytes.to_vec(), std::mem::replace(collector, Box::new(Collector::nobodys())));
         let job = move || {
             let pushed = moved.push(&bytes);

@@ -131,17 +131,13 @@ impl Splitter {
         Ok(())
     }
 
-    /// Bytes of the frame whose beginning is carried, if its end is in `bytes` or they are the `last`; else none. So it
-    /// is known before how much the next call goes through at once.
-    pub fn closing(&self, bytes: &[u8], last: bool) -> usize {
-        if self.carry.is_empty() {
-            return 0;
-        }
-        match end(&mut self.scan.clone(), self.carry.len(), bytes) {
-            Some(end) => self.carry.len() + end,
-            None if last => self.carry.len() + bytes.len(),
-            None => 0,
-        }
+    /// Whether a frame ends in `bytes`, or with them if they are the `last`, that has more than `most` bytes in all: what
+    /// the next call would go through at once.
+    #[inline]
+    pub fn closes_over(&self, most: usize, bytes: &[u8], last: bool) -> bool {
+        let carried = self.carry.len();
+        let end = || end(&mut self.scan.clone(), carried, bytes).or(last.then_some(bytes.len()));
+        carried + bytes.len() > most && end().is_some_and(|end| carried + end > most)
     }
 
     /// Says that the stream is over, and tells what is left of it.

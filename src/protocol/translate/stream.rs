@@ -39,9 +39,9 @@ impl Reader {
         }
     }
 
-    /// See [`Splitter::closing`].
-    pub(super) fn closing(&self, bytes: &[u8], last: bool) -> usize {
-        self.splitter.closing(bytes, last)
+    /// Whether a large frame ends in `bytes`.
+    pub(super) fn closes_large(&self, bytes: &[u8], last: bool) -> bool {
+        self.splitter.closes_over(limits::SAID_AT_ONCE_BYTES_MAX, bytes, last)
     }
 
     /// The provider's stream is over. A frame without its end is read: many leave out the last blank line.
@@ -124,10 +124,10 @@ impl Stream {
         Stream::new(Answering::nobodys(), Framing::Sse)
     }
 
-    /// How many bytes taking `bytes`, and the end of all if they are the `last`, goes through at once beside them: those
-    /// of a large frame that ends in them, and those that the encoder may repeat.
-    pub fn weight(&self, bytes: &[u8], last: bool) -> usize {
-        self.reader.closing(bytes, last) + self.encoder.kept_bytes()
+    /// Whether taking `bytes`, and the end of all if they are the `last`, goes through much at once beside them: a large
+    /// frame that ends in them, or what the encoder may repeat.
+    pub fn is_work(&self, bytes: &[u8], last: bool) -> bool {
+        self.encoder.kept_bytes() > limits::SAID_AT_ONCE_BYTES_MAX || self.reader.closes_large(bytes, last)
     }
 
     /// Takes the next bytes of the provider's stream and appends what the client gets for them.

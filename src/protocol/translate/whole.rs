@@ -42,9 +42,9 @@ impl Collector {
         overflow.map_or(Ok(()), Err)
     }
 
-    /// As [`Stream::weight`](super::Stream::weight).
-    pub fn weight(&self, bytes: &[u8]) -> usize {
-        self.reader.closing(bytes, false)
+    /// As [`Stream::is_work`](super::Stream::is_work).
+    pub fn is_work(&self, bytes: &[u8]) -> bool {
+        self.reader.closes_large(bytes, false)
     }
 
     /// As [`Stream::nobodys`](super::Stream::nobodys).
