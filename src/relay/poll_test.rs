@@ -1,8 +1,8 @@
 //! How long a session keeps its core at one turn, under the worst that a client or a provider can say.
 //!
 //! Measured and printed, not judged: a test that looks at a clock fails on a busy machine. Time is the thread's own on a
-//! CPU. What it was last is in `docs/operations.md`; to see it again:
-//! `cargo test --profile count --lib relay::poll_test -- --ignored --nocapture`.
+//! CPU. `cargo test --profile count --lib relay::poll_test -- --ignored --nocapture`, with `WEIR_ROWS` for those rows
+//! alone whose name holds it; the longest come last.
 
 use std::future::Future;
 use std::pin::pin;
