@@ -7,9 +7,7 @@
 //! however neatly its framing ends.
 
 use std::io::IoSlice;
-use std::ops::Range;
 
-use super::aside;
 use super::attempt::Answered;
 use super::wait::{Client, Gone, Interest, Wake};
 use crate::base::id::RequestId;
@@ -54,12 +52,6 @@ pub(super) struct Course {
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
     pub(super) start_us: u64,
-}
-
-impl Course {
-    fn changes(&self) -> Changes<'_> {
-        Changes { hide_usage: self.hide_usage, name: self.name.as_deref(), dialect: self.dialect }
-    }
 }
 
 /// How the answer ended.
@@ -150,7 +142,7 @@ impl<N: Net> Pipe<'_, N> {
         self.client.core.slabs.give(head);
         let end = loop {
             match kept {
-                Err(end) => break end,
+                Err(Gone) => break End::Gone,
                 Ok(_) if ended && self.is_unsaid() => {
                     break self.cut(Fault::BadGateway, "the provider's stream ended without saying why").await;
                 }
@@ -271,7 +263,7 @@ impl<N: Net> Pipe<'_, N> {
         start: usize,
         head: &mut Vec<u8>,
         ended: bool,
-    ) -> Result<usize, End> {
+    ) -> Result<usize, Gone> {
         let whole = match self.course.stream {
             Some(framing) => {
                 // The end of a frame may have begun in what was looked at before.
@@ -286,7 +278,7 @@ impl<N: Net> Pipe<'_, N> {
         let full_bytes = if changes { limits::FRAME_BYTES_MAX } else { limits::SLAB_BYTES / 2 };
         let is_full = buffer.len() - start >= full_bytes;
         let until = if ended || whole == start && is_full { buffer.len() } else { whole };
-        let edited = self.look(buffer, start..until, ended).await?;
+        let edited = self.look(&buffer[start..until], ended);
         let mut payload = edited.as_deref().unwrap_or(&buffer[start..until]);
         let unsaid = ended && self.is_unsaid();
         if unsaid {
@@ -325,7 +317,7 @@ impl<N: Net> Pipe<'_, N> {
         };
         let written = self.client.write(slices, self.course.stall_ms).await;
         edited.into_iter().for_each(|slab| self.client.core.slabs.give(slab));
-        written.map_err(|Gone| End::Gone)?;
+        written?;
         buffer.copy_within(until.., 0);
         buffer.truncate(buffer.len() - until);
         // A frame that is kept has at most `limits::FRAME_BYTES_MAX`, and a buffer as much beside.
@@ -333,49 +325,60 @@ impl<N: Net> Pipe<'_, N> {
         Ok(buffer.len())
     }
 
-    /// Shows `buffer[range]` to the sniffer. Returns what goes out in its place where usage has to be hidden or the model
+    /// Shows `bytes` to the sniffer. Returns what goes out in their place where usage has to be hidden or the model
     /// goes by another name: a buffer of the core's, with all that is not changed copied as it is.
-    async fn look(&mut self, buffer: &mut Vec<u8>, range: Range<usize>, ended: bool) -> Result<Option<Vec<u8>>, End> {
+    fn look(&mut self, bytes: &[u8], ended: bool) -> Option<Vec<u8>> {
         let Some(splitter) = &mut self.splitter else {
             if !ended || !self.tail.0.is_empty() {
-                self.tail.push(&buffer[range]);
+                self.tail.push(bytes);
             }
-            return Ok(None);
+            return None;
         };
-        let looked = if splitter.closes_over(limits::SAID_AT_ONCE_BYTES_MAX, &buffer[range.clone()], ended) {
-            // Boxed: rare, and no reason for every stream to have room for it.
-            Box::pin(self.look_aside(buffer, range, ended)).await.ok_or(End::Broken)?
-        } else {
-            let slabs = &self.client.core.slabs;
-            let changes = self.course.changes();
-            looked(splitter, &mut self.answer, &changes, &buffer[range], ended, || slabs.take())
-        };
-        self.error_seen |= looked.error;
-        if looked.too_long {
+        let mut edited: Option<Vec<u8>> = None;
+        let mut semantic = false;
+        let (answer, hide) = (&mut self.answer, self.course.hide_usage);
+        let (name, dialect, slabs) = (self.course.name.as_deref(), self.course.dialect, &self.client.core.slabs);
+        let mut copied = 0;
+        let split = splitter.push(bytes, |frame| {
+            let seen = answer.frame(&frame);
+            semantic |= seen.semantic;
+            self.error_seen |= seen.error;
+            let hides = hide && seen.has_usage;
+            let told = name.and_then(|name| Some((name, sniff::event_model(dialect, &frame)?)));
+            if told.is_none() && !hides {
+                return;
+            }
+            let whole = offset_in(bytes, frame.raw).map(|at| (at, frame.raw.len()));
+            let inside = told.and_then(|(_, told)| Some((offset_in(bytes, told.bytes())?, told.bytes().len())));
+            let Some((at, len)) = inside.filter(|_| !hides).or(whole) else { return };
+            let out = edited.get_or_insert_with(|| slabs.take());
+            out.extend_from_slice(&bytes[copied..at]);
+            copied = at + len;
+            match (inside, told) {
+                (Some(_), Some((name, _))) if !hides => out.extend_from_slice(name),
+                _ if hides && seen.usage_only => {}
+                _ => {
+                    let mut data = Vec::with_capacity(frame.data.len() + 64);
+                    sniff::rewrite(frame.data, hides, told, &mut data);
+                    sse::write::event(std::str::from_utf8(frame.event).unwrap_or_default(), &data, out);
+                }
+            }
+        });
+        if let Some(out) = &mut edited {
+            out.extend_from_slice(&bytes[copied..]);
+        }
+        if ended && split.is_ok() {
+            splitter.finish(|frame| semantic |= answer.frame(&frame).semantic);
+        }
+        if split.is_err() {
             // Too long to look at: it still passes, uncounted.
             self.splitter = None;
             self.course.stream = None;
         }
-        if looked.semantic && self.first_token_us.is_none() {
+        if semantic && self.first_token_us.is_none() {
             self.first_token_us = Some(self.client.core.net.now_us() - self.course.start_us);
         }
-        Ok(looked.edited)
-    }
-
-    /// The same where a large frame ends, by a thread of its own; nothing if that broke.
-    async fn look_aside(&mut self, buffer: &mut Vec<u8>, range: Range<usize>, ended: bool) -> Option<Looked> {
-        let mut splitter = self.splitter.take()?;
-        let mut answer = std::mem::replace(&mut self.answer, Answer::stream(self.course.dialect));
-        let (whole, name) = (std::mem::take(buffer), self.course.name.clone());
-        let (hide_usage, dialect) = (self.course.hide_usage, self.course.dialect);
-        let job = move || {
-            let changes = Changes { hide_usage, name: name.as_deref(), dialect };
-            let looked = looked(&mut splitter, &mut answer, &changes, &whole[range], ended, Vec::new);
-            (splitter, answer, whole, looked)
-        };
-        let (splitter, answer, whole, looked) = aside::run(self.client, job).await?;
-        (self.splitter, self.answer, *buffer) = (Some(splitter), answer, whole);
-        Some(looked)
+        edited
     }
 
     /// Whether the stream, now over, owes the reason of its end. A lone object in an array's place is no stream.
@@ -445,67 +448,4 @@ enum Read {
 fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
     let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     (at + part.len() <= whole.len()).then_some(at)
-}
-
-/// What is changed in the events of a stream.
-struct Changes<'c> {
-    hide_usage: bool,
-    name: Option<&'c [u8]>,
-    dialect: Dialect,
-}
-
-/// What was seen in a part of a stream, and what goes out in its place where that is something else.
-#[derive(Default)]
-struct Looked {
-    edited: Option<Vec<u8>>,
-    semantic: bool,
-    error: bool,
-    too_long: bool,
-}
-
-/// Looks at `bytes` of a stream. `spare` makes a buffer where one is needed.
-#[inline]
-fn looked(
-    splitter: &mut Splitter,
-    answer: &mut Answer,
-    changes: &Changes<'_>,
-    bytes: &[u8],
-    ended: bool,
-    spare: impl Fn() -> Vec<u8>,
-) -> Looked {
-    let mut told = Looked::default();
-    let mut copied = 0;
-    let split = splitter.push(bytes, |frame| {
-        let seen = answer.frame(&frame);
-        told.semantic |= seen.semantic;
-        told.error |= seen.error;
-        let hides = changes.hide_usage && seen.has_usage;
-        let named = changes.name.and_then(|name| Some((name, sniff::event_model(changes.dialect, &frame)?)));
-        if named.is_none() && !hides {
-            return;
-        }
-        let whole = offset_in(bytes, frame.raw).map(|at| (at, frame.raw.len()));
-        let inside = named.and_then(|(_, model)| Some((offset_in(bytes, model.bytes())?, model.bytes().len())));
-        let Some((at, len)) = inside.filter(|_| !hides).or(whole) else { return };
-        let out = told.edited.get_or_insert_with(&spare);
-        out.extend_from_slice(&bytes[copied..at]);
-        copied = at + len;
-        match (inside, named) {
-            (Some(_), Some((name, _))) if !hides => out.extend_from_slice(name),
-            _ if hides && seen.usage_only => {}
-            _ => {
-                let mut data = Vec::with_capacity(frame.data.len() + 64);
-                sniff::rewrite(frame.data, hides, named, &mut data);
-                sse::write::event(std::str::from_utf8(frame.event).unwrap_or_default(), &data, out);
-            }
-        }
-    });
-    if let Some(out) = &mut told.edited {
-        out.extend_from_slice(&bytes[copied..]);
-    }
-    if ended && split.is_ok() {
-        splitter.finish(|frame| told.semantic |= answer.frame(&frame).semantic);
-    }
-    told.too_long = split.is_err();
-    told
 }

@@ -256,7 +256,10 @@ impl<N: Net> Turn<'_, N> {
     async fn pass(&mut self, answered: Answered<N::Stream>, mut head: Vec<u8>) -> End {
         let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = answered;
         let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
-        let mut taken = self.take(buffer, payload, ended).await;
+        let mut taken = match self.stream.is_work(&buffer[payload.clone()], ended) {
+            true => Box::pin(self.take_aside(buffer, payload, ended)).await,
+            false => Some(self.take(buffer, payload, ended)),
+        };
         let end = loop {
             let Some(out) = taken else { break End::Broken };
             match self.write(&head, out).await {
@@ -275,29 +278,26 @@ impl<N: Net> Turn<'_, N> {
         end
     }
 
-    /// Takes payload of the provider's; gives what the client gets for it, or nothing where that broke.
-    async fn take(&mut self, buffer: Vec<u8>, range: Range<usize>, last: bool) -> Option<Vec<u8>> {
+    /// Takes payload of the provider's; gives what the client gets for it.
+    fn take(&mut self, buffer: Vec<u8>, range: Range<usize>, last: bool) -> Vec<u8> {
         let mut out = self.room();
-        if self.stream.is_work(&buffer[range.clone()], last) {
-            // Boxed: rare, and no reason for every stream to have room for it.
-            out = Box::pin(self.take_aside(&buffer[range], last, out)).await?;
-        } else {
-            push(&mut self.stream, &buffer[range], last, &mut out);
-        }
+        push(&mut self.stream, &buffer[range], last, &mut out);
         self.client.core.slabs.give(buffer);
         self.note_token();
-        Some(out)
+        out
     }
 
-    /// The same by a thread of its own.
-    async fn take_aside(&mut self, bytes: &[u8], last: bool, mut out: Vec<u8>) -> Option<Vec<u8>> {
-        let (bytes, mut stream) = (bytes.to_vec(), std::mem::replace(&mut self.stream, Stream::nobodys()));
+    /// The same by a thread of its own; nothing where that broke.
+    async fn take_aside(&mut self, buffer: Vec<u8>, range: Range<usize>, last: bool) -> Option<Vec<u8>> {
+        let (mut out, mut stream) = (self.room(), std::mem::replace(&mut self.stream, Stream::nobodys()));
         let job = move || {
-            push(&mut stream, &bytes, last, &mut out);
-            (stream, out)
+            push(&mut stream, &buffer[range], last, &mut out);
+            (stream, out, buffer)
         };
-        let (stream, out) = aside::run(self.client, job).await?;
+        let (stream, out, buffer) = aside::run(self.client, job).await?;
+        self.client.core.slabs.give(buffer);
         self.stream = stream;
+        self.note_token();
         Some(out)
     }
 
@@ -308,7 +308,11 @@ impl<N: Net> Turn<'_, N> {
             let wait_ms = if self.ping_ms == 0 { left_ms } else { left_ms.min(self.ping_ms) };
             match self.client.more(source, wait_ms).await? {
                 More::Nothing => {}
-                More::Bytes(buffer, range) => return Ok(self.take(buffer, range, source.ended).await),
+                // Boxed: rare, and no reason for every stream to have room for it.
+                More::Bytes(buffer, range) if self.stream.is_work(&buffer[range.clone()], source.ended) => {
+                    return Ok(Box::pin(self.take_aside(buffer, range, source.ended)).await);
+                }
+                More::Bytes(buffer, range) => return Ok(Some(self.take(buffer, range, source.ended))),
                 More::Cut(message) => {
                     let mut out = self.room();
                     self.stream.cut(Fault::BadGateway, message, &mut out);
