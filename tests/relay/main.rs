@@ -37,6 +37,7 @@ mod reported;
 mod routing;
 mod sandbox;
 mod secrets;
+mod settled;
 mod store;
 mod streams;
 mod succession;
