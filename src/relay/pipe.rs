@@ -6,6 +6,7 @@
 //! While nothing is under way no buffer is held. A stream that is over without having said why is a cut one,
 //! however neatly its framing ends.
 
+use std::borrow::Cow;
 use std::io::IoSlice;
 
 use super::attempt::Answered;
@@ -15,9 +16,12 @@ use crate::http::body::State;
 use crate::http::write::{self, chunk_head};
 use crate::limits;
 use crate::protocol::Dialect;
+use crate::protocol::alive;
 use crate::protocol::failure::{self, Fault, Place};
+use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Answer, Progress};
 use crate::protocol::translate;
+use crate::record::Entry;
 use crate::rt::{Net, Wire, sys};
 use crate::sse::{self, Splitter};
 
@@ -49,9 +53,24 @@ pub(super) struct Course {
     pub(super) idle_ms: u32,
     /// How often a quiet stream is kept alive; 0 is never.
     pub(super) ping_ms: u32,
+    /// By what; empty where the stream knows no such thing.
+    pub(super) ping: Cow<'static, [u8]>,
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
     pub(super) start_us: u64,
+}
+
+/// What keeps a stream alive that is passed on as it is.
+pub(super) fn ping(
+    stream: Option<sse::Framing>,
+    endpoint: Endpoint,
+    renamed: bool,
+    dialect: Dialect,
+    entry: &Entry,
+) -> Cow<'static, [u8]> {
+    let model = if renamed { entry.model_asked.as_str() } else { entry.model_sent.as_str() };
+    let unix_s = entry.unix_ms / 1_000;
+    stream.map_or_else(Cow::default, |framing| alive::ping(dialect, endpoint, framing, model, unix_s))
 }
 
 /// How the answer ended.
@@ -233,21 +252,19 @@ impl<N: Net> Pipe<'_, N> {
         }
     }
 
-    /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them. Google's
-    /// libraries take every line of a stream for data.
+    /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them.
     fn wait_ms(&self, left_ms: u32) -> u32 {
-        match (self.course.stream, self.course.ping_ms) {
-            (Some(sse::Framing::Sse), ping_ms @ 1..) if self.course.dialect != Dialect::Gemini => left_ms.min(ping_ms),
-            _ => left_ms,
-        }
+        let Course { stream, ping, ping_ms, .. } = &self.course;
+        if stream.is_some() && !ping.is_empty() && *ping_ms > 0 { left_ms.min(*ping_ms) } else { left_ms }
     }
 
     /// Tells the client of a quiet stream that it goes on, unless that would land inside an event.
     async fn ping(&mut self) -> Result<(), Gone> {
-        if self.inside {
+        let is_over = alive::is_said(self.course.dialect) && self.answer.progress() == Progress::Finished;
+        if self.inside || is_over {
             return Ok(());
         }
-        let ping = sse::write::ping(self.course.dialect == Dialect::Anthropic);
+        let ping = &*self.course.ping;
         let chunked = self.course.frame == Frame::Chunked;
         let (size, size_bytes) = if chunked { chunk_head(ping.len()) } else { ([0; 18], 0) };
         let end: &[u8] = if chunked { b"\r\n" } else { b"" };

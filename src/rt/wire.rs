@@ -11,8 +11,10 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
+use super::web::Web;
 use super::{Stream, sys};
 use crate::limits;
+use crate::protocol::responses::socket::Socket;
 use crate::tls::{self, Session};
 
 /// A stream, or a session over one.
@@ -21,6 +23,8 @@ pub enum Wire<S> {
     Plain(S),
     /// Under TLS.
     Tls(Box<Tls<S>>),
+    /// A WebSocket, over either.
+    Web(Box<Web<S>>),
     /// No connection: whoever waits for it waits for ever.
     Nobody,
 }
@@ -55,10 +59,20 @@ impl<S: Stream> Wire<S> {
         Wire::Tls(Box::new(Tls { under: self, state: RefCell::new(state) }))
     }
 
+    /// The same connection as `socket` speaks on it.
+    pub fn as_socket(self, socket: Socket) -> Wire<S> {
+        Wire::Web(Box::new(Web::new(self, socket)))
+    }
+
+    /// Whether it is a WebSocket.
+    pub fn is_socket(&self) -> bool {
+        matches!(self, Wire::Web(_))
+    }
+
     /// Ready when both sides have agreed, or cannot. In the clear there is nothing to agree on.
     pub fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Wire::Plain(_) | Wire::Nobody => Poll::Ready(Ok(())),
+            Wire::Plain(_) | Wire::Web(_) | Wire::Nobody => Poll::Ready(Ok(())),
             Wire::Tls(tls) => tls.poll_handshake(cx),
         }
     }
@@ -75,6 +89,7 @@ impl<S: Stream> Stream for Wire<S> {
             Wire::Plain(stream) => stream.poll_readable(cx),
             Wire::Tls(tls) if tls.state.borrow().has_news() => Poll::Ready(()),
             Wire::Tls(tls) => tls.under.poll_readable(cx),
+            Wire::Web(web) => web.poll_readable(cx),
             Wire::Nobody => Poll::Pending,
         }
     }
@@ -83,6 +98,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.poll_writable(cx),
             Wire::Tls(tls) => tls.under.poll_writable(cx),
+            Wire::Web(web) => web.poll_writable(cx),
             Wire::Nobody => Poll::Pending,
         }
     }
@@ -91,6 +107,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.try_read(into),
             Wire::Tls(tls) => tls.state.borrow_mut().read(&tls.under, into),
+            Wire::Web(web) => web.try_read(into),
             Wire::Nobody => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -101,6 +118,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.try_write(slices),
             Wire::Tls(tls) => tls.state.borrow_mut().write(&tls.under, slices),
+            Wire::Web(web) => web.try_write(slices),
             Wire::Nobody => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -114,6 +132,7 @@ impl<S: Stream> Stream for Wire<S> {
         match self {
             Wire::Plain(stream) => stream.finish(),
             Wire::Tls(tls) => tls.under.finish(),
+            Wire::Web(web) => web.finish(),
             Wire::Nobody => {}
         }
     }
