@@ -208,9 +208,17 @@ impl Turns<'_> {
         }
     }
 
+    /// Names members of another dialect that are not said.
+    fn lost(&mut self, carry: &[(Text<'_>, Json<'_>)]) {
+        for (name, _) in carry.iter().filter(|_| self.origin != Dialect::Anthropic) {
+            self.outgoing.dropped.drop(format!("messages.content.{}", name.decode()));
+        }
+    }
+
     fn call(&mut self, call: &ToolCall<'_>, id: &[u8]) {
         let name = self.outgoing.names.say(&call.name, call.namespace.as_ref(), call.kind);
         let own = self.origin == Dialect::Anthropic;
+        self.lost(&call.carry);
         let mut object = Vec::new();
         input::write(&call.input, &mut object);
         let mut json = self.block();
@@ -224,6 +232,7 @@ impl Turns<'_> {
 
     fn result(&mut self, result: &ToolResult<'_>, id: &[u8]) {
         let own = self.origin == Dialect::Anthropic;
+        self.lost(&result.carry);
         let mut json = self.block();
         json.begin_object().key("type").string("tool_result").key("tool_use_id").raw(string(id).raw());
         let content = self.content(result);
@@ -301,9 +310,7 @@ impl Turns<'_> {
         if media.detail.as_ref().is_some_and(|detail| !detail.eq_str("auto")) {
             self.outgoing.dropped.drop("messages.content.detail");
         }
-        for (name, _) in media.carry.iter().filter(|_| !own) {
-            self.outgoing.dropped.drop(format!("messages.content.{}", name.decode()));
-        }
+        self.lost(&media.carry);
         let mut json = self.block();
         json.begin_object().key("type").string(kind).key("source").raw(Json::written(source).raw());
         if let Some(title) = media.name.as_ref().filter(|title| media.kind == MediaKind::Document && !title.is_empty())

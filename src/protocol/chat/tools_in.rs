@@ -48,7 +48,7 @@ fn tool(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
     if let Some(inner) = nested {
         object(inner, "function")?;
         members(inner, &mut function).map_err(|bad| within("function", bad))?;
-        for (name, value) in raw.members() {
+        for (name, value) in raw.members().filter(|(_, value)| !value.is_null()) {
             match name.bytes() {
                 b"type" | b"function" => {}
                 b"cache_control" => function.cache = Some(Json::from(value)),

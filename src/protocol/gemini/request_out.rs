@@ -426,6 +426,7 @@ impl Said<'_, '_> {
             ("user", request.user.is_some()),
             ("metadata", request.metadata.is_some()),
             ("prompt_cache_key", request.prompt_cache_key.is_some()),
+            ("messages.name", request.turns.iter().any(|turn| turn.name.is_some())),
         ] {
             if said {
                 self.dropped.drop(name);
