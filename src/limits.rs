@@ -51,8 +51,6 @@ pub const SOCKET_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const SOCKET_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Messages of a WebSocket that wait for the answer before them.
 pub const SOCKET_WAITING_MAX: usize = 16;
-/// How long a WebSocket may be silent between two answers.
-pub const SOCKET_IDLE_MS: u32 = 15 * 60 * 1_000;
 /// Connections of clients, default of `limits.connections`.
 pub const CONNECTIONS_MAX: usize = 65_536;
 /// Greatest `limits.connections`.

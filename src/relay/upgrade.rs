@@ -14,7 +14,6 @@ use crate::http::body::Framing;
 use crate::http::field::{Fields, Name, SOCKET_KEY};
 use crate::http::head::{Method, RequestHead, Version};
 use crate::http::write;
-use crate::limits;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::Endpoint;
 use crate::protocol::responses::socket::{Greeting, Socket};
@@ -137,7 +136,7 @@ impl Exchange {
             head: repeated(head, fields, input),
             id: self.entry.id.as_str().to_owned(),
             unix_s: self.entry.unix_ms / 1_000,
-            message_bytes_max: body_bytes.min(limits::SOCKET_MESSAGE_BYTES_MAX),
+            message_bytes_max: body_bytes,
         });
         client.core.take_back(scratch);
         // No request that anybody wants in a log: those are to come.

@@ -78,7 +78,8 @@ enum Answer {
 
 impl Socket {
     /// A connection whose handshake is done.
-    pub fn new(greeting: Greeting) -> Socket {
+    pub fn new(mut greeting: Greeting) -> Socket {
+        greeting.message_bytes_max = greeting.message_bytes_max.min(limits::SOCKET_MESSAGE_BYTES_MAX);
         Socket {
             reader: ws::Reader::new(greeting.message_bytes_max),
             greeting,

@@ -171,3 +171,13 @@ fn each_end_has_its_code() {
     socket.answer(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnone\r\n");
     assert_eq!(frames(&mut socket), ["close 1011"]);
 }
+
+#[test]
+fn a_message_is_refused_where_its_length_is_told() {
+    for (bytes, refused) in [(limits::SOCKET_MESSAGE_BYTES_MAX, false), (limits::SOCKET_MESSAGE_BYTES_MAX + 1, true)] {
+        let mut socket = Socket::new(Greeting { message_bytes_max: usize::MAX, ..Greeting::default() });
+        socket.push(&[&[0x81, 0x80 | 127][..], &(bytes as u64).to_be_bytes(), &[0; 4]].concat());
+        assert_eq!(socket.is_ended(), refused);
+        assert_eq!(frames(&mut socket), if refused { vec!["close 1009".to_owned()] } else { vec![] });
+    }
+}
