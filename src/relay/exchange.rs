@@ -24,10 +24,10 @@ use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
-use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
 use crate::protocol::sniff::{Answer, Reading};
+use crate::protocol::{Dialect, alive};
 use crate::record::{Dropped, Entry, Outcome};
 use crate::rt::{Net, Peer};
 
@@ -405,7 +405,8 @@ impl Exchange {
             stream,
             says_end: endpoint.generates(),
             dialect: self.note.dialect,
-            ping: pipe::ping(stream, endpoint, name.is_some(), self.note.dialect, &self.entry),
+            ping: pipe::ping(endpoint, name.is_some(), self.note.dialect, &self.entry),
+            pings: endpoint.generates() || !alive::is_said(self.note.dialect),
             hide_usage,
             name,
             idle_ms: provider.timeouts.stream_idle_ms,

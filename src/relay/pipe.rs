@@ -6,7 +6,6 @@
 //! While nothing is under way no buffer is held. A stream that is over without having said why is a cut one,
 //! however neatly its framing ends.
 
-use std::borrow::Cow;
 use std::io::IoSlice;
 
 use super::attempt::Answered;
@@ -53,24 +52,22 @@ pub(super) struct Course {
     pub(super) idle_ms: u32,
     /// How often a quiet stream is kept alive; 0 is never.
     pub(super) ping_ms: u32,
-    /// By what; empty where the stream knows no such thing.
-    pub(super) ping: Cow<'static, [u8]>,
+    /// By what, where that is about the answer; thin, for every stream has room for it.
+    #[allow(clippy::box_collection)]
+    pub(super) ping: Option<Box<Vec<u8>>>,
+    /// Whether the endpoint's streams know pings at all.
+    pub(super) pings: bool,
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
     pub(super) start_us: u64,
 }
 
-/// What keeps a stream alive that is passed on as it is.
-pub(super) fn ping(
-    stream: Option<sse::Framing>,
-    endpoint: Endpoint,
-    renamed: bool,
-    dialect: Dialect,
-    entry: &Entry,
-) -> Cow<'static, [u8]> {
+/// What keeps a stream of Ollama's alive that is passed on as it is: it names the model.
+#[allow(clippy::box_collection)]
+pub(super) fn ping(endpoint: Endpoint, renamed: bool, dialect: Dialect, entry: &Entry) -> Option<Box<Vec<u8>>> {
     let model = if renamed { entry.model_asked.as_str() } else { entry.model_sent.as_str() };
-    let unix_s = entry.unix_ms / 1_000;
-    stream.map_or_else(Cow::default, |framing| alive::ping(dialect, endpoint, framing, model, unix_s))
+    let says = dialect == Dialect::Ollama && endpoint.generates();
+    says.then(|| Box::new(alive::line(endpoint, model, entry.unix_ms / 1_000)))
 }
 
 /// How the answer ended.
@@ -254,8 +251,20 @@ impl<N: Net> Pipe<'_, N> {
 
     /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them.
     fn wait_ms(&self, left_ms: u32) -> u32 {
-        let Course { stream, ping, ping_ms, .. } = &self.course;
-        if stream.is_some() && !ping.is_empty() && *ping_ms > 0 { left_ms.min(*ping_ms) } else { left_ms }
+        match self.course.ping_ms {
+            ping_ms @ 1.. if !self.pinging().is_empty() => left_ms.min(ping_ms),
+            _ => left_ms,
+        }
+    }
+
+    /// What tells the client that the stream goes on; empty where there is no such thing.
+    fn pinging(&self) -> &[u8] {
+        let Course { stream, ping, pings, dialect, .. } = &self.course;
+        match (ping, stream) {
+            (Some(ping), Some(_)) => ping,
+            (None, Some(framing)) if *pings => alive::ping(*dialect, *framing),
+            _ => b"",
+        }
     }
 
     /// Tells the client of a quiet stream that it goes on, unless that would land inside an event.
@@ -264,11 +273,12 @@ impl<N: Net> Pipe<'_, N> {
         if self.inside || is_over {
             return Ok(());
         }
-        let ping = &*self.course.ping;
         let chunked = self.course.frame == Frame::Chunked;
+        // Rare, and the client is written to meanwhile: a copy is what costs least to hold.
+        let ping = self.pinging().to_vec();
         let (size, size_bytes) = if chunked { chunk_head(ping.len()) } else { ([0; 18], 0) };
         let end: &[u8] = if chunked { b"\r\n" } else { b"" };
-        let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(ping), IoSlice::new(end)];
+        let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(&ping), IoSlice::new(end)];
         self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
         self.client.write(&mut slices, self.course.stall_ms).await
     }

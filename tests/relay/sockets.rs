@@ -132,7 +132,7 @@ fn conversion_42_responses_are_spoken_over_a_websocket(driver: Driver) {
     call.last_chunk();
     assert_eq!(client.hear_until("response.completed").len(), 2);
     let usage = weir.usage(2);
-    assert_eq!(usage["total"]["requests"], 2, "each message is a request, and the handshake is none: {usage}");
+    assert_eq!(usage["requests"], 2, "each message is a request, and the handshake is none: {usage}");
 }
 
 fn a_message_is_translated_like_any_request(driver: Driver) {
@@ -160,7 +160,7 @@ fn errors_are_messages_and_the_socket_goes_on(driver: Driver) {
     upstream.next().json(400, json!({ "error": { "message": "not so", "type": "invalid_request_error" } }));
     let told = client.hear();
     assert_eq!((&told["type"], &told["status"]), (&"error".into(), &400.into()), "{told}");
-    assert_eq!(told["error"]["message"], "not so");
+    assert!(told["error"]["message"].as_str().is_some_and(|message| message.contains("not so")), "{told}");
     client.say(json!({ "type": "response.create", "model": "m", "input": "hi" }));
     let mut call = upstream.next();
     call.open("text/event-stream");

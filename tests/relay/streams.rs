@@ -392,6 +392,7 @@ fn a_silent_stream_is_ended(driver: Driver) {
 /// Pings come between events and nowhere else, also while the rest of an event is awaited. Whose libraries take every
 /// line for data gets data that says nothing, and none behind the reason of the end.
 fn a_quiet_stream_is_kept_alive(driver: Driver) {
+    let plain = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     let gemini =
         "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"index\":0}]}\r\n\r\n";
     let line = "{\"model\":\"m\",\"created_at\":\"";
@@ -429,16 +430,16 @@ fn a_quiet_stream_is_kept_alive(driver: Driver) {
         let at = said + events[said..].find(end).expect("its end") + end.len();
         call.open(kind);
         call.chunk(&events[..at + 7]);
-        let begun = text(&client.wire.until("\r\n\r\n"));
+        let begun = plain(client.wire.until("\r\n\r\n"));
         assert!(begun.contains("200"), "{begun}");
-        let seen: String = pings.iter().chain(pings).map(|ping| text(&client.wire.until(ping))).collect();
+        let seen: String = pings.iter().chain(pings).map(|ping| plain(client.wire.until(ping))).collect();
         assert!(seen.contains(&events[..at - end.len()]), "{protocol}: {seen}");
         call.chunk(&events[at + 7..]);
-        let rest = text(&client.wire.until(events[at..].trim_end()));
+        let rest = plain(client.wire.until(events[at..].trim_end()));
         if matches!(protocol, "gemini" | "ollama") {
             std::thread::sleep(std::time::Duration::from_millis(250));
             call.last_chunk();
-            let behind = text(&client.wire.until("\r\n0\r\n"));
+            let behind = plain(client.wire.until("\r\n0\r\n"));
             assert!(!pings.iter().any(|ping| behind.contains(ping)), "{protocol}: {rest} and {behind}");
         }
     }

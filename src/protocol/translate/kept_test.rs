@@ -108,7 +108,6 @@ fn what_says_nothing_is_not_named() {
     );
     let responses = r#"{"model":"m","foo":null,"input":[{"role":"user","content":[{"type":"input_text","text":"hi","foo":null}],"foo":null},
         {"type":"message","id":"msg_1","status":"completed","phase":null,"role":"assistant","content":[{"type":"output_text","text":"a","annotations":[],"logprobs":[]}]},
-        {"type":"reasoning","id":"rs_1","summary":[],"content":null,"encrypted_content":null,"status":null},
         {"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}","status":"completed","namespace":null},
         {"type":"function_call_output","call_id":"c","output":"d","id":null,"status":null}],"previous_response_id":null}"#;
     let anthropic = r#"{"model":"m","max_tokens":9,"foo":null,"messages":[{"role":"user","content":"hi"},

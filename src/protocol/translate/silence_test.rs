@@ -44,7 +44,7 @@ fn is_named(body: &Value, at: &[Step], dropped: &str) -> bool {
         named |= value["type"].as_str().is_some_and(|kind| kind != "function" && words.contains(&kind));
         match step {
             Step::Member(name) => {
-                named |= words.contains(&name.trim_end_matches("_options"));
+                named |= words.contains(&name.as_str()) || words.contains(&name.trim_end_matches("_options"));
                 value = &value[name.as_str()];
             }
             Step::Element(nth) => value = &value[*nth],
