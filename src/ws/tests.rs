@@ -60,7 +60,7 @@ fn messages_come_whole_however_they_are_cut() {
         sent(0x8a, b"unasked"),
         sent(0x80, b" parts"),
         sent(0x81, b""),
-        sent(0x81, long[..200].as_bytes()),
+        sent(0x81, &long.as_bytes()[..200]),
         sent(0x81, long.as_bytes()),
         sent(0x88, &[0x03, 0xe8]),
         sent(0x81, b"behind the end"),
