@@ -28,6 +28,7 @@ pub enum Wire<S> {
 }
 
 /// What lies over a stream.
+#[expect(clippy::large_enum_variant, reason = "boxed as a whole; WebSockets are few")]
 pub enum Over<S> {
     /// TLS.
     Tls(Tls<S>),
