@@ -1,19 +1,18 @@
 //! What tells a client that a quiet stream goes on, between two sides of the same protocol.
 //!
-//! A comment, where libraries leave those out; Anthropic has an event for it. Google's and Ollama's libraries take
-//! every line for data: to them it is a piece of text that says nothing, as their servers send them too. In an array
-//! it is a blank between two elements. Each may stand between two frames, and only there.
+//! A comment, where libraries leave those out; Anthropic has an event for it. Google's libraries take every line for
+//! data: to them it is a piece of text that says nothing, as Google's servers send them too. In an array it is a blank
+//! between two elements. Each may stand between two frames, and only there. Ollama's libraries take every line for data
+//! too, and read the model in it, which nobody keeps for as long as a stream is passed on: there is none.
 
 use super::Dialect;
-use super::ollama::response_out;
-use super::path::Endpoint;
 use crate::sse::{Framing, write};
 
 /// A chunk of Gemini's. Without a candidate that says something, its libraries would not keep the turn.
 const GEMINI: &[u8] =
     b"data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"index\":0}]}\r\n\r\n";
 
-/// What is written into a quiet stream; nothing in one that knows no such thing, or whose ping is a [`line`].
+/// What is written into a quiet stream; nothing in one that knows no such thing.
 pub fn ping(dialect: Dialect, framing: Framing) -> &'static [u8] {
     match (dialect, framing) {
         (Dialect::Gemini, Framing::Sse) => GEMINI,
@@ -23,16 +22,9 @@ pub fn ping(dialect: Dialect, framing: Framing) -> &'static [u8] {
     }
 }
 
-/// What is written into a quiet stream of Ollama's: its clients read the model in every line.
-pub fn line(endpoint: Endpoint, model: &str, unix_s: u64) -> Vec<u8> {
-    let mut line = Vec::with_capacity(160 + model.len());
-    response_out::ping(model, unix_s, endpoint == Endpoint::OllamaGenerate, &mut line);
-    line
-}
-
 /// Whether a ping of `dialect` is a piece of the answer, so that none may follow the reason of its end.
 pub fn is_said(dialect: Dialect) -> bool {
-    matches!(dialect, Dialect::Gemini | Dialect::Ollama)
+    dialect == Dialect::Gemini
 }
 
 #[cfg(test)]
@@ -45,22 +37,9 @@ mod tests {
             let ping = ping(dialect, Framing::Sse);
             assert_eq!((ping.is_empty(), crate::sse::whole(Framing::Sse, ping)), (false, ping.len()), "{dialect:?}");
         }
-        let line = line(Endpoint::OllamaChat, "m", 0);
-        assert_eq!(crate::sse::whole(Framing::Lines, &line), line.len());
         assert_eq!(
             (ping(Dialect::Ollama, Framing::Lines), ping(Dialect::Gemini, Framing::Array)),
             (&b""[..], &b"\n"[..])
         );
-    }
-
-    #[test]
-    fn ollama_names_the_model_and_the_member_of_the_endpoint() {
-        let line = |endpoint| String::from_utf8(line(endpoint, "a \"b\"", 0)).unwrap();
-        assert_eq!(
-            line(Endpoint::OllamaChat),
-            "{\"model\":\"a \\\"b\\\"\",\"created_at\":\"1970-01-01T00:00:00Z\",\
-             \"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":false}\n"
-        );
-        assert!(line(Endpoint::OllamaGenerate).contains(",\"response\":\"\",\"done\":false}\n"));
     }
 }

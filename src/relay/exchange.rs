@@ -405,7 +405,6 @@ impl Exchange {
             stream,
             says_end: endpoint.generates(),
             dialect: self.note.dialect,
-            ping: pipe::ping(endpoint, name.is_some(), self.note.dialect, &self.entry),
             pings: endpoint.generates() || !alive::is_said(self.note.dialect),
             hide_usage,
             name,

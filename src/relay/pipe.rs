@@ -17,10 +17,8 @@ use crate::limits;
 use crate::protocol::Dialect;
 use crate::protocol::alive;
 use crate::protocol::failure::{self, Fault, Place};
-use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Answer, Progress};
 use crate::protocol::translate;
-use crate::record::Entry;
 use crate::rt::{Net, Wire, sys};
 use crate::sse::{self, Splitter};
 
@@ -52,22 +50,11 @@ pub(super) struct Course {
     pub(super) idle_ms: u32,
     /// How often a quiet stream is kept alive; 0 is never.
     pub(super) ping_ms: u32,
-    /// By what, where that is about the answer; thin, for every stream has room for it.
-    #[allow(clippy::box_collection)]
-    pub(super) ping: Option<Box<Vec<u8>>>,
     /// Whether the endpoint's streams know pings at all.
     pub(super) pings: bool,
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
     pub(super) start_us: u64,
-}
-
-/// What keeps a stream of Ollama's alive that is passed on as it is: it names the model.
-#[allow(clippy::box_collection)]
-pub(super) fn ping(endpoint: Endpoint, renamed: bool, dialect: Dialect, entry: &Entry) -> Option<Box<Vec<u8>>> {
-    let model = if renamed { entry.model_asked.as_str() } else { entry.model_sent.as_str() };
-    let says = dialect == Dialect::Ollama && endpoint.generates();
-    says.then(|| Box::new(alive::line(endpoint, model, entry.unix_ms / 1_000)))
 }
 
 /// How the answer ended.
@@ -258,11 +245,9 @@ impl<N: Net> Pipe<'_, N> {
     }
 
     /// What tells the client that the stream goes on; empty where there is no such thing.
-    fn pinging(&self) -> &[u8] {
-        let Course { stream, ping, pings, dialect, .. } = &self.course;
-        match (ping, stream) {
-            (Some(ping), Some(_)) => ping,
-            (None, Some(framing)) if *pings => alive::ping(*dialect, *framing),
+    fn pinging(&self) -> &'static [u8] {
+        match self.course.stream {
+            Some(framing) if self.course.pings => alive::ping(self.course.dialect, framing),
             _ => b"",
         }
     }
@@ -274,11 +259,10 @@ impl<N: Net> Pipe<'_, N> {
             return Ok(());
         }
         let chunked = self.course.frame == Frame::Chunked;
-        // Rare, and the client is written to meanwhile: a copy is what costs least to hold.
-        let ping = self.pinging().to_vec();
+        let ping = self.pinging();
         let (size, size_bytes) = if chunked { chunk_head(ping.len()) } else { ([0; 18], 0) };
         let end: &[u8] = if chunked { b"\r\n" } else { b"" };
-        let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(&ping), IoSlice::new(end)];
+        let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(ping), IoSlice::new(end)];
         self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
         self.client.write(&mut slices, self.course.stall_ms).await
     }

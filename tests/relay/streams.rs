@@ -395,21 +395,15 @@ fn a_quiet_stream_is_kept_alive(driver: Driver) {
     let plain = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     let gemini =
         "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"index\":0}]}\r\n\r\n";
-    let line = "{\"model\":\"m\",\"created_at\":\"";
-    let nothing = ",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":false}\n";
     let says = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n";
     let stops = "data: {\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{}}\r\n\r\n";
-    let ollama = "{\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"done\":false}\n";
-    let done = "{\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n";
     let of_gemini = [says, stops].concat();
-    let of_ollama = [ollama, done].concat();
     let chat = chat_event("one") + &chat_stop() + DONE;
     let anthropic = anthropic_stream();
     for (protocol, path, said, events, pings) in [
         ("chat", "/v1/chat/completions", "one", &chat, &[": ping\n\n"][..]),
         ("anthropic", "/v1/messages", "text_delta", &anthropic, &["event: ping\ndata: {\"type\": \"ping\"}\n\n"]),
         ("gemini", "/v1beta/models/m:streamGenerateContent?alt=sse", "text", &of_gemini, &[gemini]),
-        ("ollama", "/api/chat", "content", &of_ollama, &[line, nothing]),
     ] {
         let mut upstream = Upstream::new();
         let mut config = config(protocol, &upstream);
@@ -418,14 +412,8 @@ fn a_quiet_stream_is_kept_alive(driver: Driver) {
         let mut client = weir.client();
         client.post(path, r#"{"model":"m","messages":[],"stream":true}"#);
         let mut call = upstream.next();
-        let kind = if protocol == "ollama" { "application/x-ndjson" } else { "text/event-stream" };
-        let end = if protocol == "ollama" {
-            "\n"
-        } else if protocol == "gemini" {
-            "\r\n\r\n"
-        } else {
-            "\n\n"
-        };
+        let kind = "text/event-stream";
+        let end = if protocol == "gemini" { "\r\n\r\n" } else { "\n\n" };
         let said = events.find(said).expect("an event that says something");
         let at = said + events[said..].find(end).expect("its end") + end.len();
         call.open(kind);
@@ -436,7 +424,7 @@ fn a_quiet_stream_is_kept_alive(driver: Driver) {
         assert!(seen.contains(&events[..at - end.len()]), "{protocol}: {seen}");
         call.chunk(&events[at + 7..]);
         let rest = plain(client.wire.until(events[at..].trim_end()));
-        if matches!(protocol, "gemini" | "ollama") {
+        if protocol == "gemini" {
             std::thread::sleep(std::time::Duration::from_millis(250));
             call.last_chunk();
             let behind = plain(client.wire.until("\r\n0\r\n"));

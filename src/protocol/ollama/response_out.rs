@@ -66,18 +66,6 @@ pub(super) fn begin(upstream_model: &[u8], opening: &Opening, out: &mut Vec<u8>)
     out.push(b'"');
 }
 
-/// Appends a line that says nothing, for a client that is to know that the answer goes on.
-pub(in crate::protocol) fn ping(model: &str, unix_s: u64, plain_completion: bool, out: &mut Vec<u8>) {
-    let opening = Opening { model: model.to_owned(), created_unix_s: unix_s, plain_completion, ..Opening::default() };
-    begin(b"", &opening, out);
-    if plain_completion {
-        member("response", b"", out);
-    } else {
-        out.extend_from_slice(b",\"message\":{\"role\":\"assistant\",\"content\":\"\"}");
-    }
-    out.extend_from_slice(b",\"done\":false}\n");
-}
-
 /// `,"name":"text"`.
 pub(super) fn member(name: &str, text: &[u8], out: &mut Vec<u8>) {
     for piece in [b",\"", name.as_bytes(), b"\":\"", text, b"\""] {
