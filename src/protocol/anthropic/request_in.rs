@@ -65,7 +65,6 @@ fn plain<'a>(name: Text<'a>, value: Raw<'a>, request: &mut Request<'a>) -> Resul
             let words: Option<Vec<_>> = words.collect();
             request.stop = words.ok_or_else(|| bad("stop_sequences", "has to be an array of strings"))?;
         }
-        _ if value.is_null() => {}
         _ => request.carry.push((name, value.into())),
     }
     Ok(())

@@ -110,7 +110,7 @@ fn what_says_nothing_is_not_named() {
         {"type":"message","id":"msg_1","status":"completed","phase":null,"role":"assistant","content":[{"type":"output_text","text":"a","annotations":[],"logprobs":[]}]},
         {"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}","status":"completed","namespace":null},
         {"type":"function_call_output","call_id":"c","output":"d","id":null,"status":null}],"previous_response_id":null}"#;
-    let anthropic = r#"{"model":"m","max_tokens":900,"foo":null,"messages":[{"role":"user","content":"hi"},
+    let anthropic = r#"{"model":"m","max_tokens":900,"messages":[{"role":"user","content":"hi"},
         {"role":"assistant","content":[{"type":"text","text":"a","citations":null,"foo":null},{"type":"tool_use","id":"c","name":"f","input":{},"caller":null}]},
         {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"d","is_error":false,"cache_control":null}]}]}"#;
     let gemini = r#"{"cachedContent":null,"safetySettings":null,"contents":[{"role":"user","parts":[{"text":"hi","thought":null,"foo":null}]},
