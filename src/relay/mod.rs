@@ -45,6 +45,10 @@ mod way;
 mod whole;
 
 #[cfg(test)]
+mod door_test;
+#[cfg(test)]
+mod poll_test;
+#[cfg(test)]
 mod size_test;
 #[cfg(test)]
 mod turn_test;
