@@ -38,6 +38,7 @@ mod routing;
 mod sandbox;
 mod secrets;
 mod settled;
+mod sockets;
 mod store;
 mod streams;
 mod succession;
