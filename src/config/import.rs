@@ -110,7 +110,12 @@ pub fn files(kind: Kind, texts: &[&str]) -> Result<Imported, String> {
 
 fn value(kind: Kind, text: &str) -> Result<Value, String> {
     match kind {
-        Kind::AiSwitch | Kind::CliProxyApi => serde_saphyr::from_str(text).map_err(|error| format!("no YAML: {error}")),
+        Kind::AiSwitch | Kind::CliProxyApi => {
+            // Its own bound on depth is more than a stack holds.
+            let bounds = serde_saphyr::budget! { max_depth: crate::limits::JSON_DEPTH_MAX };
+            let read = serde_saphyr::from_str_with_options(text, serde_saphyr::options! { budget: bounds });
+            read.map_err(|error| format!("no YAML: {error}"))
+        }
         _ => serde_json::from_str(&super::jsonc::blank(text)).map_err(|error| format!("no JSON: {error}")),
     }
 }
