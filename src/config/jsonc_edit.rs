@@ -166,7 +166,8 @@ fn without_nulls(patch: &Value) -> Value {
 
 fn read(text: &str) -> Result<(String, Node), Refused> {
     let blanked = jsonc::blank(text);
-    serde_json::from_str::<serde::de::IgnoredAny>(&blanked).map_err(|error| Refused::Syntax(error.to_string()))?;
+    // As a value: what is only passed over may be deeper than the walk below has a stack for.
+    serde_json::from_str::<Value>(&blanked).map_err(|error| Refused::Syntax(error.to_string()))?;
     let root = jsonc::tree(&blanked);
     Ok((blanked, root))
 }
