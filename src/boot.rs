@@ -73,7 +73,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
             fleet.drop_unwanted();
             let listening = fleet.addresses().join(", ");
             let (driver, why) = (found.driver.name(), &found.why);
-            tracing::info!(version = control::VERSION, listening, driver, %why, cores, "weir serves");
+            tracing::info!(version = control::VERSION, listening, driver, why, cores, "weir serves");
             Ok(())
         })
     };

@@ -521,7 +521,7 @@ mod tests {
             assert_eq!(said.listen, [":1", ":2"]);
         }
         assert!(Cli::try_parse_from(["weir", "--listen", ":1", "check"]).is_err());
-        assert!(Cli::try_parse_from(["weir", "agent"]).is_err(), "what is not there yet is not offered");
+        assert!(Cli::try_parse_from(["weir", "agent"]).is_err(), "whose key, and which agent?");
     }
 
     #[test]

@@ -45,8 +45,6 @@ pub const TRAILER_BYTES_MAX: usize = 8_192;
 pub const CONNECTIONS_MAX: usize = 65_536;
 /// Greatest `limits.connections`.
 pub const CONNECTIONS_GREATEST: usize = 1_048_576;
-/// Idle upstream connections for each authority and core.
-pub const LANES_IDLE_MAX: usize = 1_024;
 /// Bytes of a proxy's answer to CONNECT.
 pub const PROXY_HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Content codings applied to one body; more is 415.
@@ -69,6 +67,10 @@ pub const PATH_SEGMENTS_MAX: usize = 24;
 pub const MODEL_NAME_BYTES_MAX: usize = 512;
 /// Top-level members of a request body, and fields of a form that name its model; more is 400.
 pub const REQUEST_MEMBERS_MAX: usize = 1_024;
+/// Tools of a request that is translated; more is 400.
+pub const REQUEST_TOOLS_MAX: usize = 4_096;
+/// Calls of tools in such a request that follow one another before a result; more is 400.
+pub const CALLS_WAITING_MAX: usize = 4_096;
 /// Bytes of a request's `stream_options`; more is 400.
 pub const STREAM_OPTIONS_BYTES_MAX: usize = 4_096;
 /// Bytes of the head of a part of a form; more is 400.
@@ -106,16 +108,28 @@ pub const SCHEMA_DEPTH_MAX: usize = 32;
 pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
 /// Objects that say something of one place in it.
 pub const SCHEMA_SOURCES_MAX: usize = 64;
+/// Places inside each other of a schema in a form that is made fit for Anthropic; deeper ones are taken as they are.
+pub const OWN_SCHEMA_DEPTH_MAX: usize = 64;
 /// Bytes that are looked at for all schemas of a request, each as often as it is looked at.
 pub const SCHEMA_WORK_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of an upstream's words that an error of another dialect repeats.
 pub const ERROR_QUOTED_BYTES: usize = 512;
 /// Bytes of a caller's own text that an error message repeats.
 pub const NAME_SHOWN_BYTES: usize = 128;
+/// Members of a request that a translation did not say and the answer's head names; the rest is not named.
+pub const DROPPED_MEMBERS_MAX: usize = 32;
+/// Bytes of the name of one of them; longer names are cut.
+pub const DROPPED_MEMBER_BYTES_MAX: usize = 64;
+/// Containers in containers of a request in which texts are looked for: results of tools in messages are five deep.
+pub const TEXT_DEPTH_MAX: u32 = 16;
 /// Bytes of the question that a demo answer repeats.
 pub const DEMO_ECHO_BYTES_MAX: usize = 1_024;
 /// Tools that a demo answer calls at most.
 pub const DEMO_CALLS_MAX: usize = 8;
+/// Places inside each other of a value that the demo provider makes up; what lies deeper is null.
+pub const DEMO_DEPTH_MAX: usize = 16;
+/// Bytes of schemas that are looked at for such a value, each as often as it is; what comes later is null.
+pub const DEMO_WORK_BYTES_MAX: usize = 1024 * 1024;
 /// Words of a long demo answer, where no number is named, and the most.
 pub const DEMO_WORDS: usize = 1_000;
 /// See above.

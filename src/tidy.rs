@@ -382,6 +382,31 @@ fn headless(source: &Source) -> Vec<String> {
     }
 }
 
+/// What of a file is tests, as far as the file itself tells: all of it, or what its inline module of tests begins.
+fn tests_of(source: &Source) -> &str {
+    let is_whole = source.is_test() || source.path.starts_with("src/sim/");
+    let is_measured = ["benches/", "fuzz/"].iter().any(|folder| source.path.starts_with(folder));
+    let starts = ["", "pub(crate) ", "pub(super) "].map(|seen| format!("#[cfg(test)]\n{seen}mod "));
+    match starts.iter().filter_map(|start| source.code.find(start)).min() {
+        _ if is_measured => "",
+        _ if is_whole => &source.code,
+        Some(at) => &source.code[at..],
+        None => "",
+    }
+}
+
+/// The constants of `limits` that no test names: nobody has stood at those bounds, or one past them.
+fn untested_bounds(limits: &Source, sources: &[Source]) -> Vec<String> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let tested: HashSet<&str> = sources.iter().flat_map(|source| tests_of(source).split(|c| !is_name(c))).collect();
+    let declared = limits.words("const").flat_map(|at| {
+        let names = heads(&limits.code[at + "const".len()..]).into_iter();
+        names.map(move |name| (at, name))
+    });
+    let untested = declared.filter(|(_, name)| name != "_" && !tested.contains(name.as_str()));
+    untested.map(|(at, name)| limits.problem(at, format!("no test names `{name}`"))).collect()
+}
+
 /// A dependency is a cost, so each line of it says what for.
 fn unexplained_dependencies(manifest: &str) -> Vec<String> {
     let mut within = false;
@@ -434,6 +459,8 @@ fn the_tree_is_tidy() {
     let floors = floors(include_str!("lib.rs"));
     assert!(sources.len() > 20 && floors.len() > 12, "{} files, {} rooms", sources.len(), floors.len());
     let mut found: Vec<_> = sources.iter().flat_map(|source| problems(source, &floors)).collect();
+    let limits = sources.iter().find(|source| source.path == "src/limits.rs").expect("the bounds");
+    found.extend(untested_bounds(limits, &sources));
     for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
         let text = std::fs::read_to_string(root.join(manifest)).expect("a manifest");
         found.extend(unexplained_dependencies(&text));

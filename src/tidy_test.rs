@@ -131,6 +131,26 @@ fn numbers_of_defects_are_read_from_names() {
 }
 
 #[test]
+fn bounds_without_a_test_are_found() {
+    let limits = "/// A.\npub const A_MAX: usize = 1;\npub const B_MAX: u32 = 2;\nconst _: () = assert!(A_MAX > 0);\n";
+    let found = |path: &str, text: &str| {
+        lines(|limits| untested_bounds(limits, &[Source::new(path, text)]), "src/limits.rs", limits)
+    };
+    for (path, text) in [
+        ("src/json/x_test.rs", "let x = [A_MAX, limits::B_MAX];\n"),
+        ("tests/relay/x.rs", "x(weir::limits::A_MAX + 1, B_MAX);\n"),
+        ("src/x.rs", "#[cfg(test)]\nmod unit {\n    x(A_MAX, B_MAX);\n}\n"),
+        ("src/x.rs", "#[cfg(test)]\npub(crate) mod tests {\n    x(A_MAX, B_MAX);\n}\n"),
+        ("src/sim/x.rs", "x(A_MAX, B_MAX);\n"),
+    ] {
+        assert_eq!(found(path, text), [0; 0], "{path}");
+    }
+    assert_eq!(found("src/x.rs", "x(A_MAX);\n#[cfg(test)]\nmod tests {\n    x(B_MAX);\n}\n"), [2], "the program's own");
+    assert_eq!(found("src/x_test.rs", "x(A_MAXIMUM, \"A_MAX\", B_MAX); // A_MAX\n"), [2]);
+    assert_eq!(found("benches/x.rs", "x(A_MAX, B_MAX);\n"), [2, 3]);
+}
+
+#[test]
 fn heads_and_reasons_are_asked_for() {
     assert_eq!(lines(headless, "src/x.rs", "use x;\n"), [1]);
     assert!(lines(headless, "src/x.rs", "//! What it is.\n").is_empty());

@@ -5,3 +5,4 @@ pub mod hash;
 pub mod id;
 pub mod secret;
 pub mod span;
+pub mod text;

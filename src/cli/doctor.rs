@@ -85,8 +85,15 @@ fn machine(machine: &Machine, findings: &mut Findings<'_>) -> Result<(), String>
     }
     if let Some((soft, hard)) = machine.descriptors {
         // Each connection of a client may need one to its upstream.
-        let mark = if hard < 2 * limits::CONNECTIONS_MAX as u64 { Mark::Warn } else { Mark::Ok };
-        findings.say(mark, &format!("open files: {soft}, may be raised to {hard}"))?;
+        let enough = 2 * limits::CONNECTIONS_MAX as u64;
+        let told = format!("open files: {soft}, may be raised to {hard}");
+        match hard < enough {
+            true => findings.say(
+                Mark::Warn,
+                &format!("{told}; {enough} serve as many connections as limits.connections allows by default: raise LimitNOFILE= of the unit, or `ulimit -Hn`"),
+            )?,
+            false => findings.say(Mark::Ok, &told)?,
+        }
     }
     if let Some((soft, hard)) = machine.locked_memory {
         let show = |bytes| if bytes == u64::MAX { "unlimited".to_owned() } else { format!("{} KiB", bytes / 1024) };

@@ -191,7 +191,8 @@ impl Check<'_, '_, '_> {
         let given = &self.file.probes;
         let at = At::ROOT.member("probes");
         if (1..limits::PROBES_EVERY_S_LEAST).contains(&given.every_s) {
-            self.problems.error(&at.member("every_s"), "is 0 or 60 at least");
+            let least = limits::PROBES_EVERY_S_LEAST;
+            self.problems.error(&at.member("every_s"), format!("is 0 or {least} at least"));
         }
         let at_providers = at.member("providers");
         for (place, name) in given.providers.iter().enumerate() {

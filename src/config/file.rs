@@ -345,7 +345,7 @@ pub struct Cooldown {
     #[schemars(range(min = 1, max = 86_400_000))]
     pub max_ms: u32,
     /// Consecutive server errors, timeouts and failed connections until a key rests. Default 3.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = limits::COOLDOWN_FAILURES_GREATEST))]
     pub failures: u32,
 }
 

@@ -108,7 +108,10 @@ mod tests {
         for bad in ["", "7070", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:7070", "unix:relay", "h:80", ":+1"] {
             assert!(Listen::parse(bad).is_err(), "{bad}");
         }
-        assert!(Listen::parse(&format!("unix:/{}", "x".repeat(200))).is_err());
+        let long = |bytes: usize| format!("unix:/{}", "x".repeat(bytes - 1));
+        assert!(Listen::parse(&long(limits::UNIX_PATH_BYTES_MAX)).is_ok());
+        let told = Listen::parse(&long(limits::UNIX_PATH_BYTES_MAX + 1)).unwrap_err();
+        assert!(told.contains(&limits::UNIX_PATH_BYTES_MAX.to_string()), "{told}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The providers of a file: preset, address, keys, published names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::check::Check;
 use super::file::{self, KeyEntry, ModelEntry, Named, SecretRef};
@@ -248,11 +248,11 @@ impl Check<'_, '_, '_> {
         all: &mut Providers,
     ) {
         let provider = index(all.list.len());
-        let first = all.keys.len();
         let proxy = self.proxy(&at.member("proxy"), given.proxy.as_ref(), proxy);
         let headers = self.headers(&at.member("headers"), &given.headers, &[]);
         let at_keys = at.member("keys");
         let mut seen: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut names: HashSet<String> = HashSet::new();
         let plain = file::Key::default();
         for (place, entry) in given.keys.iter().enumerate() {
             let at_entry = at_keys.entry(place);
@@ -268,7 +268,7 @@ impl Check<'_, '_, '_> {
                 self.problems.warning(at_secret, format!("is the same key as keys[{other}]"));
             }
             let name = settings.name.clone().unwrap_or_else(|| (place + 1).to_string());
-            let taken = all.keys[first..].iter().any(|key| *key.name == *name);
+            let taken = !names.insert(name.clone());
             if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_control()) || taken {
                 self.problems.error(&at_entry, "a key's name is its provider's only one of that name, and not empty");
             }

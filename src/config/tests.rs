@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::{Outside, Overrides, Problem, Reading, Severity, Snapshot};
+use crate::limits;
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -155,6 +156,59 @@ fn the_empty_file_is_the_defaults() {
     assert_eq!(s.default_route, None);
     assert_eq!(s.client(b"any"), None);
     assert!(s.watch);
+    let bounds = [s.limits.body_bytes, s.limits.head_bytes, s.limits.connections];
+    assert_eq!(bounds, [limits::BODY_BYTES_MAX, limits::HEAD_BYTES_MAX, limits::CONNECTIONS_MAX]);
+}
+
+/// Each number that has a bound of its own: taken at its bounds, told with both of them one past.
+#[test]
+fn numbers_are_taken_up_to_their_bounds() {
+    for (object, member, least, greatest) in [
+        ("limits", "body_bytes", limits::BODY_BYTES_LEAST, limits::BODY_BYTES_CORE_MAX),
+        ("limits", "head_bytes", limits::HEAD_BYTES_LEAST, limits::HEAD_BYTES_GREATEST),
+        ("limits", "connections", 1, limits::CONNECTIONS_GREATEST),
+        ("cooldown", "failures", 1, limits::COOLDOWN_FAILURES_GREATEST as usize),
+    ] {
+        let said = |value: usize| errors(&read(&format!(r#"{{"{object}": {{"{member}": {value}}}}}"#)));
+        for good in [least, greatest] {
+            assert_eq!(said(good), [""; 0], "{member} {good}");
+        }
+        for bad in [least - 1, greatest + 1] {
+            let expected = format!("1 {object}.{member}: {bad} is out of range: from {least} to {greatest}");
+            assert_eq!(said(bad), [expected]);
+        }
+    }
+    let every_s = |value: u32| {
+        let file = format!(r#"{{"providers": {{"d": {{"protocol": "demo"}}}}, "probes": {{"every_s": {value}}}}}"#);
+        errors(&read(&file))
+    };
+    let least = limits::PROBES_EVERY_S_LEAST;
+    assert_eq!([every_s(0), every_s(least)], [[""; 0]; 2], "0 is never");
+    for bad in [1, least - 1] {
+        assert_eq!(every_s(bad), [format!("1 probes.every_s: is 0 or {least} at least")]);
+    }
+}
+
+/// An index of 16 bits can name so many; its last value means "none".
+#[test]
+fn entries_are_counted() {
+    let list = |entry: &dyn Fn(usize) -> String, entries: usize| (0..entries).map(entry).collect::<Vec<_>>().join(",");
+    let names = |entries| list(&|nth| format!(r#""{nth}""#), entries);
+    let most = limits::CONFIG_ENTRIES_MAX;
+    let provider = |members: String| {
+        format!(r#"{{"providers": {{"p": {{"protocol": "chat", "base_url": "http://[::1]:1", {members}}}}}}}"#)
+    };
+    let clients = |entries| list(&|nth| format!(r#""c{nth}": {{"key": "k{nth}"}}"#), entries);
+    for (path, file) in [
+        ("providers", &(|entries| provider(format!(r#""keys": [{}]"#, names(entries)))) as &dyn Fn(usize) -> String),
+        ("providers.p.models", &|entries| provider(format!(r#""models": [{}]"#, names(entries)))),
+        ("clients", &|entries| format!(r#"{{"clients": {{{}}}}}"#, clients(entries))),
+    ] {
+        assert_eq!(errors(&read(&file(most))), [""; 0], "{path}");
+        let told = errors(&read(&file(most + 1)));
+        assert!(told.len() == 1 && told[0].starts_with(&format!("1 {path}: ha")), "{told:?}");
+        assert!(told[0].contains(&format!("more than {most} ")), "{told:?}");
+    }
 }
 
 #[test]

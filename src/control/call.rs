@@ -184,7 +184,7 @@ fn answer(link: &mut dyn Link, began: Instant) -> io::Result<Reply> {
     let (mut text, mut searched, mut fields) = (Vec::new(), 0, Fields::new());
     let head = loop {
         match head::response(&text, &mut searched, &mut fields, Asked::Other, &bounds) {
-            Err(_) => return Err(other("the answer is not valid HTTP")),
+            Err(malformed) => return Err(other(format!("the answer is not valid HTTP: {malformed}"))),
             Ok(Some(head)) if head.status < 200 => {
                 text.drain(..head.len);
                 searched = 0;
@@ -205,11 +205,11 @@ fn answer(link: &mut dyn Link, began: Instant) -> io::Result<Reply> {
         if !body.is_empty() && first_byte.is_none() {
             first_byte = Some(began.elapsed());
         }
+        if body.len() > limits::CALL_BODY_BYTES_MAX {
+            return Err(other(format!("the answer is larger than {} bytes", limits::CALL_BODY_BYTES_MAX)));
+        }
         if piece.state == State::End {
             break;
-        }
-        if body.len() > limits::CALL_BODY_BYTES_MAX {
-            return Err(other("the answer is too long"));
         }
         if more(link, &mut rest)? == 0 {
             decoder.eof().map_err(|_| other("the answer was cut short"))?;
@@ -230,4 +230,50 @@ fn more(link: &mut dyn Link, buffer: &mut Vec<u8>) -> io::Result<usize> {
     };
     buffer.truncate(start + read.as_ref().copied().unwrap_or(0));
     read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A provider that has said all it will.
+    struct Played(io::Cursor<Vec<u8>>);
+
+    impl Read for Played {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buf)
+        }
+    }
+
+    impl Write for Played {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            Ok(buf.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_answer_is_bounded_however_it_is_framed() {
+        let said = |field: &str, before: &str, bytes: usize, behind: &str| {
+            let text = format!("HTTP/1.1 200 OK\r\n{field}\r\n{before}{}{behind}", "x".repeat(bytes));
+            let read = answer(&mut Played(io::Cursor::new(text.into_bytes())), Instant::now());
+            read.map(|reply| reply.body.len()).map_err(|error| error.to_string())
+        };
+        for (bytes, fits) in [(limits::CALL_BODY_BYTES_MAX, true), (limits::CALL_BODY_BYTES_MAX + 1, false)] {
+            let answers = [
+                said(&format!("content-length: {bytes}\r\n"), "", bytes, ""),
+                said("transfer-encoding: chunked\r\n", &format!("{bytes:x}\r\n"), bytes, "\r\n0\r\n\r\n"),
+                said("", "", bytes, ""),
+            ];
+            for read in answers {
+                match fits {
+                    true => assert_eq!(read, Ok(bytes)),
+                    false => assert!(read.unwrap_err().contains("larger than")),
+                }
+            }
+        }
+    }
 }

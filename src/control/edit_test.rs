@@ -414,8 +414,16 @@ async fn an_import_is_shown_before_it_is_made() {
 #[tokio::test]
 async fn what_axum_refuses_is_told_in_the_same_form() {
     let place = Place::new("forms");
-    let long = json!({ "path": "x".repeat(limits::ADMIN_BODY_BYTES_MAX) });
-    place.refused("POST", "/api/secret", long, 413).await;
+    for (path, most) in
+        [("/api/secret", limits::ADMIN_BODY_BYTES_MAX), ("/api/config/validate", limits::CONFIG_BODY_BYTES_MAX)]
+    {
+        // A member that nobody knows: within its bound a body is read, and then refused for what it says.
+        let body = |bytes: usize| json!({ "x": "x".repeat(bytes - r#"{"x":""}"#.len()) });
+        assert_eq!(body(most).to_string().len(), most);
+        let told = place.ask("POST", path, body(most)).await;
+        assert_ne!(told.0, StatusCode::PAYLOAD_TOO_LARGE, "{path}: {}", told.1);
+        place.refused("POST", path, body(most + 1), 413).await;
+    }
     place.refused("POST", "/api/secret", json!(7), 422).await;
     place.refused("DELETE", "/api/config", Value::Null, 405).await;
     place.refused("GET", "/api/config/backups/%FF", Value::Null, 400).await;

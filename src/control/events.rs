@@ -191,6 +191,7 @@ fn second(shared: &Shared) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::tests::{FILE, World};
 
     fn text(end: &mut mpsc::Receiver<Bytes>) -> String {
         let mut text = String::new();
@@ -215,6 +216,23 @@ mod tests {
         events.tell("n", &json!("after"));
         // Ten that found the queue full, and five that were counted.
         assert_eq!(text(&mut slow), "event: missed\ndata: {\"count\":15}\n\nevent: n\ndata: \"after\"\n\n");
+    }
+
+    #[tokio::test]
+    async fn of_a_burst_so_many_are_told_and_the_rest_counted() {
+        for over in [0, 1] {
+            let world = World::new(FILE);
+            let mut last = Last { taken: 0, generation: 0, keys: HashMap::new() };
+            let mut end = world.shared.events.open("hello", &json!({})).unwrap();
+            look(&world.shared, &mut last, false);
+            text(&mut end);
+            (0..limits::EVENTS_A_LOOK_MAX + over).for_each(|_| _ = world.tell(|_| {}));
+            world.shared.collector().drain();
+            look(&world.shared, &mut last, false);
+            let heard = text(&mut end);
+            assert_eq!(heard.matches("event: exchange").count() as u64, limits::EVENTS_A_LOOK_MAX);
+            assert_eq!(heard.contains("event: missed\ndata: {\"count\":1}"), over == 1, "{heard}");
+        }
     }
 
     #[test]

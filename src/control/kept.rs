@@ -40,7 +40,10 @@ pub(super) fn recall<T: DeserializeOwned>(data_dir: &Path, name: &str) -> Vec<T>
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Vec<T>> {
     let mut text = Vec::new();
-    fs::File::open(path)?.take(limits::KEPT_FILE_BYTES_MAX).read_to_end(&mut text)?;
+    fs::File::open(path)?.take(limits::KEPT_FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > limits::KEPT_FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("it is larger than {} bytes", limits::KEPT_FILE_BYTES_MAX)));
+    }
     let file: File<T> = serde_json::from_slice(&text)?;
     if file.version == VERSION { Ok(file.rows) } else { Err(io::Error::other("it is of another version")) }
 }
@@ -101,5 +104,26 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         if looks.is_multiple_of(limits::METERS_KEEP_LOOKS) {
             shared.keep_meters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::socket::tests::Folder;
+
+    #[test]
+    fn a_file_is_read_up_to_its_bound() {
+        let folder = Folder::new("kept-large");
+        let path = folder.0.join("rows.json");
+        write(&path, &File { version: VERSION, rows: vec![7_u32] }).expect("written");
+        let file = fs::OpenOptions::new().append(true).open(&path).expect("there");
+        // Blanks behind it mean nothing, so that the length alone decides.
+        let blanks = limits::KEPT_FILE_BYTES_MAX - file.metadata().expect("known").len();
+        (&file).write_all(&vec![b' '; blanks as usize]).expect("written");
+        assert_eq!(read::<u32>(&path).expect("at the bound"), [7]);
+        (&file).write_all(b" ").expect("written");
+        assert!(read::<u32>(&path).expect_err("one past it").to_string().contains("larger than"));
+        assert_eq!(recall::<u32>(&folder.0, "rows.json"), [0_u32; 0]);
     }
 }

@@ -92,7 +92,10 @@ pub fn ask(path: &Path, method: &str, target: &str) -> io::Result<(u16, String)>
     stream.set_read_timeout(Some(Duration::from_millis(limits::CONTROL_ANSWER_MS_MAX)))?;
     stream.write_all(format!("{method} {target} HTTP/1.0\r\nhost: localhost\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
-    stream.take(limits::CONTROL_ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
+    stream.take(limits::CONTROL_ANSWER_BYTES_MAX + 1).read_to_string(&mut answer)?;
+    if answer.len() as u64 > limits::CONTROL_ANSWER_BYTES_MAX {
+        return Err(io::Error::other(format!("the answer is larger than {} bytes", limits::CONTROL_ANSWER_BYTES_MAX)));
+    }
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     match (status, answer.split_once("\r\n\r\n")) {
         (Some(status), Some((_head, body))) => Ok((status, body.to_owned())),
@@ -172,6 +175,31 @@ pub(crate) mod tests {
         assert!(UnixStream::connect(&path).is_ok() && second.listener.accept().is_ok());
         drop(second);
         assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn an_answer_is_read_up_to_its_bound() {
+        let folder = Folder::new("answer");
+        let path = folder.0.join(CONTROL_SOCKET);
+        let listener = UnixListener::bind(&path).expect("a socket");
+        for over in [0, 1] {
+            let asked = std::thread::scope(|scope| {
+                let asks = scope.spawn(|| ask(&path, "GET", "/api/status"));
+                let (mut stream, _) = listener.accept().expect("it asks");
+                let mut request = [0; 64];
+                assert!(stream.read(&mut request).expect("a request") > 0);
+                let head = "HTTP/1.0 200 OK\r\n\r\n";
+                let body = "x".repeat(limits::CONTROL_ANSWER_BYTES_MAX as usize + over - head.len());
+                // It may have heard enough before the end.
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+                drop(stream);
+                asks.join().expect("no panic")
+            });
+            match over {
+                0 => assert_eq!(asked.expect("at the bound").0, 200),
+                _ => assert!(asked.expect_err("one past it").to_string().contains("larger than")),
+            }
+        }
     }
 
     #[test]

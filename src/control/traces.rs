@@ -118,6 +118,12 @@ impl Traces {
         self.desk.dropped()
     }
 
+    /// Leaves one as a core would.
+    #[cfg(test)]
+    pub(crate) fn leave(&self, trace: Trace) -> bool {
+        self.desk.leave(trace)
+    }
+
     /// The folder of segments.
     pub(crate) fn folder(&self) -> PathBuf {
         self.segments().folder.clone()

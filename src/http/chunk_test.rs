@@ -86,8 +86,11 @@ fn malformed_framing_is_refused() {
 
 #[test]
 fn bounds_at_the_limit_and_one_past() {
-    assert_eq!(whole(b"ffffffffffffffff\r\nx"), Ok((b"x".to_vec(), 19, State::More)));
-    assert_eq!(whole(b"0000000000000001\r\nx\r\n0\r\n\r\n").map(|taken| taken.2), Ok(State::End));
+    let largest = format!("{}\r\nx", "f".repeat(CHUNK_DIGITS_MAX));
+    assert_eq!(whole(largest.as_bytes()), Ok((b"x".to_vec(), CHUNK_DIGITS_MAX + 3, State::More)));
+    let padded = |digits: usize| whole(format!("{:0>digits$}\r\nx\r\n0\r\n\r\n", 1).as_bytes()).map(|taken| taken.2);
+    assert_eq!(padded(CHUNK_DIGITS_MAX), Ok(State::End));
+    assert_eq!(padded(CHUNK_DIGITS_MAX + 1), Err(BodyError::ChunkSize));
     let extension = |bytes: usize| format!("1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(bytes - 1));
     assert!(whole(extension(CHUNK_EXTENSION_BYTES_MAX).as_bytes()).is_ok());
     assert_eq!(whole(extension(CHUNK_EXTENSION_BYTES_MAX + 1).as_bytes()), Err(BodyError::ChunkExtension));

@@ -2,7 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: HeadLimits = HeadLimits { head_bytes: 65_536, fields: 100, target_bytes: 8_192 };
+const LIMITS: HeadLimits = HeadLimits {
+    head_bytes: limits::HEAD_BYTES_MAX,
+    fields: limits::FIELDS_MAX,
+    target_bytes: limits::TARGET_BYTES_MAX,
+};
 
 type Verdict<T, E> = (Result<Option<T>, E>, Fields);
 
@@ -327,6 +331,16 @@ fn the_search_goes_on_where_it_stopped() {
     assert_eq!(searched, 200);
     assert!(request(text, &mut searched, &mut fields, &LIMITS).unwrap().is_some());
     assert_eq!(searched, 0);
+}
+
+#[test]
+fn a_few_empty_lines_before_a_request_are_passed_over() {
+    let text = |lines: usize| format!("{}GET / HTTP/1.1\r\nhost: a\r\n\r\n", "\r\n".repeat(lines));
+    let most = text(limits::LEADING_LINES_MAX);
+    assert_eq!(head_of(&most).len, most.len());
+    assert_eq!(status_of(text(limits::LEADING_LINES_MAX + 1).as_bytes()), 400);
+    // One more line end is too much, whatever would follow it.
+    assert_eq!(status_of("\r\n".repeat(limits::LEADING_LINES_MAX + 1).as_bytes()), 400);
 }
 
 #[test]

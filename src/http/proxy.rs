@@ -162,7 +162,11 @@ impl Conversation {
         let bounds =
             HeadLimits { head_bytes: limits::PROXY_HEAD_BYTES_MAX, fields: limits::FIELDS_MAX, target_bytes: 0 };
         let head = head::response(&self.came, &mut 0, &mut Fields::new(), Asked::Other, &bounds);
-        let Some(head) = head.map_err(|_| Refused::new("its answer is not valid HTTP"))? else { return Ok(0) };
+        let Some(head) =
+            head.map_err(|malformed| Refused::new(format!("its answer is not valid HTTP: {malformed}")))?
+        else {
+            return Ok(0);
+        };
         match head.status {
             100..=199 => {}
             200..=299 => self.stage = Stage::Open,

@@ -58,8 +58,15 @@ fn connect_is_refused() {
         let refused = both(|| Conversation::http(NAME, None), &[answer]).unwrap_err();
         assert!(refused.reason.contains(words) && !refused.address, "{refused:?}");
     }
-    let endless = [b"HTTP/1.1 200 OK\r\nx: ".to_vec(), vec![b'y'; limits::PROXY_HEAD_BYTES_MAX]].concat();
-    assert!(Conversation::http(NAME, None).push(&endless).is_err());
+    let answer = |bytes: usize| {
+        let bare = "HTTP/1.1 200 OK\r\nx: \r\n\r\n";
+        bare.replace("x: ", &format!("x: {}", "y".repeat(bytes - bare.len())))
+    };
+    let mut most = Conversation::http(NAME, None);
+    assert!(most.push(answer(limits::PROXY_HEAD_BYTES_MAX).as_bytes()).is_ok() && most.is_open());
+    for over in [answer(limits::PROXY_HEAD_BYTES_MAX + 1), answer(2 * limits::PROXY_HEAD_BYTES_MAX)] {
+        assert!(Conversation::http(NAME, None).push(over.as_bytes()).is_err());
+    }
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub const ASIDE_THREADS_MAX: usize = 8;
 
 /// Ticks between two looks at idle lanes.
 pub const TICKS_PER_TRIM: u64 = 20;
+/// Idle upstream connections that a core keeps for each authority.
+pub const LANES_IDLE_MAX: usize = 1_024;
 /// Idle time of an upstream connection, milliseconds: just under the usual 60 s of load balancers.
 pub const LANE_IDLE_MS_MAX: u64 = 55_000;
 /// How long the end of an upstream's message is waited for when its stream has said all, milliseconds.

@@ -16,6 +16,7 @@ use super::breaker::{Admission, Cause, Health, Outcome, State, Word};
 use super::line::Line;
 use super::pace::Average;
 use crate::base::hash;
+use crate::base::text::beginning;
 use crate::config::Snapshot;
 use crate::config::snapshot::{Cooldown, Key};
 use crate::limits;
@@ -403,8 +404,8 @@ impl Pair {
     fn label(&self, key: u64, model: &str) {
         self.key.store(key, Ordering::Release);
         let mut text = [0; limits::BOARD_NAME_BYTES];
-        let end = (0..=model.len().min(text.len())).rev().find(|&end| model.is_char_boundary(end)).unwrap_or(0);
-        text[..end].copy_from_slice(&model.as_bytes()[..end]);
+        let shown = beginning(model, text.len());
+        text[..shown.len()].copy_from_slice(shown.as_bytes());
         for (word, bytes) in self.name.iter().zip(text.as_chunks::<8>().0) {
             word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
         }

@@ -111,6 +111,18 @@ fn health_outlives_a_reload_and_a_restart() {
 }
 
 #[test]
+fn rows_show_the_beginning_of_a_name_and_are_told_apart_by_all_of_it() {
+    let bench = Bench::new();
+    let (most, over) = ("m".repeat(limits::BOARD_NAME_BYTES), "m".repeat(limits::BOARD_NAME_BYTES + 1));
+    bench.fail(0, &over, Cause::RateLimited);
+    assert!(bench.enter(0, &over, 0).is_err() && bench.enter(0, &most, 0).is_ok());
+    bench.fail(1, &most, Cause::RateLimited);
+    let shown: Vec<String> =
+        bench.board.said().into_iter().map(|row| row.model).filter(|name| !name.is_empty()).collect();
+    assert_eq!(shown, [most.clone(), most]);
+}
+
+#[test]
 fn a_new_secret_is_a_new_key() {
     let s = one_key();
     assert_ne!(fingerprint("p", &s.keys[0]), fingerprint("p", &s.keys[1]));

@@ -33,7 +33,19 @@ mod pure {
         assert_eq!(after(&[fail, fail, Outcome::Served, fail, fail]).state, State::Closed);
         assert_eq!(after(&[fail, Outcome::Served]), Health::GOOD);
         let unreachable = after(&[fail, failed(Cause::Unreachable), failed(Cause::Unreachable)]);
-        assert_eq!((unreachable.cause, unreachable.until_ms), (Cause::Unreachable, NOW + 1_000));
+        assert_eq!(
+            (unreachable.cause, unreachable.until_ms),
+            (Cause::Unreachable, NOW + u64::from(limits::UNREACHABLE_REST_MS))
+        );
+        // As long as another failure's where that is shorter, and no longer however often it comes.
+        for rest_ms in [limits::UNREACHABLE_REST_MS - 1, limits::UNREACHABLE_REST_MS, limits::UNREACHABLE_REST_MS + 1] {
+            let policy = Cooldown { server_error_ms: rest_ms, failures: 1, ..POLICY };
+            let expected = NOW + u64::from(rest_ms.min(limits::UNREACHABLE_REST_MS));
+            let word = step(0, NOW, failed(Cause::Unreachable), &policy, 0);
+            assert_eq!(Health::of(word).until_ms, expected);
+            let again = step(probing(word, NOW), NOW, failed(Cause::Unreachable), &policy, 0);
+            assert_eq!(Health::of(again).until_ms, expected);
+        }
     }
 
     #[test]

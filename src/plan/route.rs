@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
+use crate::base::text::beginning;
 use crate::config::snapshot::{
     ClientIx, NO_TURN, ProviderIx, Published, Route, RouteIx, Scene, Snapshot, TargetList, TurnIx, UnknownModels,
 };
@@ -313,7 +314,7 @@ impl<'a> Found<'a> {
 
 /// Published and mapped names that are like one that is unknown, nearest first; a few, for an error message.
 pub fn nearest<'a>(s: &'a Snapshot, q: &Question<'_>) -> SmallVec<[&'a str; 3]> {
-    let asked: &str = q.model.get(..limits::NAME_SHOWN_BYTES).unwrap_or(q.model);
+    let asked: &str = beginning(q.model, limits::NAME_SHOWN_BYTES);
     let known: Vec<&str> = listed(s, q.client, q.dialect).iter().map(|model| model.id).collect();
     let mut near = SmallVec::new();
     for _ in 0..3 {

@@ -141,7 +141,14 @@ fn the_route_is_the_clients_then_the_dialects_then_the_default() {
     assert_eq!(ask(&s, CARL, Dialect::Chat, None, "unheard-of"), "UnknownModel");
     assert_eq!(ask(&s, CARL, Dialect::Chat, None, "shared"), "openrouter/shared");
     assert_eq!(ask(&s, NORA, Dialect::Gemini, None, "auto"), "NoTarget");
-    assert_eq!(ask(&s, None, Dialect::Chat, None, &"x".repeat(limits::MODEL_NAME_BYTES_MAX + 1)), "UnknownModel");
+}
+
+#[test]
+fn a_name_that_is_too_long_is_known_to_nobody() {
+    let s = snapshot(FILE);
+    let asked = |bytes: usize| ask(&s, None, Dialect::Chat, None, &format!("{:x<bytes$}", "gpt-"));
+    assert_eq!(asked(limits::MODEL_NAME_BYTES_MAX), "!bare/short");
+    assert_eq!(asked(limits::MODEL_NAME_BYTES_MAX + 1), "UnknownModel");
 }
 
 #[test]
@@ -343,4 +350,10 @@ fn near_names_are_told_of_an_unknown_one() {
     assert_eq!(near("deepseek-chta"), ["deepseek-chat"]);
     assert_eq!(near("sharde"), ["Shared", "shared"]);
     assert_eq!(near("completely-else"), [""; 0]);
+    // Of a long name the beginning is compared, whatever character lies at its end.
+    let long = |bytes: usize| format!("{}\u{e9}", "x".repeat(bytes - 2));
+    let bounds = [limits::NAME_SHOWN_BYTES, limits::NAME_SHOWN_BYTES + 1, limits::MODEL_NAME_BYTES_MAX];
+    for name in &bounds.map(long) {
+        assert_eq!(near(name), [""; 0]);
+    }
 }

@@ -442,11 +442,14 @@ impl<'a> Segments<'a> {
         while start <= path.len() {
             let end = memchr::memchr(b'/', &path[start..]).map_or(path.len(), |len| start + len);
             if end > start {
+                if list.len() == limits::PATH_SEGMENTS_MAX {
+                    return None;
+                }
                 list.push((start, end));
             }
             start = end + 1;
         }
-        (list.len() <= limits::PATH_SEGMENTS_MAX).then_some(Segments { path, list, next: 0 })
+        Some(Segments { path, list, next: 0 })
     }
 
     fn rest(&self) -> &[(usize, usize)] {

@@ -195,6 +195,14 @@ fn what_is_refused() {
     }
 }
 
+/// A version may stand there any number of times, so that the number of segments alone decides.
+#[test]
+fn a_path_of_too_many_segments_is_unknown() {
+    let line = |segments: usize| format!("GET {}/models", "/v1".repeat(segments - 1));
+    assert_eq!(ask(&line(limits::PATH_SEGMENTS_MAX)), "Models");
+    assert_eq!(ask(&line(limits::PATH_SEGMENTS_MAX + 1)), "404 Chat");
+}
+
 proptest! {
     #[test]
     fn empty_segments_never_count(

@@ -70,3 +70,27 @@ pub struct Dropped {
     /// As in `x-weir-dropped`, cut to its place.
     pub members: Text<{ limits::DROPPED_BYTES }>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What has exactly its place is told whole, and of one byte more the beginning.
+    #[test]
+    fn words_are_cut_to_their_place() {
+        fn place<const N: usize>(bytes: usize) {
+            assert_eq!(N, bytes);
+            let most = "w".repeat(bytes);
+            assert_eq!(Text::<N>::new(&most).as_str(), most);
+            assert_eq!(Text::<N>::new(&format!("{most}w")).as_str(), most);
+            assert_eq!(Text::<N>::from_bytes(format!("{}\u{e9}", &most[1..]).as_bytes()).as_str(), &most[1..]);
+        }
+        fn of<const N: usize>(_: Text<N>, bytes: usize) {
+            place::<N>(bytes);
+        }
+        of(Model::EMPTY, limits::ENTRY_MODEL_BYTES);
+        of(Why::EMPTY, limits::ATTEMPT_WHY_BYTES);
+        let attempt = Dropped { unix_ms: 0, id: RequestId::new(0, 0, 0, 0), members: Text::EMPTY };
+        of(attempt.members, limits::DROPPED_BYTES);
+    }
+}

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::base::id::RequestId;
+use crate::base::text::beginning;
 use crate::config::snapshot::Scene;
 use crate::limits;
 use crate::protocol::Dialect;
@@ -119,10 +120,10 @@ impl<const N: usize> Text<N> {
     /// As much of `text` as fits.
     pub fn new(text: &str) -> Text<N> {
         const { assert!(N <= u8::MAX as usize) };
-        let cut = (0..=text.len().min(N)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let kept = beginning(text, N);
         let mut fresh = Text::EMPTY;
-        fresh.bytes[..cut].copy_from_slice(&text.as_bytes()[..cut]);
-        fresh.len = cut as u8;
+        fresh.bytes[..kept.len()].copy_from_slice(kept.as_bytes());
+        fresh.len = kept.len() as u8;
         fresh
     }
 

@@ -6,6 +6,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use crate::base::text::replaced;
 use crate::http::field::{CREDENTIAL_PARAMETERS, names_credential};
 use crate::http::uri;
 
@@ -39,6 +40,8 @@ const MEMBERS: [&str; 14] = [
 /// What is looked for.
 pub struct Mask {
     secrets: Option<AhoCorasick>,
+    /// Bytes of the longest of them.
+    longest: usize,
     members: AhoCorasick,
 }
 
@@ -54,9 +57,15 @@ impl Mask {
         };
         let members = AhoCorasick::builder().ascii_case_insensitive(true).build(MEMBERS);
         Mask {
+            longest: secrets.iter().map(|secret| secret.len()).max().unwrap_or(0),
             secrets: if secrets.is_empty() { None } else { whole(&secrets) },
             members: members.expect("a few short names make an automaton"),
         }
+    }
+
+    /// Bytes at the end of what was cut that may be the beginning of a secret, which nobody would find.
+    pub fn divided(&self, presented: Option<&[u8]>) -> usize {
+        self.longest.max(presented.map_or(0, <[u8]>::len)).saturating_sub(1)
     }
 
     /// `body` without secrets; `presented` is the credential of this exchange.
@@ -121,7 +130,7 @@ impl Mask {
 
     /// `bytes` without the secrets that are known.
     fn known(&self, bytes: &[u8], presented: Option<&[u8]>) -> Vec<u8> {
-        let mut out = match &self.secrets {
+        let out = match &self.secrets {
             Some(secrets) => {
                 let mut out = Vec::with_capacity(bytes.len());
                 let mut from = 0;
@@ -135,15 +144,10 @@ impl Mask {
             }
             None => bytes.to_vec(),
         };
-        if let Some(presented) = presented.filter(|presented| presented.len() >= crate::limits::SECRET_BYTES_LEAST) {
-            let mut from = 0;
-            while let Some(at) = memchr::memmem::find(&out[from..], presented) {
-                let at = from + at;
-                out.splice(at..at + presented.len(), MASK.iter().copied());
-                from = at + MASK.len();
-            }
+        match presented.filter(|presented| presented.len() >= crate::limits::SECRET_BYTES_LEAST) {
+            Some(presented) => replaced(&out, presented, MASK),
+            None => out,
         }
-        out
     }
 }
 
@@ -182,6 +186,7 @@ fn text_after(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SECRET_BYTES_LEAST;
 
     fn mask() -> Mask {
         Mask::new([&b"sk-upstream-1"[..], b"sk-client-22", b"abc"].into_iter())
@@ -219,5 +224,12 @@ mod tests {
             assert_eq!(text(mask().body(body.as_bytes(), Some(b"presented-1"))), expected);
         }
         assert_eq!(Mask::new(std::iter::empty()).body(b"sk", None), b"sk");
+        let (least, short) = ("k".repeat(SECRET_BYTES_LEAST), "s".repeat(SECRET_BYTES_LEAST - 1));
+        let mask = Mask::new([least.as_bytes(), short.as_bytes()].into_iter());
+        assert_eq!(text(mask.body(format!("{least} {short}").as_bytes(), None)), format!("*** {short}"));
+        for (presented, masked) in [(&least, true), (&short, false)] {
+            let told = Mask::new(std::iter::empty()).body(presented.as_bytes(), Some(presented.as_bytes()));
+            assert_eq!(text(told), if masked { "***" } else { presented });
+        }
     }
 }

@@ -242,20 +242,29 @@ impl Tap {
             body: mask.body(&message.body, presented.as_deref()),
             cut: message.cut,
         };
+        let divided = mask.divided(presented.as_deref());
+        let kept = |raw: Raw| match raw {
+            Raw { mut bytes, cut: true } => {
+                bytes.truncate(bytes.len().saturating_sub(divided));
+                Raw { bytes, cut: true }
+            }
+            whole => whole,
+        };
+        let (head, body) = (kept(head), kept(body));
         let since = |us: u64| us.saturating_sub(start_us);
         let mut tries = tries;
         tries.sort_by_key(|passed| passed.begun_us);
         let tries = tries.into_iter().map(|passed| Try {
             begun_us: since(passed.begun_us),
             answered_us: passed.answered_us.map(since),
-            request: clean(split(passed.request)),
-            response: clean(split(passed.response)),
+            request: clean(split(kept(passed.request))),
+            response: clean(split(kept(passed.response))),
         });
         Trace {
             id: entry.id,
             request: clean(Message { head: head.bytes, body: body.bytes, cut: head.cut || body.cut }),
             tries: tries.collect(),
-            response: clean(split(response)),
+            response: clean(split(kept(response))),
         }
     }
 }
@@ -397,12 +406,53 @@ mod tests {
         assert!(!tap.body.cut);
         tap.client_body(b"b");
         assert!(tap.body.cut && tap.body.bytes.len() == limits::TRACE_MESSAGE_BYTES);
-        held.set(limits::TRACES_CORE_BYTES);
-        tap.client_response(b"c");
-        assert!(tap.response.cut && tap.response.bytes.is_empty());
+        held.set(limits::TRACES_CORE_BYTES - 1);
+        tap.client_response(b"cd");
+        assert!(tap.response.cut && tap.response.bytes == b"c");
         for nth in 0..=limits::TRACE_TRIES_MAX {
             tap.begin_try(nth as u64);
         }
         assert_eq!(tap.tries.len(), limits::TRACE_TRIES_MAX);
+    }
+
+    #[test]
+    fn a_secret_that_the_bound_divides_is_not_told() {
+        let (mut tap, _held) = tap();
+        let secret = &b"upstream-key"[..];
+        let mut body = vec![b'a'; limits::TRACE_MESSAGE_BYTES - secret.len() + 1];
+        body.extend_from_slice(secret);
+        tap.client_body(&body);
+        let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
+        let told = tap.finish(&entry, 0, &Mask::new(std::iter::once(secret))).request;
+        assert!(told.cut && told.body.iter().all(|&byte| byte == b'a'));
+    }
+
+    #[test]
+    fn one_trace_is_bounded_over_all_its_messages() {
+        let (mut tap, _held) = tap();
+        let message = vec![b'a'; limits::TRACE_MESSAGE_BYTES];
+        let messages = limits::TRACE_BYTES_MAX / limits::TRACE_MESSAGE_BYTES;
+        tap.client_body(&message[1..]);
+        for nth in 1..messages {
+            tap.begin_try(nth as u64);
+            tap.upstream_request(&message);
+        }
+        tap.client_response(b"b");
+        assert!(!tap.body.cut && !tap.response.cut && tap.tries.iter().all(|one| !one.request.cut));
+        assert_eq!(tap.share.own, limits::TRACE_BYTES_MAX);
+        tap.client_response(b"c");
+        assert!(tap.response.cut && tap.response.bytes == b"b");
+    }
+
+    #[test]
+    fn traces_that_nobody_takes_are_given_up_and_counted() {
+        let desk = Desk::default();
+        let trace =
+            || tap().0.finish(&Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1), 0, &Mask::new(std::iter::empty()));
+        assert!((0..limits::TRACES_WAITING).all(|_| desk.leave(trace())));
+        assert!(!desk.leave(trace()));
+        assert_eq!(desk.dropped(), 1);
+        let end = desk.end().expect("nobody has it");
+        assert!(end.recv().is_ok() && desk.leave(trace()), "one was taken");
     }
 }

@@ -10,6 +10,7 @@ use super::core::View;
 use super::exchange::Called;
 use super::reach::Prepared;
 use super::wait::Client;
+use crate::base::text::beginning;
 use crate::http::field::Fields;
 use crate::limits;
 use crate::plan::conversation;
@@ -115,7 +116,8 @@ fn refusal(request: &Prepared<'_>, question: &Question<'_>, why: Refused) -> (Fa
     match why {
         Refused::NotAllowed => (Fault::Permission, "this key may not use this model".into()),
         Refused::UnknownModel | Refused::Excluded => {
-            let mut message = format!("the model {:?} does not exist", shortened(&request.model));
+            let mut message =
+                format!("the model {:?} does not exist", beginning(&request.model, limits::NAME_SHOWN_BYTES));
             let near = route::nearest(&request.view.snapshot, question);
             for (nth, name) in near.iter().enumerate() {
                 message.push_str(if nth == 0 { "; did you mean " } else { ", " });
@@ -131,10 +133,4 @@ fn refusal(request: &Prepared<'_>, question: &Question<'_>, why: Refused) -> (Fa
             (Fault::NotFound, "no route leads to a provider for this request".into())
         }
     }
-}
-
-/// A name from outside, short enough for a message.
-fn shortened(name: &str) -> &str {
-    let end = (0..=name.len().min(limits::NAME_SHOWN_BYTES)).rev().find(|&end| name.is_char_boundary(end));
-    &name[..end.unwrap_or(0)]
 }

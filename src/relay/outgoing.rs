@@ -114,7 +114,10 @@ pub(super) async fn rename_large<N: Net>(client: &Client<N>, found: &mut Found<N
 }
 
 fn renamed(buffer: &mut Vec<u8>, payload: &mut Range<usize>, dialect: Dialect, name: &[u8]) {
-    if let Some(body) = sniff::renamed(dialect, &buffer[payload.clone()], name) {
+    // The last read may have gone beyond what is held for this.
+    if payload.len() <= limits::RENAMED_BYTES_MAX
+        && let Some(body) = sniff::renamed(dialect, &buffer[payload.clone()], name)
+    {
         buffer.truncate(payload.start);
         buffer.extend_from_slice(&body);
         payload.end = buffer.len();

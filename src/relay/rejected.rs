@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
-
 use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
 use super::wait::Client;
+use crate::base::text::{beginning, replaced};
 use crate::config::snapshot::{ErrorRule, Key};
 use crate::http::field::Fields;
 use crate::http::head::Name;
@@ -76,8 +75,7 @@ fn told<'a>(status: u16, body: &[u8], secrets: impl Iterator<Item = &'a [u8]>) -
         Err(_) => Cow::Borrowed(""),
     };
     let said = String::from_utf8_lossy(&masked(said.as_bytes(), secrets)).into_owned();
-    let end = (0..=said.len().min(limits::ERROR_QUOTED_BYTES)).rev().find(|&end| said.is_char_boundary(end));
-    match &said[..end.unwrap_or(0)] {
+    match beginning(&said, limits::ERROR_QUOTED_BYTES) {
         "" => format!("it answered {status}"),
         said => format!("it answered {status}: {said}"),
     }
@@ -101,15 +99,7 @@ fn is_quotable(own: Option<Dialect>, body: &[u8]) -> bool {
 
 /// `body` with every occurrence of these made unreadable.
 fn masked<'a>(body: &[u8], secrets: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut whole = body.to_vec();
-    for secret in secrets.filter(|secret| !secret.is_empty()) {
-        let mut from = 0;
-        while let Some(at) = memmem::find(&whole[from..], secret) {
-            whole.splice(from + at..from + at + secret.len(), *b"***");
-            from += at + 3;
-        }
-    }
-    whole
+    secrets.filter(|secret| !secret.is_empty()).fold(body.to_vec(), |body, secret| replaced(&body, secret, b"***"))
 }
 
 #[cfg(test)]
@@ -148,10 +138,11 @@ mod unit {
         ] {
             assert_eq!(told(500, body, std::iter::once(&b"sk-1"[..])), said);
         }
-        let long = format!("{{\"error\":\"{}\"}}", "\u{e4}".repeat(limits::ERROR_QUOTED_BYTES));
-        assert!(
-            told(500, long.as_bytes(), std::iter::empty()).len()
-                <= "it answered 500: ".len() + limits::ERROR_QUOTED_BYTES
-        );
+        for (bytes, over) in [(limits::ERROR_QUOTED_BYTES, false), (limits::ERROR_QUOTED_BYTES + 1, true)] {
+            let said = "x".repeat(bytes);
+            let quoted = if over { &said[1..] } else { &said };
+            let body = format!("{{\"error\":\"{said}\"}}");
+            assert_eq!(told(500, body.as_bytes(), std::iter::empty()), format!("it answered 500: {quoted}"));
+        }
     }
 }

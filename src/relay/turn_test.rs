@@ -276,3 +276,14 @@ fn what_follows_a_last_answer_has_an_end() {
     let (_, ended) = drive("chat", Script::new(bad, "more and more "), Script::default(), 2_000);
     assert!(ended, "the connection goes on");
 }
+
+#[test]
+fn a_core_holds_so_many_bytes_of_bodies_and_no_more() {
+    let core = core("chat", &Rc::default(), Script::default());
+    let mut all = core.reserve(limits::BODY_BYTES_CORE_MAX - 1).expect("within the bound");
+    assert!(core.reserve(2).is_none() && !all.resize(limits::BODY_BYTES_CORE_MAX + 1));
+    assert!(core.reserve(1).is_some() && all.resize(limits::BODY_BYTES_CORE_MAX));
+    assert!(core.reserve(1).is_none());
+    drop(all);
+    assert!(core.reserve(limits::BODY_BYTES_CORE_MAX).is_some(), "what was refused took nothing");
+}

@@ -8,7 +8,7 @@ use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -49,7 +49,7 @@ impl Net for Monoio {
     }
 
     fn connected(&self, stream: &Socket) -> io::Result<()> {
-        match SockRef::from(&sys::borrow(&stream.fd())).take_error()? {
+        match SockRef::from(&sys::borrow(&*stream.inner)).take_error()? {
             None => Ok(()),
             Some(error) => Err(error),
         }
@@ -110,8 +110,7 @@ impl Socket {
 impl Socket {
     /// What rests on its listener: whether it sends without delay, and how much the kernel takes unsent.
     pub(super) fn options(&self) -> io::Result<(bool, u32)> {
-        let fd = self.fd();
-        let borrowed = sys::borrow(&fd);
+        let borrowed = sys::borrow(&*self.inner);
         let socket = SockRef::from(&borrowed);
         Ok((socket.tcp_nodelay()?, socket.tcp_notsent_lowat()?))
     }
@@ -283,22 +282,21 @@ impl Accept for Listener {
         match &self.socket {
             Kind::Tcp(listener) => {
                 let (stream, from) = listener.cancelable_accept(self.cancel.clone()).await?;
-                Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Ip(from.ip())))
+                Ok((Socket::new(sys::own(stream))?, Peer::Ip(from.ip())))
             }
             Kind::Unix(listener) => {
                 let (stream, _) = listener.cancelable_accept(self.cancel.clone()).await?;
-                Ok((Socket::new(sys::own(stream.into_raw_fd()))?, Peer::Unix))
+                Ok((Socket::new(sys::own(stream))?, Peer::Unix))
             }
         }
     }
 
     /// The listening socket does not block, whichever driver waits for it.
     fn queued(&self) -> io::Result<(Socket, Peer)> {
-        let fd = match &self.socket {
-            Kind::Tcp(listener) => listener.as_raw_fd(),
-            Kind::Unix(listener) => listener.as_raw_fd(),
+        let (stream, from) = match &self.socket {
+            Kind::Tcp(listener) => SockRef::from(&sys::borrow(listener)).accept()?,
+            Kind::Unix(listener) => SockRef::from(&sys::borrow(listener)).accept()?,
         };
-        let (stream, from) = SockRef::from(&sys::borrow(&fd)).accept()?;
         let peer = match from.as_socket() {
             Some(from) => Peer::Ip(from.ip()),
             None => Peer::Unix,

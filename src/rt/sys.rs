@@ -3,22 +3,22 @@
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
-use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd as _, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use crate::limits;
 
-/// A descriptor that the caller has just been given and nobody else holds.
-pub fn own(fd: RawFd) -> OwnedFd {
-    // SAFETY: the callers pass what `into_raw_fd` returned, so ownership moves and is not doubled.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+/// The descriptor of a socket of monoio, which has no other way to give it up. No bare number may be passed.
+pub fn own(socket: impl IntoRawFd) -> OwnedFd {
+    // SAFETY: `into_raw_fd` hands over an open descriptor that nobody else closes; so ownership moves and is not doubled.
+    unsafe { OwnedFd::from_raw_fd(socket.into_raw_fd()) }
 }
 
-/// A descriptor that stays open as long as the stream it was read from, which outlives the borrow.
-pub fn borrow(fd: &RawFd) -> BorrowedFd<'_> {
-    // SAFETY: the borrow ends with the expression in which the stream itself is borrowed.
-    unsafe { BorrowedFd::borrow_raw(*fd) }
+/// The descriptor of a socket of monoio, for as long as that is borrowed. No bare number may be passed.
+pub fn borrow(socket: &impl AsRawFd) -> BorrowedFd<'_> {
+    // SAFETY: the socket holds its descriptor open, and cannot be dropped while it is borrowed.
+    unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
 }
 
 /// One non-blocking `recv` into the spare capacity of `into`, of `limits::READ_TURN_BYTES` at most: whoever reads looks at

@@ -6,6 +6,7 @@ use crate::support::*;
 on_both_drivers!(
     promise_35_without_a_password_a_token_is_shown_once,
     promise_35_guessing_is_slowed,
+    so_many_connections_are_served_at_once,
     promise_36_a_session_is_a_cookie_that_pages_cannot_use,
     promise_37_what_the_api_changes_shows_no_secret,
     promise_39_no_path_leads_out,
@@ -38,6 +39,32 @@ fn promise_35_without_a_password_a_token_is_shown_once(driver: Driver) {
         let text = std::fs::read(&entry).unwrap_or_default();
         assert!(!text.windows(token.len()).any(|window| window == token.as_bytes()), "{} holds it", entry.display());
     }
+}
+
+/// One connection more waits until another leaves, and is served then.
+fn so_many_connections_are_served_at_once(driver: Driver) {
+    let (weir, _upstream) = relay(driver, "chat");
+    let ask = |client: &mut Client| client.ask("GET", "/health", "", b"");
+    let mut inside: Vec<_> = (0..weir::limits::ADMIN_CONNECTIONS_MAX)
+        .map(|_| {
+            let mut client = weir.admin_client();
+            ask(&mut client);
+            assert_eq!(client.answer().status(), 200);
+            client
+        })
+        .collect();
+    let mut over = weir.admin_client();
+    ask(&mut over);
+    for client in &mut inside[..16] {
+        ask(client);
+        assert_eq!(client.answer().status(), 200);
+    }
+    over.wire.stream().set_nonblocking(true).expect("a mode");
+    let early = over.wire.stream().peek(&mut [0]);
+    assert!(early.is_err(), "one connection too many was served: {early:?}");
+    over.wire.stream().set_nonblocking(false).expect("a mode");
+    drop(inside.pop());
+    assert_eq!(over.answer().status(), 200);
 }
 
 /// All files below a folder.

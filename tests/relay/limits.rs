@@ -6,7 +6,10 @@ use crate::support::*;
 
 on_both_drivers!(
     the_bound_of_a_body,
+    the_bound_of_a_body_that_no_setting_moves,
     the_bound_of_a_decoded_body,
+    the_bound_of_a_body_behind_an_early_answer,
+    the_bound_of_an_answer_that_is_renamed,
     the_bound_of_a_head,
     the_bound_of_the_fields,
     the_bound_of_a_target,
@@ -87,6 +90,64 @@ fn the_bound_of_a_body(driver: Driver) {
             refused(&answer, dialect, 413);
             then_usable_or_closed(client, &answer, &mut upstream);
         }
+    }
+}
+
+/// The head tells enough: within the bound the body is asked for, beyond it nobody waits for one.
+fn the_bound_of_a_body_that_no_setting_moves(driver: Driver) {
+    let (weir, mut upstream) = relay(driver, "chat");
+    let announced = |bytes: usize| {
+        let mut client = weir.client();
+        let key = bearer(CLIENT_KEY);
+        client.send(format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{key}expect: 100-continue\r\ncontent-length: {bytes}\r\n\r\n"
+        ));
+        client
+    };
+    assert_eq!(announced(weir::limits::BODY_BYTES_MAX).wire.head().status(), 100);
+    refused(&announced(weir::limits::BODY_BYTES_MAX + 1).answer(), Dialect::OpenAi, 413);
+    upstream.untouched();
+}
+
+/// A body that nobody wanted is read to keep its connection; a larger one ends it.
+fn the_bound_of_a_body_behind_an_early_answer(driver: Driver) {
+    let (weir, mut upstream) = relay(driver, "chat");
+    let most = weir::limits::DISCARD_BYTES_MAX as usize;
+    for (bytes, goes_on) in [(most, true), (most + 1, false)] {
+        let mut client = weir.client();
+        let key = bearer(CLIENT_KEY);
+        let body = "x".repeat(bytes);
+        client.wire.send_if_taken(format!(
+            "POST /v1/nothing HTTP/1.1\r\nhost: x\r\n{key}content-length: {bytes}\r\n\r\n{body}"
+        ));
+        let answer = client.answer();
+        refused(&answer, Dialect::OpenAi, 404);
+        assert_eq!(answer.head.field("connection") != Some("close"), goes_on, "{bytes}");
+        if goes_on {
+            client.still_serves(&mut upstream);
+        }
+    }
+}
+
+/// An answer that is to carry another name of its model is read whole for that; a larger one goes by as it is.
+fn the_bound_of_an_answer_that_is_renamed(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["routes"]["all"]["to"] = json!(["up/real"]);
+    let weir = Weir::start(driver, config);
+    let most = weir::limits::RENAMED_BYTES_MAX;
+    for (bytes, name) in [(most, "m"), (most + 1, "real")] {
+        let mut client = weir.client();
+        client.post("/v1/chat/completions", r#"{"model":"m","messages":[]}"#);
+        let mut call = upstream.next();
+        let start = r#"{"id":"x","model":"real","choices":[{"index":0,"message":{"role":"assistant","content":""#;
+        let end = r#""},"finish_reason":"stop"}]}"#;
+        call.answer(200, "application/json", start.to_owned() + &"x".repeat(bytes - start.len() - end.len()) + end);
+        let answer = client.answer();
+        assert_eq!(answer.status(), 200);
+        let start = start.replace("real", name);
+        assert!(answer.text().starts_with(&start), "{bytes}: {}", &answer.text()[..60]);
+        assert_eq!(answer.body.len(), bytes - "real".len() + name.len());
     }
 }
 

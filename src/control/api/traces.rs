@@ -165,3 +165,54 @@ fn select(
     }
     Ok((found, next))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::socket::tests::Folder;
+    use crate::control::store::{Filter, Store};
+    use crate::control::tests::{FILE, World};
+    use crate::record::tap::{Message, Trace};
+
+    /// How many of five traces come at once, the first four of which have so many bytes together, and whether the way to
+    /// the others is told.
+    async fn exported(bytes: usize) -> (usize, bool) {
+        let folder = Folder::new(&format!("traces-export-{bytes}"));
+        let begin = |snapshot: &Arc<_>| Some(Store::begin(&folder.0, Arc::clone(snapshot)).expect("a thread"));
+        let world = World::with_store(FILE, begin);
+        let traces = world.shared.traces.clone().expect("it has a store");
+        let leave = |body: usize| {
+            let request = Message { body: vec![b'x'; body], ..Message::default() };
+            let id = world.tell(|entry| entry.traced = true);
+            assert!(traces.leave(Trace { id, request, tries: Vec::new(), response: Message::default() }));
+            id
+        };
+        let small = leave(1);
+        traces.settle().await;
+        let place = traces.folder();
+        let length = move |db: &rusqlite::Connection| {
+            let indexed = store::traced(db, small.as_str())?.expect("it is there");
+            Ok(traces::read(&place, &indexed).expect("a text").len() - 1)
+        };
+        let (around, _) = stored::ask(&world.shared, length).await.expect("asked").expect("a store");
+        // The small one is the oldest, so it comes last.
+        (0..3).for_each(|_| _ = leave(bytes / 4 - around));
+        leave(bytes - 3 * (bytes / 4) - around);
+        traces.settle().await;
+        let place = traces.folder();
+        let question = move |db: &rusqlite::Connection| {
+            let filter = Filter { traced: true, ..Filter::default() };
+            let page = store::page(db, &filter, None, limits::PAGE_ROWS_MAX)?;
+            let never = Instant::now() + Duration::from_secs(3_600);
+            let (found, next) = select(db, &place, page, None, (limits::PAGE_ROWS_MAX, never), true)?;
+            Ok((found.len(), next.is_some()))
+        };
+        stored::ask(&world.shared, question).await.expect("asked").expect("a store").0
+    }
+
+    #[tokio::test]
+    async fn an_export_ends_with_the_trace_that_fills_it() {
+        assert_eq!(exported(limits::TRACES_EXPORT_BYTES - 1).await, (5, false));
+        assert_eq!(exported(limits::TRACES_EXPORT_BYTES).await, (4, true));
+    }
+}

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use ahash::AHashMap;
-
 use super::Message;
+use super::held::Held;
 use crate::control::names::Names;
 use crate::control::usage::Whose;
 use crate::limits;
@@ -28,7 +27,7 @@ pub(crate) struct Batch {
     pub(crate) attempts: Vec<Named<Attempt>>,
     pub(crate) dropped: Vec<Dropped>,
     /// Numbers of exchanges that have no row here.
-    pub(crate) sums: AHashMap<SumKey, Named<Numbers>>,
+    pub(crate) sums: Held<Numbers>,
     /// Rows that were given up.
     pub(crate) lost: u64,
     /// All numbers since the process began, these included, where the file has begun anew.
@@ -39,20 +38,6 @@ impl Batch {
     fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.attempts.is_empty() && self.dropped.is_empty() && self.sums.is_empty()
     }
-
-    /// Adds numbers; of whom and what, then of which day, is all that is kept once they are many.
-    pub(crate) fn sum(&mut self, key: SumKey, numbers: &Numbers, names: &Arc<Names>) {
-        if self.sums.len() >= limits::STORE_SUMS_HELD && !self.sums.contains_key(&key) {
-            for (key, sum) in std::mem::take(&mut self.sums) {
-                put(&mut self.sums, key.by_day(), &sum.told, &sum.names);
-            }
-        }
-        put(&mut self.sums, key, numbers, names);
-    }
-}
-
-fn put(sums: &mut AHashMap<SumKey, Named<Numbers>>, key: SumKey, numbers: &Numbers, names: &Arc<Names>) {
-    sums.entry(key).or_insert_with(|| Named { told: Numbers::default(), names: names.clone() }).told.add(numbers);
 }
 
 /// The collector's end.
@@ -81,13 +66,13 @@ impl Feed {
             self.batch.rows.push(Named { told: *entry, names: names.clone() });
         } else {
             self.batch.lost += 1;
-            self.batch.sum(SumKey::of(entry), &Numbers::of(entry), names);
+            self.batch.sums.of(SumKey::of(entry), names).add(&Numbers::of(entry));
         }
     }
 
     pub(crate) fn sum(&mut self, key: SumKey, numbers: &Numbers, names: &Arc<Names>) {
         if self.way.is_some() {
-            self.batch.sum(key, numbers, names);
+            self.batch.sums.of(key, names).add(numbers);
         }
     }
 
@@ -133,5 +118,33 @@ impl Feed {
                 true
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::base::id::RequestId;
+    use crate::record::Text;
+
+    #[test]
+    fn rows_that_nobody_takes_are_given_up_and_their_numbers_kept() {
+        let (way, _nobody_takes) = sync_channel(0);
+        let (mut feed, names) = (Feed::new(way), Arc::new(Names::default()));
+        let id = RequestId::new(1, 0, 0, 7);
+        let tell = |feed: &mut Feed| {
+            feed.exchange(&Entry::begun(id, 1, 1), &names);
+            feed.attempt(&Attempt::begun(id, 1, 1, 1, 0), &names);
+            feed.dropped(&Dropped { unix_ms: 1, id, members: Text::EMPTY });
+        };
+        (0..limits::STORE_ROWS_WAITING).for_each(|_| tell(&mut feed));
+        assert!(!feed.hand_over(true, || None), "there is no room");
+        let held = |feed: &Feed| [feed.batch.rows.len(), feed.batch.attempts.len(), feed.batch.dropped.len()];
+        assert_eq!((held(&feed), feed.batch.lost), ([limits::STORE_ROWS_WAITING; 3], 0));
+        tell(&mut feed);
+        assert_eq!((held(&feed), feed.batch.lost), ([limits::STORE_ROWS_WAITING; 3], 1));
+        assert_eq!(feed.batch.sums.iter().map(|(_, sum)| sum.told.requests).sum::<u64>(), 1);
     }
 }

@@ -8,6 +8,7 @@
 
 mod bins;
 mod feed;
+mod held;
 mod known;
 mod pack;
 mod query;

@@ -309,6 +309,52 @@ fn old_rows_go_in_steps_and_sums_by_their_grain() {
 }
 
 /// Pages over exchanges that are written in the order of their ends, some of them long after others that began later.
+/// A sum goes with the first moment that its grain is no longer kept for.
+#[test]
+fn sums_are_kept_for_the_days_of_their_grain() {
+    let folder = Folder::new("store-grains");
+    socket_dir(&folder.0);
+    let db = schema::open(&folder.0.join(FILE_NAME)).unwrap_or_else(|trouble| panic!("{trouble:?}")).db;
+    let now_minute = 1_795_254_816_123 / 60_000;
+    let keep_days = limits::STORE_HOURS_DAYS + 1;
+    for (grain, days) in
+        [(Grain::Minute, limits::STORE_MINUTES_DAYS), (Grain::Hour, limits::STORE_HOURS_DAYS), (Grain::Day, keep_days)]
+    {
+        let kept = grain.floor(now_minute as u32 - days * 24 * 60);
+        for at in [kept, kept - grain.minutes()] {
+            let row = format!(
+                "INSERT INTO {} VALUES (?1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)",
+                grain.table()
+            );
+            db.execute(&row, [at]).expect("a row");
+        }
+        while retain::step(&db, keep_days, now_minute * 60_000).expect("done") {}
+        let left: Vec<u32> = db
+            .prepare(&format!("SELECT at FROM {}", grain.table()))
+            .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
+            .expect("rows");
+        assert_eq!(left, [kept]);
+    }
+}
+
+#[tokio::test]
+async fn a_page_holds_so_many_exchanges_at_most() {
+    let folder = Folder::new("store-page");
+    for world in [world(&folder.0), World::new(FILE)] {
+        (0..limits::PAGE_ROWS_MAX).for_each(|_| _ = world.tell(|_| {}));
+        let page = async |limit: usize| {
+            let told = world.get(&format!("/api/requests?limit={limit}")).await;
+            (ids(&told).len(), told["next"].is_string())
+        };
+        assert_eq!(page(limits::PAGE_ROWS_MAX - 1).await, (limits::PAGE_ROWS_MAX - 1, true));
+        let most = page(limits::PAGE_ROWS_MAX).await;
+        assert_eq!(most.0, limits::PAGE_ROWS_MAX);
+        world.tell(|_| {});
+        assert_eq!(page(limits::PAGE_ROWS_MAX + 1).await, (limits::PAGE_ROWS_MAX, true), "the rest is another page");
+        assert_eq!(page(0).await, (1, true));
+    }
+}
+
 #[tokio::test]
 async fn pages_are_in_order_however_long_exchanges_took() {
     let folder = Folder::new("store-order");

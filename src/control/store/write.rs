@@ -15,6 +15,7 @@ use ahash::AHashMap;
 use rusqlite::TransactionBehavior;
 
 use super::feed::{Batch, Named};
+use super::held::Held;
 use super::known::Known;
 use super::schema::{self, Opened, Trouble};
 use super::sums::{Grain, Sums, Unwritten, whose};
@@ -33,7 +34,7 @@ struct Pending {
     attempts: Vec<Named<Attempt>>,
     /// What was not said of exchanges, until they end.
     dropped: AHashMap<RequestId, Text<{ limits::DROPPED_BYTES }>>,
-    sums: AHashMap<SumKey, Named<Sums>>,
+    sums: Held<Sums>,
     seed: Option<Vec<(Whose, Numbers)>>,
     traced: Vec<Indexed>,
     segments_gone: Vec<u64>,
@@ -49,25 +50,14 @@ impl Pending {
             && self.segments_gone.is_empty()
     }
 
-    fn sum(&mut self, key: SumKey, names: &Arc<crate::control::names::Names>, add: impl FnOnce(&mut Sums)) {
-        if self.sums.len() >= limits::STORE_SUMS_HELD && !self.sums.contains_key(&key) {
-            for (key, sum) in std::mem::take(&mut self.sums) {
-                let whole = self.sums.entry(key.by_day());
-                whole.or_insert_with(|| Named { told: Sums::default(), names: sum.names }).told.merge(&sum.told);
-            }
-        }
-        let sums = self.sums.entry(key).or_insert_with(|| Named { told: Sums::default(), names: names.clone() });
-        add(&mut sums.told);
-    }
-
     /// Takes in a batch; its sums only where they are not part of a seed that will come.
     fn take(&mut self, batch: Batch, counts: bool) {
         if counts {
             for row in &batch.rows {
-                self.sum(SumKey::of(&row.told), &row.names, |sums| sums.exchange(&row.told));
+                self.sums.of(SumKey::of(&row.told), &row.names).exchange(&row.told);
             }
-            for (key, sum) in &batch.sums {
-                self.sum(*key, &sum.names, |sums| sums.numbers.add(&sum.told));
+            for (key, sum) in batch.sums.iter() {
+                self.sums.of(*key, &sum.names).numbers.add(&sum.told);
             }
         }
         if self.rows.is_empty() {
@@ -304,7 +294,7 @@ impl Writer {
 
     /// The next file is empty: all numbers since the start belong into it.
     fn anew(&mut self) {
-        self.pending.sums.clear();
+        self.pending.sums = Held::default();
         self.pending.seed = None;
         self.awaits_seed = true;
         self.ledger.wants_seed.store(true, Ordering::Release);
@@ -366,7 +356,7 @@ impl Writer {
         let next = tail.extended(&change, &rows)?;
         known.attempts(&pending.attempts)?;
         known.traces(&pending.traced, &pending.segments_gone)?;
-        for (key, sums) in &pending.sums {
+        for (key, sums) in pending.sums.iter() {
             known.sums(&Grain::ALL, key.minute, whose(key, &sums.names), &sums.told)?;
         }
         for (whose, numbers) in pending.seed.iter().flatten() {
@@ -409,5 +399,56 @@ fn prune(path: &Path) {
         for end in ["", "-wal", "-shm"] {
             let _mostly_there_is_none = std::fs::remove_file(with_end(old, end));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::socket::tests::Folder;
+    use crate::record::Dropped;
+
+    fn id(nth: usize) -> RequestId {
+        RequestId::new(1, 0, 0, nth as u32)
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_held_up_to_a_bound() {
+        let mut pending = Pending::default();
+        let add = |pending: &mut Pending, numbers: std::ops::Range<usize>| {
+            let mut batch = Batch::default();
+            for nth in numbers {
+                batch.rows.push(Named { told: Entry::begun(id(nth), 1, 1), names: Arc::default() });
+                batch.attempts.push(Named { told: Attempt::begun(id(nth), 1, 1, 1, 0), names: Arc::default() });
+                batch.dropped.push(Dropped { unix_ms: 1, id: id(nth), members: Text::EMPTY });
+            }
+            pending.take(batch, true);
+        };
+        add(&mut pending, 0..limits::STORE_ROWS_HELD);
+        assert_eq!((pending.bound(), pending.dropped.len()), (0, limits::STORE_ROWS_HELD));
+        add(&mut pending, limits::STORE_ROWS_HELD..limits::STORE_ROWS_HELD + 1);
+        assert_eq!(pending.bound(), 1);
+        assert_eq!((pending.rows.len(), pending.rows[0].told.id), (limits::STORE_ROWS_HELD, id(1)), "the oldest goes");
+        assert_eq!((pending.attempts.len(), pending.attempts[0].told.id), (limits::STORE_ROWS_HELD, id(1)));
+        assert_eq!(pending.dropped.len(), 1);
+        let counted: u64 = pending.sums.iter().map(|(_, sum)| sum.told.numbers.requests).sum();
+        assert_eq!(counted, limits::STORE_ROWS_HELD as u64 + 1, "the numbers stay");
+    }
+
+    #[test]
+    fn the_last_damaged_files_stay() {
+        let folder = Folder::new("store-aside");
+        let path = folder.0.join("x.sqlite");
+        let made = |nth: usize| with_end(&path, &format!(".damaged-{}", 1_795_000_000_000 + nth as u64));
+        for nth in 0..limits::STORE_ASIDE_MAX {
+            std::fs::write(made(nth), "x").expect("written");
+        }
+        prune(&path);
+        assert!((0..limits::STORE_ASIDE_MAX).all(|nth| made(nth).exists()));
+        std::fs::write(with_end(&made(0), "-wal"), "x").expect("written");
+        std::fs::write(made(limits::STORE_ASIDE_MAX), "x").expect("written");
+        prune(&path);
+        assert!(!made(0).exists() && !with_end(&made(0), "-wal").exists());
+        assert!((1..=limits::STORE_ASIDE_MAX).all(|nth| made(nth).exists()));
     }
 }

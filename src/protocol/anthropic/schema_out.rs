@@ -7,10 +7,9 @@
 use smallvec::SmallVec;
 
 use crate::json::{Escaped, Raw, Writer, text};
+use crate::limits::OWN_SCHEMA_DEPTH_MAX;
 use crate::protocol::ir::Json;
 
-/// Nesting beyond which a schema is taken as it is. Bodies nest no deeper than a small multiple of it.
-const DEPTH_MAX: usize = 64;
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 /// Members that ask nothing of a value.
@@ -87,8 +86,8 @@ impl<'a> Place<'a> {
 impl Fitting {
     /// Writes one place; `only` stands for its type where that is a list.
     fn place(&mut self, raw: Raw<'_>, only: Option<Raw<'_>>, depth: usize) {
-        if !raw.is_object() || depth == DEPTH_MAX {
-            self.lossy |= depth == DEPTH_MAX;
+        if !raw.is_object() || depth == OWN_SCHEMA_DEPTH_MAX {
+            self.lossy |= depth == OWN_SCHEMA_DEPTH_MAX;
             self.out.extend_from_slice(raw.bytes());
             return;
         }
@@ -249,7 +248,7 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        for (depth, lossy) in [(DEPTH_MAX - 1, false), (DEPTH_MAX, true)] {
+        for (depth, lossy) in [(OWN_SCHEMA_DEPTH_MAX - 1, false), (OWN_SCHEMA_DEPTH_MAX, true)] {
             let schema = format!("{}{{}}{}", r#"{"items":"#.repeat(depth), "}".repeat(depth));
             assert_eq!(fitted(&schema).1, lossy, "{depth}");
         }

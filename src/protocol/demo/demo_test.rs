@@ -62,9 +62,12 @@ fn usage_comes_when_it_is_asked_for() {
 
 #[test]
 fn a_long_question_is_cut_between_characters() {
-    let long = "ü".repeat(limits::DEMO_ECHO_BYTES_MAX);
-    let reply = reply(&format!(r#"{{"messages":[{{"role":"user","content":"x{long}"}}]}}"#));
-    assert!(reply.text.len() < limits::DEMO_ECHO_BYTES_MAX + 200 && reply.text.contains('\u{2026}'));
+    let said = |question: &str| reply(&format!(r#"{{"messages":[{{"role":"user","content":"{question}"}}]}}"#)).text;
+    let most = "x".repeat(limits::DEMO_ECHO_BYTES_MAX);
+    assert!(said(&most).contains(&format!(": {most} (The demo")));
+    assert!(said(&format!("{most}y")).contains(&format!(": {most}\u{2026} (The demo")));
+    // The second byte of the last letter would be one too many.
+    assert!(said(&format!("{}\u{fc}", &most[1..])).contains(&format!(": {}\u{2026} (The demo", &most[1..])));
 }
 
 const TOOLS: &str = r#""tools":[

@@ -12,6 +12,7 @@ pub use wish::Trouble;
 
 use wish::Wish;
 
+use crate::base::text::beginning;
 use crate::json::{self, Raw, Writer};
 use crate::limits;
 use crate::protocol::Dialect;
@@ -447,15 +448,9 @@ fn text(question: &str, wish: &Wish) -> String {
 /// A greeting with as much of `words` as has room.
 fn said(who: &str, words: &str) -> String {
     let words = words.trim();
-    let mut end = words.len().min(limits::DEMO_ECHO_BYTES_MAX);
-    while !words.is_char_boundary(end) {
-        end -= 1;
-    }
-    let more = if end < words.len() { "\u{2026}" } else { "" };
-    format!(
-        "Hello from weir. {who}: {}{more} (The demo provider says this; add a provider to ask a model.)",
-        &words[..end]
-    )
+    let repeated = beginning(words, limits::DEMO_ECHO_BYTES_MAX);
+    let more = if repeated.len() < words.len() { "\u{2026}" } else { "" };
+    format!("Hello from weir. {who}: {repeated}{more} (The demo provider says this; add a provider to ask a model.)")
 }
 
 /// The word of `text` that begins at `start`, with the blanks before it.

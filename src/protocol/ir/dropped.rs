@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::json::Raw;
+use crate::limits;
 
 /// What became of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,9 +19,6 @@ pub enum Action {
 /// Members that did not come through, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped(Vec<(Cow<'static, str>, Action)>);
-
-/// Most members that are remembered; the rest is counted by nobody, for a head has room for so many.
-const MEMBERS_MAX: usize = 32;
 
 impl Dropped {
     /// Notes that `member` is not said. A name from outside is kept only as far as a field value may hold it.
@@ -45,11 +43,12 @@ impl Dropped {
 
     fn note(&mut self, member: Cow<'static, str>, action: Action) {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b':' | b'/');
-        let member = match member.bytes().all(plain) && member.len() <= 64 {
+        let most = limits::DROPPED_MEMBER_BYTES_MAX;
+        let member = match member.bytes().all(plain) && member.len() <= most {
             true => member,
-            false => member.chars().filter(|c| c.is_ascii() && plain(*c as u8)).take(64).collect::<String>().into(),
+            false => member.chars().filter(|c| c.is_ascii() && plain(*c as u8)).take(most).collect::<String>().into(),
         };
-        if self.0.len() < MEMBERS_MAX && !self.0.iter().any(|(known, _)| *known == member) {
+        if self.0.len() < limits::DROPPED_MEMBERS_MAX && !self.0.iter().any(|(known, _)| *known == member) {
             self.0.push((member, action));
         }
     }
@@ -107,9 +106,15 @@ mod tests {
     #[test]
     fn the_list_is_bounded() {
         let mut dropped = Dropped::default();
-        for nth in 0..=MEMBERS_MAX {
+        for nth in 0..=limits::DROPPED_MEMBERS_MAX {
             dropped.drop(format!("m{nth}"));
         }
-        assert_eq!(dropped.iter().count(), MEMBERS_MAX);
+        assert_eq!(dropped.iter().count(), limits::DROPPED_MEMBERS_MAX);
+        let mut dropped = Dropped::default();
+        let most = "m".repeat(limits::DROPPED_MEMBER_BYTES_MAX);
+        dropped.drop(most.clone());
+        dropped.drop(format!("n{most}"));
+        let names: Vec<&str> = dropped.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [&*most, &format!("n{}", &most[1..])]);
     }
 }

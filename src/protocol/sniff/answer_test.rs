@@ -128,6 +128,12 @@ fn a_responses_stream() {
         assert_eq!(answer.usage(), usage(7, 5, 3, 0, 4));
         assert_eq!((answer.response_id(), answer.events()), ("resp_1", 5));
     }
+    for (bytes, kept) in [(limits::RESPONSE_ID_BYTES_MAX, true), (limits::RESPONSE_ID_BYTES_MAX + 1, false)] {
+        let id = "r".repeat(bytes);
+        let created = format!(r#"{{"type":"response.created","response":{{"id":"{id}","status":"in_progress"}}}}"#);
+        let (answer, _) = run(Dialect::Responses, Framing::Sse, &events(&[&created]));
+        assert_eq!(answer.response_id(), if kept { &*id } else { "" });
+    }
     let failed = [
         r#"{"type":"response.output_item.added","item":{"type":"function_call"}}"#,
         r#"{"type":"error","code":"rate_limit_exceeded"}"#,

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::base::span::Span;
 use crate::json::path::Path;
 use crate::json::{Escaped, Raw};
+use crate::limits;
 
 /// The top-level members of a body.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +104,7 @@ impl Outline {
     /// Tells the texts that a conversation begins with: system, and the turns up to the first of the user's.
     pub fn opening<'a>(&self, body: &'a [u8], mut each: impl FnMut(Text<'a>)) {
         for name in ["system", "instructions", "systemInstruction", "system_instruction", "prompt"] {
-            self.find(body, name).into_iter().for_each(|value| gather(value, DEPTH_MAX, &mut each));
+            self.find(body, name).into_iter().for_each(|value| gather(value, limits::TEXT_DEPTH_MAX, &mut each));
         }
         for turns in ["messages", "input", "contents"].into_iter().filter_map(|name| self.find(body, name)) {
             if let Some(text) = turns.as_str() {
@@ -115,7 +116,7 @@ impl Outline {
                 if is("assistant") || is("model") || is("tool") {
                     break;
                 }
-                gather(turn, DEPTH_MAX, &mut each);
+                gather(turn, limits::TEXT_DEPTH_MAX, &mut each);
                 if !is("system") && !is("developer") {
                     break;
                 }
@@ -126,10 +127,10 @@ impl Outline {
     /// Tells the texts that a model reads: messages, tool calls, their results, tool definitions, system.
     pub fn texts<'a>(&self, body: &'a [u8], mut each: impl FnMut(Text<'a>)) {
         for name in ["system", "instructions", "systemInstruction", "system_instruction", "prompt"] {
-            self.find(body, name).into_iter().for_each(|value| gather(value, DEPTH_MAX, &mut each));
+            self.find(body, name).into_iter().for_each(|value| gather(value, limits::TEXT_DEPTH_MAX, &mut each));
         }
         for name in ["messages", "input", "contents", "tools", "functions"] {
-            self.find(body, name).into_iter().for_each(|value| gather(value, DEPTH_MAX, &mut each));
+            self.find(body, name).into_iter().for_each(|value| gather(value, limits::TEXT_DEPTH_MAX, &mut each));
         }
     }
 }
@@ -139,9 +140,6 @@ fn bit(name: &[u8]) -> u64 {
     let ends = name.first().zip(name.last()).map_or(0, |(first, last)| usize::from(*first) * 7 + usize::from(*last));
     1 << ((ends + name.len() * 5) & 63)
 }
-
-/// Containers in containers that texts are looked for in: results of tools in messages are five deep.
-const DEPTH_MAX: u32 = 16;
 
 fn gather<'a>(value: Raw<'a>, depth: u32, each: &mut impl FnMut(Text<'a>)) {
     if let Some(text) = value.as_str() {

@@ -87,13 +87,14 @@ fn images_in_user_turns_are_seen() {
     }
 }
 
+fn texts(body: &str) -> String {
+    let mut all = Vec::new();
+    outline(body).texts(body.as_bytes(), |text| all.push(String::from_utf8(text.bytes().to_vec()).unwrap()));
+    all.join("|")
+}
+
 #[test]
 fn texts_are_what_a_model_reads() {
-    let texts = |body: &str| {
-        let mut all = Vec::new();
-        outline(body).texts(body.as_bytes(), |text| all.push(String::from_utf8(text.bytes().to_vec()).unwrap()));
-        all.join("|")
-    };
     for (body, expected) in [
         (r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"system":"be"}"#, "be|hi"),
         (
@@ -124,4 +125,14 @@ fn texts_are_what_a_model_reads() {
     ] {
         assert_eq!(texts(body), expected, "{body}");
     }
+}
+
+#[test]
+fn texts_are_looked_for_so_deep_and_no_deeper() {
+    let nested = |lists: u32| {
+        let (open, close) = ("[".repeat(lists as usize), "]".repeat(lists as usize));
+        format!(r#"{{"system":{open}"deep"{close}}}"#)
+    };
+    assert_eq!(texts(&nested(limits::TEXT_DEPTH_MAX)), "deep");
+    assert_eq!(texts(&nested(limits::TEXT_DEPTH_MAX + 1)), "");
 }

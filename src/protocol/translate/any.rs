@@ -65,7 +65,7 @@ macro_rules! table {
         }
 
         /// Reads a client's request; see [`Decode::request`].
-        pub fn decode_request<'a>(
+        pub(super) fn decode_request<'a>(
             dialect: Dialect,
             body: &'a [u8],
             path_model: Option<&'a str>,

@@ -8,6 +8,7 @@
 //! Bytes in, bytes out; the relay has the sockets, and decides which targets there are.
 
 mod any;
+mod bounds;
 #[cfg(test)]
 mod carried_test;
 #[cfg(test)]
@@ -17,7 +18,8 @@ mod stream;
 mod tags;
 mod whole;
 
-pub use any::{decode_request, failure};
+pub use any::failure;
+pub use bounds::decode_request;
 pub use stage::{End, Seen};
 pub use stream::{Stream, may_lack_its_end};
 pub use whole::{Collector, read, read_stream, write};

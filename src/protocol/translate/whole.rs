@@ -97,3 +97,7 @@ fn ended(assembler: Assembler, overflow: Option<BadUpstream>) -> Result<Response
         None => assembler.finish().unwrap_or_else(|| Err(broken("the provider's answer has no end".into()))),
     }
 }
+
+#[cfg(test)]
+#[path = "whole_test.rs"]
+mod tests;

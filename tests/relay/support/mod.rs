@@ -240,8 +240,13 @@ impl Weir {
         self.admin_asked(method, target, password).answer()
     }
 
+    /// A connection to the admin address.
+    pub fn admin_client(&self) -> Client {
+        Client { wire: Wire::connect(self.admin, UPSTREAM_KEY), host: self.admin.to_string() }
+    }
+
     fn admin_asked(&self, method: &str, target: &str, password: Option<&str>) -> Client {
-        let mut client = Client { wire: Wire::connect(self.admin, UPSTREAM_KEY), host: self.admin.to_string() };
+        let mut client = self.admin_client();
         let bearer = password.map(|p| format!("authorization: Bearer {p}\r\n")).unwrap_or_default();
         client.ask(method, target, &format!("{bearer}connection: close\r\n"), b"");
         client
@@ -254,7 +259,7 @@ impl Weir {
 
     /// The same before its answer.
     pub fn admin_begun(&self, method: &str, target: &str, fields: &str, body: &str) -> Client {
-        let mut client = Client { wire: Wire::connect(self.admin, UPSTREAM_KEY), host: self.admin.to_string() };
+        let mut client = self.admin_client();
         client.ask(method, target, &format!("{fields}connection: close\r\n"), body.as_bytes());
         client
     }
