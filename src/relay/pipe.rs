@@ -107,7 +107,7 @@ impl Tail {
 /// Passes the answer on. `head` is the head for the client; it goes out with the first payload.
 pub(super) async fn run<N: Net>(
     client: &mut Client<N>,
-    answered: Answered<N::Stream>,
+    answered: Box<Answered<N::Stream>>,
     head: Vec<u8>,
     course: Course,
     answer: Answer,
@@ -133,8 +133,8 @@ pub(super) async fn run<N: Net>(
 }
 
 impl<N: Net> Pipe<'_, N> {
-    async fn pass(&mut self, answered: Answered<N::Stream>, mut head: Vec<u8>) -> End {
-        let Answered { lane, mut buffer, mut decoder, payload, mut ended, mut reusable, .. } = answered;
+    async fn pass(&mut self, answered: Box<Answered<N::Stream>>, mut head: Vec<u8>) -> End {
+        let Answered { lane, mut buffer, mut decoder, payload, mut ended, mut reusable, .. } = *answered;
         if self.splitter.is_none() && ended {
             self.answer.body(&buffer[payload.clone()]);
         }

@@ -63,13 +63,13 @@ impl Exchange {
     pub(super) async fn turn<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        found: Found<N::Stream>,
+        found: Box<Found<N::Stream>>,
         mut turned: Box<Turned>,
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
         let core = Rc::clone(&client.core);
-        let Found { answered, mut trial, provider, reused, measured, .. } = found;
+        let Found { answered, mut trial, provider, reused, measured, .. } = *found;
         self.entry.reused = reused;
         self.entry.first_byte_us = micros(core.net.now_us() - self.start_us);
         self.note.close |= core.is_draining() || self.entry.streamed && version == Version::Http10;
@@ -98,7 +98,7 @@ impl Exchange {
     async fn turn_stream<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        answered: Answered<N::Stream>,
+        answered: Box<Answered<N::Stream>>,
         turned: Box<Turned>,
         version: Version,
         provider: ProviderIx,
@@ -115,7 +115,7 @@ impl Exchange {
     async fn replay<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        answered: Answered<N::Stream>,
+        answered: Box<Answered<N::Stream>>,
         turned: Box<Turned>,
         version: Version,
         provider: ProviderIx,
@@ -174,7 +174,7 @@ impl Exchange {
     async fn turn_whole<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        answered: Answered<N::Stream>,
+        answered: Box<Answered<N::Stream>>,
         mut turned: Box<Turned>,
         provider: ProviderIx,
     ) -> (End, After) {
@@ -250,8 +250,8 @@ impl Exchange {
 
 impl<N: Net> Turn<'_, N> {
     /// A provider's stream.
-    async fn pass(&mut self, answered: Answered<N::Stream>, mut head: Vec<u8>) -> End {
-        let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = answered;
+    async fn pass(&mut self, answered: Box<Answered<N::Stream>>, mut head: Vec<u8>) -> End {
+        let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = *answered;
         let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
         let mut out = self.room();
         self.stream.push(&buffer[payload], &mut out);
@@ -433,8 +433,8 @@ impl<N: Net> Client<N> {
 }
 
 /// The answer has been read: its buffer and its lane go back.
-fn release<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) {
-    let Answered { lane, buffer, ended, reusable, .. } = answered;
+fn release<N: Net>(client: &Client<N>, answered: Box<Answered<N::Stream>>) {
+    let Answered { lane, buffer, ended, reusable, .. } = *answered;
     client.core.slabs.give(buffer);
     if ended && reusable {
         client.core.lanes.give(lane, client.core.now_ms());
@@ -444,11 +444,11 @@ fn release<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) {
 /// A provider that streams though nobody asked: its answer, put together.
 async fn collect<N: Net>(
     client: &mut Client<N>,
-    answered: Answered<N::Stream>,
+    answered: Box<Answered<N::Stream>>,
     answering: &mut Answering,
     idle_ms: u32,
 ) -> Result<Whole, NoAnswer> {
-    let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = answered;
+    let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = *answered;
     let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
     let mut collector = Box::new(Collector::new(answering, stream.unwrap_or(crate::sse::Framing::Sse)));
     let broken = |message: String| NoAnswer::Failed(Failure::broken(message));
