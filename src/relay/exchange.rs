@@ -18,7 +18,7 @@ use super::reply::{self, Note};
 use super::session::After;
 use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, local, quota, say, unpack};
+use super::{choose, demo, local, quota, say, unboxed, unpack};
 use crate::base::span::Span;
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
@@ -369,7 +369,8 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name } = *found;
+        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name } =
+            unboxed(found);
         if let Some(name) = name.as_ref().filter(|_| !outgoing::is_large(&answered)) {
             outgoing::rename(&mut answered, self.note.dialect, name);
         }

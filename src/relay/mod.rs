@@ -43,6 +43,12 @@ mod wait;
 mod way;
 mod whole;
 
+/// What is in the box, which is gone then. One that an async function takes apart by `*` keeps its memory for as long as the
+/// function runs.
+fn unboxed<T>(boxed: Box<T>) -> T {
+    *boxed
+}
+
 #[cfg(test)]
 mod size_test;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::reach::Found;
 use super::reply;
 use super::session::After;
 use super::translate::Turned;
+use super::unboxed;
 use super::upstream::Lane;
 use super::wait::{Client, Gone, Interest, Wake};
 use super::whole::{self, Whole};
@@ -69,7 +70,7 @@ impl Exchange {
         scratch: Box<Scratch>,
     ) -> After {
         let core = Rc::clone(&client.core);
-        let Found { answered, mut trial, provider, reused, measured, .. } = *found;
+        let Found { answered, mut trial, provider, reused, measured, .. } = unboxed(found);
         self.entry.reused = reused;
         self.entry.first_byte_us = micros(core.net.now_us() - self.start_us);
         self.note.close |= core.is_draining() || self.entry.streamed && version == Version::Http10;
@@ -103,7 +104,7 @@ impl Exchange {
         version: Version,
         provider: ProviderIx,
     ) -> (End, After) {
-        let Turned { answering, fields, .. } = *turned;
+        let Turned { answering, fields, .. } = unboxed(turned);
         let (frame, head) = self.stream_head(&answering, &fields, version);
         let stream = Stream::new(answering, answered.stream.unwrap_or(Framing::Sse));
         let mut turn = self.turning(client, stream, frame, provider);
@@ -121,7 +122,7 @@ impl Exchange {
         provider: ProviderIx,
     ) -> (End, After) {
         release(client, answered);
-        let Turned { answering, whole, fields, .. } = *turned;
+        let Turned { answering, whole, fields, .. } = unboxed(turned);
         let Some(whole) = whole else { return (End::Broken, self.ended(200, End::Broken)) };
         let (frame, head) = self.stream_head(&answering, &fields, version);
         let stream = Stream::new(answering, Framing::Sse);
@@ -251,7 +252,7 @@ impl Exchange {
 impl<N: Net> Turn<'_, N> {
     /// A provider's stream.
     async fn pass(&mut self, answered: Box<Answered<N::Stream>>, mut head: Vec<u8>) -> End {
-        let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = *answered;
+        let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = unboxed(answered);
         let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
         let mut out = self.room();
         self.stream.push(&buffer[payload], &mut out);
@@ -434,7 +435,7 @@ impl<N: Net> Client<N> {
 
 /// The answer has been read: its buffer and its lane go back.
 fn release<N: Net>(client: &Client<N>, answered: Box<Answered<N::Stream>>) {
-    let Answered { lane, buffer, ended, reusable, .. } = *answered;
+    let Answered { lane, buffer, ended, reusable, .. } = unboxed(answered);
     client.core.slabs.give(buffer);
     if ended && reusable {
         client.core.lanes.give(lane, client.core.now_ms());
@@ -448,7 +449,7 @@ async fn collect<N: Net>(
     answering: &mut Answering,
     idle_ms: u32,
 ) -> Result<Whole, NoAnswer> {
-    let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = *answered;
+    let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = unboxed(answered);
     let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
     let mut collector = Box::new(Collector::new(answering, stream.unwrap_or(crate::sse::Framing::Sse)));
     let broken = |message: String| NoAnswer::Failed(Failure::broken(message));
