@@ -295,7 +295,7 @@ impl Fleet {
     /// the kernel.
     fn drain(&self, succeeded: bool) {
         let sockets = std::mem::take(&mut *lock(&self.bound));
-        lock(&self.bells).iter_mut().for_each(|bell| send(bell, Command::Drain { succeeded }));
+        lock(&self.bells).iter_mut().for_each(|bell| send(bell, Command::Drain));
         for (name, listener) in sockets {
             if !succeeded {
                 self.remove_path(&name, &listener);
@@ -368,7 +368,7 @@ fn obey(core: &std::rc::Rc<Core<Monoio>>, command: Command<Bound>) {
             Err(error) => tracing::error!(%error, address = name, "a core cannot listen"),
         },
         Command::Unlisten(name) => core.command(Command::<Listener>::Unlisten(name)),
-        Command::Drain { succeeded } => core.command(Command::<Listener>::Drain { succeeded }),
+        Command::Drain => core.command(Command::<Listener>::Drain),
         Command::Settle(number) => core.command(Command::<Listener>::Settle(number)),
     }
 }

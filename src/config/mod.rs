@@ -40,6 +40,8 @@ pub mod url;
 #[cfg(test)]
 mod effects_test;
 #[cfg(test)]
+mod settled_test;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub use problem::{Problem, Severity};

@@ -4,6 +4,7 @@
 //! blocks, so it runs on tokio's few blocking threads. A host that cannot be resolved keeps its last good
 //! answer: a resolver that is down for a minute stops no traffic.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,18 @@ use crate::plan::addresses::{AddressBook, Addresses, hosts, literal};
 /// The book for `snapshot`: what can be resolved now, else what `last` knew. Each host that could not be
 /// resolved is said in a warning, with the reason.
 pub(crate) async fn resolve(snapshot: &Snapshot, last: &AddressBook) -> AddressBook {
+    resolve_by(snapshot, last, &ask_system).await
+}
+
+async fn ask_system(host: Box<str>, port: u16) -> Result<Addresses, String> {
+    lookup(&host, port).await
+}
+
+/// [`resolve`] by whoever is asked with `ask`.
+async fn resolve_by<F>(snapshot: &Snapshot, last: &AddressBook, ask: &impl Fn(Box<str>, u16) -> F) -> AddressBook
+where
+    F: Future<Output = Result<Addresses, String>> + Send + 'static,
+{
     let mut book = Vec::with_capacity(snapshot.providers.len());
     let mut asked = JoinSet::new();
     let mut waiting: Vec<(Box<str>, u16)> = Vec::new();
@@ -32,10 +45,8 @@ pub(crate) async fn resolve(snapshot: &Snapshot, last: &AddressBook) -> AddressB
     waiting.sort_unstable();
     waiting.dedup();
     for (host, port) in waiting {
-        asked.spawn(async move {
-            let found = lookup(&host, port).await;
-            (host, port, found)
-        });
+        let found = ask(host.clone(), port);
+        asked.spawn(async move { (host, port, found.await) });
     }
     while let Some(joined) = asked.join_next().await {
         let Ok((host, port, found)) = joined else { continue };
@@ -61,10 +72,18 @@ pub(crate) fn known(snapshot: &Snapshot, last: &AddressBook) -> AddressBook {
 /// Resolves again and again for as long as the process lives: soon after the start, after each reload and after
 /// connections that failed, else at an even pace.
 pub(crate) async fn keep(shared: Arc<Shared>) {
+    keep_by(shared, ask_system).await;
+}
+
+async fn keep_by<F>(shared: Arc<Shared>, ask: impl Fn(Box<str>, u16) -> F)
+where
+    F: Future<Output = Result<Addresses, String>> + Send + 'static,
+{
     loop {
         let failed = failed(&shared);
         let snapshot = shared.snapshot.load_full();
-        let book = resolve(&snapshot, &shared.addresses.load()).await;
+        let last = shared.addresses.load_full();
+        let book = resolve_by(&snapshot, &last, &ask).await;
         // A reload may have come in between; its book is the newer one.
         if shared.snapshot.load().generation == snapshot.generation && book != **shared.addresses.load() {
             shared.addresses.store(Arc::new(book));
@@ -118,11 +137,15 @@ fn distinct(found: impl Iterator<Item = SocketAddr>) -> Addresses {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    use super::super::tests::World;
     use super::*;
 
     #[tokio::test]
     async fn a_connection_that_fails_asks_for_another_look() {
-        let world = super::super::tests::World::new(super::super::tests::FILE);
+        let world = World::new(super::super::tests::FILE);
         let shared = &world.shared;
         let before = failed(shared);
         let look = more_fail(shared, before);
@@ -131,6 +154,98 @@ mod tests {
         assert!(tokio::time::timeout(soon, &mut look).await.is_err(), "nothing has failed");
         world.core.lock().expect("no panic while held").tally().lanes_failed.add(1);
         look.await;
+    }
+
+    /// A resolver whose answers change, and that fails where it has none.
+    #[derive(Clone, Default)]
+    struct Names(Arc<Mutex<HashMap<String, &'static str>>>);
+
+    impl Names {
+        fn say(&self, host: &str, address: Option<&'static str>) {
+            let mut names = self.0.lock().expect("no panic while held");
+            match address {
+                Some(address) => names.insert(host.to_owned(), address),
+                None => names.remove(host),
+            };
+        }
+
+        fn ask(&self) -> impl Fn(Box<str>, u16) -> std::future::Ready<Result<Addresses, String>> + use<> {
+            let names = self.clone();
+            move |host, port| {
+                let found = names.0.lock().expect("no panic while held").get(&*host).copied();
+                std::future::ready(found.map(|ip| literal(ip, port)).ok_or_else(|| "nobody answers".to_owned()))
+            }
+        }
+    }
+
+    const TWO_HOSTS: &str = r#"{
+        "admin": { "password": "canary-5ec7e7-password" },
+        "clients": { "alice": { "key": "canary-5ec7e7-client" } },
+        "providers": {
+            "one": { "protocol": "chat", "base_url": "https://one.test/v1", "keys": ["canary-5ec7e7-one"] },
+            "two": { "protocol": "chat", "base_url": "https://two.test/v1", "keys": ["canary-5ec7e7-two"] }
+        },
+        "routes": { "main": { "to": ["one", "two"] } }
+    }"#;
+
+    /// The book of control follows the resolver, and where that fails keeps what it said last.
+    #[tokio::test]
+    async fn answers_are_refreshed_and_the_last_good_one_is_kept() {
+        let world = World::new(TWO_HOSTS);
+        let shared = &world.shared;
+        let (names, book) = (Names::default(), || shared.addresses.load_full());
+        names.say("one.test", Some("192.0.2.1"));
+        let keeping = tokio::spawn(keep_by(Arc::clone(shared), names.ask()));
+        let becomes = async |host: &'static str, address: &str| {
+            let wanted = literal(address, 443);
+            let told = async {
+                while book().get(host, 443) != &wanted[..] {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let within = tokio::time::timeout(Duration::from_secs(10), told).await;
+            within.unwrap_or_else(|_| panic!("{host} is not {address} but {:?}", book().get(host, 443)));
+        };
+        becomes("one.test", "192.0.2.1").await;
+        assert!(book().get("two.test", 443).is_empty(), "it has never been known");
+        // It moves, and another one appears.
+        names.say("one.test", Some("192.0.2.2"));
+        names.say("two.test", Some("2001:db8::2"));
+        shared.hosts_changed.notify_one();
+        becomes("one.test", "192.0.2.2").await;
+        becomes("two.test", "2001:db8::2").await;
+        // The resolver knows nothing more of the first; what it says of the second still counts.
+        names.say("one.test", None);
+        names.say("two.test", Some("2001:db8::3"));
+        shared.hosts_changed.notify_one();
+        becomes("two.test", "2001:db8::3").await;
+        assert_eq!(book().get("one.test", 443), &literal("192.0.2.2", 443)[..], "the last good answer");
+        // It is down, then back.
+        names.say("two.test", None);
+        shared.hosts_changed.notify_one();
+        names.say("one.test", Some("192.0.2.4"));
+        shared.hosts_changed.notify_one();
+        becomes("one.test", "192.0.2.4").await;
+        assert_eq!(book().get("two.test", 443), &literal("2001:db8::3", 443)[..]);
+        // Nobody has to ask: a connection that fails is reason enough.
+        names.say("one.test", Some("192.0.2.5"));
+        world.core.lock().expect("no panic while held").tally().lanes_failed.add(1);
+        becomes("one.test", "192.0.2.5").await;
+        keeping.abort();
+    }
+
+    /// A reload does not wait for what fails, and does not lose what is known.
+    #[tokio::test]
+    async fn what_is_known_outlives_a_reload() {
+        let world = World::new(TWO_HOSTS);
+        let names = Names::default();
+        names.say("one.test", Some("192.0.2.1"));
+        let snapshot = world.shared.snapshot.load_full();
+        let last = resolve_by(&snapshot, &AddressBook::default(), &names.ask()).await;
+        names.say("one.test", None);
+        let next = resolve_by(&snapshot, &last, &names.ask()).await;
+        assert_eq!(next, last);
+        assert_eq!(known(&snapshot, &last), last);
     }
 
     #[test]

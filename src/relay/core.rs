@@ -4,6 +4,7 @@
 //! comes in from outside: the snapshot and the address book behind `arc_swap`, and one count of connections.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -38,11 +39,8 @@ pub enum Command<L> {
     Listen(String, L),
     /// Stop accepting on the listener of this name, behind what waits there already.
     Unlisten(String),
-    /// Accept nothing more, end what is idle, let the rest finish.
-    Drain {
-        /// Another process accepts on the same sockets: what waits there is left to it.
-        succeeded: bool,
-    },
+    /// Accept nothing more behind what waits already, end what is idle, let the rest finish.
+    Drain,
     /// Hand over what has ended and say this number then.
     Settle(u64),
 }
@@ -96,20 +94,12 @@ pub(super) struct View {
 }
 
 /// A listener that this core accepts on.
-struct Listening {
+struct Listening<S> {
     name: String,
-    door: Rc<Cell<Door>>,
+    /// Whether connections are taken that do not wait yet.
+    is_open: Rc<Cell<bool>>,
     close: Box<dyn Fn()>,
-}
-
-/// Whether connections are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
-    Open,
-    /// Only those that wait already.
-    Closing,
-    /// None: another process takes them.
-    Left,
+    queued: Box<dyn Fn() -> io::Result<(S, Peer)>>,
 }
 
 /// Tables and text that an exchange needs until its answer begins; lent by the core.
@@ -143,7 +133,7 @@ pub struct Core<N: Net> {
     /// The book as it was last seen, and this core's own copy of it.
     addresses: RefCell<(Arc<AddressBook>, Rc<AddressBook>)>,
     connections: Arc<AtomicUsize>,
-    listeners: RefCell<Vec<Listening>>,
+    listeners: RefCell<Vec<Listening<N::Stream>>>,
     sessions: Cell<usize>,
     body_bytes: Cell<usize>,
     /// Bytes of traces that are being taken.
@@ -194,7 +184,7 @@ impl<N: Net> Core<N> {
         core
     }
 
-    /// Moves the clock, trims idle lanes, hands over totals. Never ends.
+    /// Moves the clock, trims idle lanes, hands over totals, lets in whom nobody was woken for. Never ends.
     pub async fn tick(self: Rc<Self>) {
         let mut ticks = 0_u64;
         let outcome = self
@@ -203,6 +193,7 @@ impl<N: Net> Core<N> {
                 self.alarms.tick(self.now_ms());
                 self.tally.turns.add(1);
                 self.teller.borrow_mut().flush();
+                self.look_at_doors();
                 ticks += 1;
                 if ticks.is_multiple_of(limits::TICKS_PER_TRIM) {
                     self.lanes.trim(self.now_ms());
@@ -217,10 +208,10 @@ impl<N: Net> Core<N> {
     pub fn command<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, command: Command<L>) {
         match command {
             Command::Listen(name, listener) => self.listen(name, listener),
-            Command::Unlisten(name) => self.unlisten(Door::Closing, |listening| listening == name),
-            Command::Drain { succeeded } => {
+            Command::Unlisten(name) => self.unlisten(|listening| listening == name),
+            Command::Drain => {
                 self.draining.set(true);
-                self.unlisten(if succeeded { Door::Left } else { Door::Closing }, |_| true);
+                self.unlisten(|_| true);
                 self.alarms.wake_all();
             }
             Command::Settle(number) => self.teller.borrow_mut().settle(number),
@@ -229,19 +220,18 @@ impl<N: Net> Core<N> {
 
     fn listen<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, name: String, listener: L) {
         let listener = Rc::new(listener);
-        let door = Rc::new(Cell::new(Door::Open));
+        let is_open = Rc::new(Cell::new(true));
+        let (closing, queue) = (Rc::clone(&listener), Rc::clone(&listener));
         self.listeners.borrow_mut().push(Listening {
             name,
-            door: Rc::clone(&door),
-            close: Box::new({
-                let listener = Rc::clone(&listener);
-                move || listener.close()
-            }),
+            is_open: Rc::clone(&is_open),
+            close: Box::new(move || closing.close()),
+            queued: Box::new(move || queue.queued()),
         });
         let core = Rc::clone(self);
         self.tally.doors_open.add(1);
         let task = async move {
-            core.accept(&*listener, &door).await;
+            core.accept(&*listener, &is_open).await;
             // Whoever sees the door shut sees the sessions that came through it.
             fence(Ordering::Release);
             core.tally.doors_open.sub(1);
@@ -250,11 +240,11 @@ impl<N: Net> Core<N> {
         self.net.spawn(task, || std::process::abort());
     }
 
-    fn unlisten(&self, door: Door, which: impl Fn(&str) -> bool) {
+    fn unlisten(&self, which: impl Fn(&str) -> bool) {
         self.listeners.borrow_mut().retain(|listening| {
             let goes = which(&listening.name);
             if goes {
-                listening.door.set(door);
+                listening.is_open.set(false);
                 (listening.close)();
             }
             !goes
@@ -262,24 +252,36 @@ impl<N: Net> Core<N> {
     }
 
     /// The accept loop of one listener. Connections that the kernel had taken in before the listener was closed
-    /// are still served: their clients have been told that they are connected.
-    async fn accept<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, listener: &L, door: &Cell<Door>) {
-        while door.get() == Door::Open {
+    /// are still served: their clients have been told that they are connected. That holds also where a successor
+    /// accepts on the same socket: of all who wait there the kernel wakes one, and if that was this core, whose wait
+    /// has just been called off, nobody else knows of the connection.
+    async fn accept<L: Accept<Stream = N::Stream>>(self: &Rc<Self>, listener: &L, is_open: &Cell<bool>) {
+        while is_open.get() {
             match listener.accept().await {
                 Ok((stream, peer)) => self.admit(stream, peer),
-                Err(_) if door.get() != Door::Open => break,
+                Err(_) if !is_open.get() => break,
                 // Mostly EMFILE: the queue keeps the caller until a descriptor is free again.
                 Err(_) => self.net.sleep(limits::ACCEPT_PAUSE_MS).await,
             }
-        }
-        if door.get() == Door::Left {
-            return;
         }
         // Bounded, for the queue can grow as long as the socket is there.
         for _ in 0..limits::LISTEN_BACKLOG {
             match listener.queued() {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(_) => return,
+            }
+        }
+    }
+
+    /// Lets in whoever waits at a door although this core sleeps. Where the one that the kernel has woken was another
+    /// process, and that was killed before it accepted, the connection would wait for the next one to come.
+    fn look_at_doors(self: &Rc<Self>) {
+        for listening in self.listeners.borrow().iter() {
+            for _ in 0..limits::EAGER_MAX {
+                match (listening.queued)() {
+                    Ok((stream, peer)) => self.admit(stream, peer),
+                    Err(_) => break,
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::aside;
 use super::choose;
 use super::reach::Prepared;
 use super::wait::Client;
@@ -10,8 +11,9 @@ use crate::limits;
 use crate::plan::route::Target;
 use crate::protocol::estimate::{self, Estimate};
 use crate::protocol::failure::Fault;
+use crate::protocol::ir::Request;
 use crate::protocol::path::Endpoint;
-use crate::protocol::{self, translate};
+use crate::protocol::{self, Dialect, translate};
 use crate::rt::Net;
 
 /// Whether a count is asked for, and nobody among `targets` can be asked for it.
@@ -22,29 +24,50 @@ pub(super) fn is_ours(request: &Prepared<'_>, targets: &[Target<'_>]) -> bool {
         && !targets.iter().any(|target| protocol::serves(target.protocol, endpoint))
 }
 
-/// The answer to a request for a count. Other sessions have their turn between the pieces that are counted.
+/// The answer to a request for a count. Other sessions have their turn between the pieces that are counted; a large request
+/// is read and counted by a thread of its own.
 pub(super) async fn answer<N: Net>(
     client: &Client<N>,
     request: &Prepared<'_>,
 ) -> Result<Vec<u8>, (Fault, Cow<'static, str>)> {
-    let (dialect, mut body) = (request.called.dialect, Vec::new());
-    // Gemini's may hold the request that is meant as a member.
-    let inner = json::find(request.body, "generateContentRequest").filter(|inner| inner.is_object());
-    let asked = inner.map_or(request.body, Raw::bytes);
-    let asked = translate::decode_request(dialect, asked, request.called.model.as_deref(), false)
-        .map_err(|bad| (Fault::InvalidRequest, Cow::Owned(format!("{}: {}", bad.member, bad.message))))?;
-    let tokens = match choose::has_table(client).await {
-        true => {
-            let mut estimate = Estimate::new(&asked);
-            loop {
-                match estimate.step() {
-                    Some(tokens) => break tokens,
-                    None => client.core.net.sleep(0).await,
-                }
+    let (dialect, model, bytes) = (request.called.dialect, request.called.model.as_deref(), request.body.len());
+    let has_table = choose::has_table(client).await;
+    let tokens = if bytes > limits::SAID_AT_ONCE_BYTES_MAX {
+        let crowded = || (Fault::Unavailable, Cow::Borrowed("too many bytes of request bodies are under way"));
+        let _share = client.core.reserve(bytes).ok_or_else(crowded)?;
+        let (body, model) = (aside::copied(client, request.body).await, model.map(str::to_owned));
+        let job = move || {
+            let asked = read(dialect, &body, model.as_deref())?;
+            let mut count = has_table.then(|| Estimate::new(&asked));
+            Ok(std::iter::repeat_with(|| count.as_mut().map_or(Some(about(bytes)), Estimate::step)).flatten().next())
+        };
+        aside::run(client, job).await.unwrap_or_else(|| Err(crowded()))?.unwrap_or_default()
+    } else {
+        let asked = read(dialect, request.body, model)?;
+        let mut count = has_table.then(|| Estimate::new(&asked));
+        loop {
+            match count.as_mut().map_or(Some(about(bytes)), Estimate::step) {
+                Some(tokens) => break tokens,
+                None => client.core.net.sleep(0).await,
             }
         }
-        false => request.body.len() as u64 / limits::TOKEN_BYTES_ABOUT,
     };
-    estimate::write(dialect, tokens, &mut body);
-    Ok(body)
+    let mut told = Vec::new();
+    estimate::write(dialect, tokens, &mut told);
+    Ok(told)
+}
+
+fn about(bytes: usize) -> u64 {
+    bytes as u64 / limits::TOKEN_BYTES_ABOUT
+}
+
+fn read<'b>(
+    dialect: Dialect,
+    body: &'b [u8],
+    model: Option<&'b str>,
+) -> Result<Request<'b>, (Fault, Cow<'static, str>)> {
+    // Gemini's may hold the request that is meant as a member.
+    let inner = json::find(body, "generateContentRequest").filter(|inner| inner.is_object());
+    translate::decode_request(dialect, inner.map_or(body, Raw::bytes), model, false)
+        .map_err(|bad| (Fault::InvalidRequest, Cow::Owned(format!("{}: {}", bad.member, bad.message))))
 }

@@ -50,6 +50,10 @@ fn unboxed<T>(boxed: Box<T>) -> T {
 }
 
 #[cfg(test)]
+mod door_test;
+#[cfg(test)]
+mod poll_test;
+#[cfg(test)]
 mod size_test;
 #[cfg(test)]
 mod turn_test;

@@ -6,8 +6,10 @@
 //! from a whole answer alone.
 
 use std::io::IoSlice;
+use std::ops::Range;
 use std::rc::Rc;
 
+use super::aside;
 use super::attempt::{Answered, NoAnswer};
 use super::core::{Core, Scratch};
 use super::exchange::{Exchange, micros};
@@ -27,6 +29,7 @@ use crate::http::head::{Name, Version};
 use crate::http::write::{self, chunk_head};
 use crate::limits;
 use crate::protocol::failure::Fault;
+use crate::protocol::ir::BadUpstream;
 use crate::protocol::responses::compact::Form;
 use crate::protocol::translate::{self, Answering, Collector, Seen, Stream};
 use crate::record::Outcome;
@@ -254,22 +257,20 @@ impl<N: Net> Turn<'_, N> {
     async fn pass(&mut self, answered: Box<Answered<N::Stream>>, mut head: Vec<u8>) -> End {
         let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = unboxed(answered);
         let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
-        let mut out = self.room();
-        self.stream.push(&buffer[payload], &mut out);
-        if ended {
-            self.stream.finish(&mut out);
-        }
-        self.client.core.slabs.give(buffer);
-        self.note_token();
+        let mut taken = match self.stream.is_work(&buffer[payload.clone()], ended) {
+            true => Box::pin(self.take_aside(buffer, payload, ended)).await,
+            false => Some(self.take(buffer, payload, ended)),
+        };
         let end = loop {
+            let Some(out) = taken else { break End::Broken };
             match self.write(&head, out).await {
                 Err(Gone) => break End::Gone,
                 Ok(Some(end)) => break end,
                 Ok(None) => head = Vec::new(),
             }
-            out = match self.next(&mut source).await {
+            taken = match self.next(&mut source).await {
                 Err(Gone) => break End::Gone,
-                Ok(out) => out,
+                Ok(taken) => taken,
             };
         };
         if end == End::Whole && self.client.drained(&mut source).await {
@@ -278,27 +279,45 @@ impl<N: Net> Turn<'_, N> {
         end
     }
 
+    /// Takes payload of the provider's; gives what the client gets for it.
+    fn take(&mut self, buffer: Vec<u8>, range: Range<usize>, last: bool) -> Vec<u8> {
+        let mut out = self.room();
+        push(&mut self.stream, &buffer[range], last, &mut out);
+        self.client.core.slabs.give(buffer);
+        self.note_token();
+        out
+    }
+
+    /// The same by a thread of its own; nothing where that broke.
+    async fn take_aside(&mut self, buffer: Vec<u8>, range: Range<usize>, last: bool) -> Option<Vec<u8>> {
+        let (mut out, mut stream) = (self.room(), std::mem::replace(&mut self.stream, Stream::nobodys()));
+        let job = move || {
+            push(&mut stream, &buffer[range], last, &mut out);
+            (stream, out, buffer)
+        };
+        let (stream, out, buffer) = aside::run(self.client, job).await?;
+        self.client.core.slabs.give(buffer);
+        self.stream = stream;
+        self.note_token();
+        Some(out)
+    }
+
     /// Waits for more from the provider; gives what the client gets for it.
-    async fn next(&mut self, source: &mut Source<N::Stream>) -> Result<Vec<u8>, Gone> {
+    async fn next(&mut self, source: &mut Source<N::Stream>) -> Result<Option<Vec<u8>>, Gone> {
         loop {
             let left_ms = self.idle_ms.saturating_sub(source.quiet_ms);
             let wait_ms = if self.ping_ms == 0 { left_ms } else { left_ms.min(self.ping_ms) };
             match self.client.more(source, wait_ms).await? {
                 More::Nothing => {}
-                More::Bytes(buffer, range) => {
-                    let mut out = self.room();
-                    self.stream.push(&buffer[range], &mut out);
-                    if source.ended {
-                        self.stream.finish(&mut out);
-                    }
-                    self.client.core.slabs.give(buffer);
-                    self.note_token();
-                    return Ok(out);
+                // Boxed: rare, and no reason for every stream to have room for it.
+                More::Bytes(buffer, range) if self.stream.is_work(&buffer[range.clone()], source.ended) => {
+                    return Ok(Box::pin(self.take_aside(buffer, range, source.ended)).await);
                 }
+                More::Bytes(buffer, range) => return Ok(Some(self.take(buffer, range, source.ended))),
                 More::Cut(message) => {
                     let mut out = self.room();
                     self.stream.cut(Fault::BadGateway, message, &mut out);
-                    return Ok(out);
+                    return Ok(Some(out));
                 }
                 More::Quiet => {
                     source.quiet_ms = source.quiet_ms.saturating_add(wait_ms);
@@ -307,7 +326,7 @@ impl<N: Net> Turn<'_, N> {
                         true => self.stream.cut(Fault::Timeout, "the provider's stream stood still", &mut out),
                         false => self.stream.ping(&mut out),
                     }
-                    return Ok(out);
+                    return Ok(Some(out));
                 }
             }
         }
@@ -357,6 +376,13 @@ impl<N: Net> Turn<'_, N> {
         }
         self.client.core.slabs.give(out);
         Ok(end)
+    }
+}
+
+fn push(stream: &mut Stream, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+    stream.push(bytes, out);
+    if last {
+        stream.finish(out);
     }
 }
 
@@ -451,18 +477,16 @@ async fn collect<N: Net>(
 ) -> Result<Whole, NoAnswer> {
     let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = unboxed(answered);
     let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
-    let mut collector = Box::new(Collector::new(answering, stream.unwrap_or(crate::sse::Framing::Sse)));
+    let mut collector = Box::new(Collector::new(answering, stream.unwrap_or(Framing::Sse)));
     let broken = |message: String| NoAnswer::Failed(Failure::broken(message));
     let mut bytes = payload.len();
-    let mut pushed = collector.push(&buffer[payload]);
-    client.core.slabs.give(buffer);
+    let mut pushed = gather(client, &mut collector, buffer, payload).await;
     while !source.ended && !collector.is_ended() {
         pushed.map_err(|why| broken(why.0.to_owned()))?;
         match client.more(&mut source, idle_ms).await {
             Ok(More::Bytes(buffer, range)) => {
                 bytes += range.len();
-                pushed = collector.push(&buffer[range]);
-                client.core.slabs.give(buffer);
+                pushed = gather(client, &mut collector, buffer, range).await;
             }
             Ok(More::Nothing) => {}
             Ok(More::Cut(message)) => return Err(broken(message.to_owned())),
@@ -477,4 +501,30 @@ async fn collect<N: Net>(
     }
     let large = bytes > limits::SAID_AT_ONCE_BYTES_MAX;
     outcome.map(|response| Whole { response, seen, large }).map_err(|failure| broken(failure.message.into_owned()))
+}
+
+/// Adds payload of the provider's to `collector`; what has to be gone through at once for it by a thread of its own where
+/// it is much.
+async fn gather<N: Net>(
+    client: &Client<N>,
+    collector: &mut Box<Collector>,
+    buffer: Vec<u8>,
+    range: Range<usize>,
+) -> Result<(), BadUpstream> {
+    let bytes = &buffer[range];
+    let pushed = if collector.is_work(bytes) {
+        let (bytes, mut moved) = (bytes.to_vec(), std::mem::replace(collector, Box::new(Collector::nobodys())));
+        let job = move || {
+            let pushed = moved.push(&bytes);
+            (moved, pushed)
+        };
+        let done = Box::pin(aside::run(client, job)).await;
+        let (moved, pushed) = done.ok_or(BadUpstream("its answer cannot be read"))?;
+        *collector = moved;
+        pushed
+    } else {
+        collector.push(bytes)
+    };
+    client.core.slabs.give(buffer);
+    pushed
 }

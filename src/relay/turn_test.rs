@@ -33,20 +33,24 @@ const WRITES_MAX: usize = 4 * limits::EAGER_MAX as usize;
 
 /// What a peer says: something first, and then the same again and again.
 #[derive(Clone, Default)]
-struct Script {
-    first: Vec<u8>,
-    again: Vec<u8>,
+pub(super) struct Script {
+    first: Rc<[u8]>,
+    again: Rc<[u8]>,
 }
 
 impl Script {
-    fn new(first: &str, again: &str) -> Script {
-        Script { first: first.into(), again: again.into() }
+    pub(super) fn new(first: &str, again: &str) -> Script {
+        Script { first: first.as_bytes().into(), again: again.as_bytes().into() }
+    }
+
+    pub(super) fn of(first: Vec<u8>) -> Script {
+        Script { first: first.into(), again: Rc::default() }
     }
 }
 
 /// What has been done since the poll began, and in all.
 #[derive(Default)]
-struct Work {
+pub(super) struct Work {
     read: Cell<usize>,
     writes: Cell<usize>,
     all: Cell<usize>,
@@ -54,23 +58,37 @@ struct Work {
     worst_writes: Cell<usize>,
 }
 
+impl Work {
+    /// A poll begins.
+    pub(super) fn begin(&self) {
+        self.read.set(0);
+        self.writes.set(0);
+    }
+
+    /// The poll that began last moved nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.read.get() == 0 && self.writes.get() == 0
+    }
+}
+
 #[derive(Clone)]
-struct Eager {
+pub(super) struct Eager {
     work: Rc<Work>,
     upstream: Script,
     pauses: Rc<Cell<usize>>,
 }
 
-struct Endless {
+pub(super) struct Endless {
     work: Rc<Work>,
     script: Script,
     said: Cell<usize>,
-    heard: RefCell<Vec<u8>>,
+    /// The beginning of what was written to it.
+    pub(super) heard: Rc<RefCell<Vec<u8>>>,
 }
 
 impl Endless {
-    fn new(work: &Rc<Work>, script: Script) -> Endless {
-        Endless { work: Rc::clone(work), script, said: Cell::new(0), heard: RefCell::default() }
+    pub(super) fn new(work: &Rc<Work>, script: Script) -> Endless {
+        Endless { work: Rc::clone(work), script, said: Cell::new(0), heard: Rc::default() }
     }
 
     fn is_silent(&self) -> bool {
@@ -162,17 +180,22 @@ impl Net for Eager {
     }
 }
 
-fn core(protocol: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
-    let text = format!(
+/// What a core with one provider of `protocol` is made of.
+pub(super) fn parts(protocol: &str) -> Parts {
+    parts_of(&format!(
         r#"{{"listen": "127.0.0.1:1", "access": "open",
             "providers": {{"up": {{"protocol": "{protocol}", "base_url": "http://127.0.0.1:9/v1", "keys": ["k"]}}}},
             "routes": {{"r": {{"to": ["up"]}}}}}}"#
-    );
+    ))
+}
+
+/// What a core with this configuration is made of.
+fn parts_of(text: &str) -> Parts {
     let outside = Outside { env: &|_| None, read: &|_| Err(io::ErrorKind::NotFound.into()), path: None, shared: false };
     let snapshot = config::read(text.as_bytes(), &outside, &Overrides::default()).snapshot.expect("a configuration");
     let tally = Arc::new(Tally::new());
     let addresses = Arc::new(ArcSwap::from_pointee(AddressBook::literal(&snapshot)));
-    let parts = Parts {
+    Parts {
         index: 0,
         salt: 7,
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
@@ -185,8 +208,16 @@ fn core(protocol: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
         // Nobody listens: what is told is dropped and counted.
         teller: Teller::new(Arc::clone(&tally)).0,
         tally,
-    };
-    Core::new(Eager { work: Rc::clone(work), upstream, pauses: Rc::default() }, parts)
+    }
+}
+
+fn core(protocol: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
+    Core::new(Eager { work: Rc::clone(work), upstream, pauses: Rc::default() }, parts(protocol))
+}
+
+/// A core with this configuration, in this world.
+pub(super) fn core_of(config: &str, work: &Rc<Work>, upstream: Script) -> Rc<Core<Eager>> {
+    Core::new(Eager { work: Rc::clone(work), upstream, pauses: Rc::default() }, parts_of(config))
 }
 
 /// Polls a session that is served `client` and `upstream` without an end. Gives what it did in all; `polls` are enough
@@ -197,8 +228,7 @@ fn drive(protocol: &str, client: Script, upstream: Script, polls: usize) -> (Rc<
     let stream = Endless::new(&work, client);
     let mut session = pin!(session::serve(&core, Wire::Plain(stream), Peer::Unix, 1));
     for poll in 0..polls {
-        work.read.set(0);
-        work.writes.set(0);
+        work.begin();
         let done = session.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
         work.worst_read.set(work.worst_read.get().max(work.read.get()));
         work.worst_writes.set(work.worst_writes.get().max(work.writes.get()));
@@ -210,7 +240,7 @@ fn drive(protocol: &str, client: Script, upstream: Script, polls: usize) -> (Rc<
     (work, false)
 }
 
-fn post(path: &str, fields: &str, body: &str) -> String {
+pub(super) fn post(path: &str, fields: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{fields}\r\n{body}")
 }
 

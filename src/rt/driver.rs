@@ -103,7 +103,8 @@ fn reason(error: &io::Error) -> String {
     format!("{error}{hint}")
 }
 
-fn ring(driver: Driver) -> io_uring::Builder {
+/// The ring of `driver`, not built yet.
+pub(super) fn ring(driver: Driver) -> io_uring::Builder {
     let mut builder = io_uring::IoUring::builder();
     builder.setup_cqsize(limits::RING_COMPLETIONS);
     match driver {

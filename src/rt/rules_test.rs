@@ -43,6 +43,16 @@ fn rules_11_and_14_features_are_those_that_are_needed() {
     assert!(monoio().contains("default-features = false") && monoio().contains("\"=0.2.4\""), "{}", monoio());
 }
 
+/// A timer of monoio for each wait programs the clock at each entry into the kernel. What waits for a time is in one
+/// table that the core's tick walks; only a pause of a task is a sleep.
+#[test]
+fn rule_13_only_a_pause_is_a_timer_of_monoio() {
+    let named: Vec<_> = code().lines().filter(|line| line.contains("monoio::time")).map(str::to_owned).collect();
+    assert_eq!(named.len(), 1, "{named:?}");
+    let word = concat!("monoio", "::time::sleep(");
+    assert!(named[0].contains(word), "{named:?}");
+}
+
 /// It aborts at two hundred connections.
 #[test]
 fn rule_8_no_thread_of_the_kernel_polls_the_ring() {
@@ -65,6 +75,9 @@ fn rule_6_a_core_ends_with_its_process() {
 #[test]
 fn rules_1_and_12_only_readiness_is_asked_of_monoio() {
     let code = code();
+    let dial = include_str!("dial.rs");
+    let (asked, begun) = (dial.find(".set_nonblocking(true)?"), dial.find(".connect("));
+    assert!(asked.is_some() && asked < begun, "a connection is begun on a socket that may block");
     for word in ["AsyncReadRent", "AsyncWriteRent", "TcpStream::connect", "ToSocketAddrs", "lookup_host", "yield_now"] {
         assert!(!code.contains(word), "{word}");
     }

@@ -148,6 +148,28 @@ pub fn block_signals() -> io::Result<()> {
     }
 }
 
+/// Whether SIGPIPE has come to the calling thread, which blocks it.
+#[cfg(test)]
+pub fn has_broken_pipe() -> bool {
+    // SAFETY: sigpending initialises the set before it is read.
+    unsafe {
+        let mut pending: libc::sigset_t = std::mem::zeroed();
+        libc::sigpending(&mut pending) == 0 && libc::sigismember(&pending, libc::SIGPIPE) == 1
+    }
+}
+
+/// Microseconds that the calling thread has had on a CPU: how long it takes, however busy the machine is.
+#[cfg(test)]
+pub fn thread_us() -> u64 {
+    // SAFETY: all zeroes is a timespec, which the call writes within its size.
+    let spent = unsafe {
+        let mut spent: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut spent);
+        spent
+    };
+    spent.tv_sec as u64 * 1_000_000 + spent.tv_nsec as u64 / 1_000
+}
+
 /// A soft and a hard limit of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {

@@ -128,6 +128,8 @@ fn rule_2_dropping_a_socket_with_a_wait_in_flight_ends_it_at_once_and_leaks_noth
             names.push(name);
             assert!(near.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending());
             drop(near);
+            // Bounded: where the rule is broken nobody ends it.
+            far.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("a timeout");
             assert_eq!(far.read(&mut [0; 8]).expect("the end"), 0);
         }
         world.sleep(50).await;
@@ -312,17 +314,54 @@ fn accepted_connections_have_what_the_listener_was_given() {
     });
 }
 
+/// An ignored signal would not be seen, so it is blocked here: it waits then, whether it is ignored or not.
 #[test]
 fn rule_16_writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
     on_both(|| async {
-        let (near, far) = pair();
-        drop(far);
+        sys::block_signals().expect("a mask");
         let world = Monoio::new();
-        let mut last = Ok(0);
-        for _ in 0..20 {
-            last = near.try_write(&[IoSlice::new(b"x"), IoSlice::new(b"y")]);
-            world.sleep(2).await;
+        for slices in [&[IoSlice::new(b"x")][..], &[IoSlice::new(b"x"), IoSlice::new(b"y")]] {
+            let (near, far) = pair();
+            drop(far);
+            let mut last = Ok(0);
+            for _ in 0..20 {
+                last = near.try_write(slices);
+                world.sleep(2).await;
+            }
+            last.expect_err("the peer is gone");
+            assert!(!sys::has_broken_pipe(), "{} slices", slices.len());
         }
-        last.expect_err("the peer is gone");
+    });
+}
+
+#[test]
+fn rules_8_and_9_the_ring_is_what_the_limits_say_and_no_thread_polls_it() {
+    let Ok(report) = probe(Choice::IoUring) else {
+        eprintln!("skipped: this machine does not offer it");
+        return;
+    };
+    let ring = driver::ring(report.driver).build(crate::limits::RING_ENTRIES).expect("a ring");
+    let told = ring.params();
+    assert_eq!((told.sq_entries(), told.cq_entries()), (crate::limits::RING_ENTRIES, crate::limits::RING_COMPLETIONS));
+    assert!(told.cq_entries() >= 4 * told.sq_entries());
+    assert!(told.is_feature_nodrop(), "completions that find no room are kept");
+    assert!(!told.is_setup_sqpoll());
+}
+
+/// The clock of a core is one timer of the kernel, and neither stops nor runs ahead.
+#[test]
+fn rule_13_a_core_has_one_coarse_clock() {
+    on_both(|| async {
+        let world = Monoio::new();
+        let (start, ticks) = (std::time::Instant::now(), Rc::new(Cell::new(0_u128)));
+        let (clock, count) = (Monoio::new(), Rc::clone(&ticks));
+        let ticking = async move { drop(clock.every(5, || count.set(count.get() + 1)).await) };
+        world.spawn(ticking, || panic!("the clock failed"));
+        while ticks.get() < 10 {
+            world.sleep(5).await;
+            let due = start.elapsed().as_millis() / 5;
+            assert!(ticks.get() <= due, "{} ticks, {due} were due", ticks.get());
+            assert!(due < 4_000, "the clock stands still");
+        }
     });
 }

@@ -5,7 +5,7 @@
 //! that is not an array at all (a server's error object) is one frame.
 
 /// Where the array stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scan {
     at: At,
     /// Containers open inside the element.

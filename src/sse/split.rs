@@ -69,7 +69,7 @@ pub struct Splitter {
 }
 
 /// Where the stream stands, by framing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Scan {
     Sse {
         line: Line,
@@ -131,6 +131,15 @@ impl Splitter {
         Ok(())
     }
 
+    /// Whether a frame ends in `bytes`, or with them if they are the `last`, that has more than `most` bytes in all: what
+    /// the next call would go through at once.
+    #[inline]
+    pub fn closes_over(&self, most: usize, bytes: &[u8], last: bool) -> bool {
+        let carried = self.carry.len();
+        let end = || end(&mut self.scan.clone(), carried, bytes).or(last.then_some(bytes.len()));
+        carried + bytes.len() > most && end().is_some_and(|end| carried + end > most)
+    }
+
     /// Says that the stream is over, and tells what is left of it.
     pub fn finish(&mut self, mut each: impl FnMut(Frame<'_>)) -> Tail {
         if self.carry.is_empty() {
@@ -153,11 +162,7 @@ impl Splitter {
     /// Where the frame ends that goes on at the start of `bytes`.
     #[inline]
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        match &mut self.scan {
-            Scan::Sse { line, lines } => sse_end(line, lines, bytes),
-            Scan::Lines => memchr::memchr(b'\n', bytes).map(|at| at + 1),
-            Scan::Array(scan) => scan.end(bytes, self.carry.len()),
-        }
+        end(&mut self.scan, self.carry.len(), bytes)
     }
 
     fn carry_more(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
@@ -176,6 +181,16 @@ impl Splitter {
                 buffer.shrink_to(limits::CARRY_KEEP_BYTES);
             }
         }
+    }
+}
+
+/// Where the frame ends of which `carried` bytes lie in front of `bytes`.
+#[inline]
+fn end(scan: &mut Scan, carried: usize, bytes: &[u8]) -> Option<usize> {
+    match scan {
+        Scan::Sse { line, lines } => sse_end(line, lines, bytes),
+        Scan::Lines => memchr::memchr(b'\n', bytes).map(|at| at + 1),
+        Scan::Array(scan) => scan.end(bytes, carried),
     }
 }
 

@@ -168,3 +168,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_end_of_a_large_frame_is_known_before_it_is_told() {
+    for (framing, start, end) in [
+        (Framing::Sse, "data: 0123456789", "\n\ndata: x\n\n"),
+        (Framing::Sse, "data: 0123456789\r\n\r", "\ndata: x"),
+        (Framing::Lines, "{\"a\":123456789}", "\n{}"),
+        (Framing::Array, "[{\"a\":123456789", "}, {}"),
+    ] {
+        let mut splitter = Splitter::new(framing, 100);
+        assert!(!splitter.closes_over(8, start.as_bytes(), false), "{start:?} goes on");
+        splitter.push(start.as_bytes(), |_| panic!("no frame is whole")).expect("short");
+        let more = b"123";
+        for _ in 0..2 {
+            assert!(!splitter.closes_over(8, more, false) || start.ends_with('\r'), "{start:?} goes on");
+            assert!(splitter.closes_over(8, more, true), "with the last bytes it ends");
+            assert!(splitter.closes_over(8, end.as_bytes(), false), "{start:?}{end:?}");
+            assert!(!splitter.closes_over(40, end.as_bytes(), false), "it is not so large");
+        }
+        let mut told = 0;
+        splitter.push(end.as_bytes(), |_| told += 1).expect("short");
+        assert!(told > 0, "asking has changed nothing: {start:?}");
+        assert!(!splitter.closes_over(20, b"\n\n}", false), "what is carried now is short");
+    }
+}

@@ -183,3 +183,54 @@ fn clients_that_abort_disturb_nobody(driver: Driver) {
         }
     }
 }
+
+/// The figure of the promise; measured, not judged.
+#[test]
+#[ignore = "a measurement"]
+fn how_soon_an_upstream_is_let_go() {
+    for driver in [Driver::IoUring, Driver::Epoll] {
+        for askers in [0, 8] {
+            let (weir, mut upstream) = relay(driver, "chat");
+            let over = std::sync::atomic::AtomicBool::new(false);
+            let is_over = || over.load(std::sync::atomic::Ordering::Relaxed);
+            std::thread::scope(|scope| {
+                for _ in 0..askers {
+                    scope.spawn(|| {
+                        let mut client = weir.client();
+                        while !is_over() {
+                            client.ask("GET", "/v1/models", &bearer(CLIENT_KEY), b"");
+                            assert_eq!(client.answer().status(), 200);
+                        }
+                    });
+                }
+                for (what, began) in [("before the answer", false), ("in a stream", true)] {
+                    let mut all: Vec<Duration> = (0..200).map(|_| left(&weir, &mut upstream, began)).collect();
+                    all.sort();
+                    let (name, most) = (driver.name(), all[all.len() - 1]);
+                    println!(
+                        "{name}, {askers} askers, left {what}: median {:?}, 99 % {:?}, most {most:?}",
+                        all[100], all[198]
+                    );
+                }
+                over.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+        }
+    }
+}
+
+/// How long it takes from a client's end to that of its upstream's connection.
+fn left(weir: &Weir, upstream: &mut Upstream, began: bool) -> Duration {
+    let mut client = weir.client();
+    client.post("/v1/chat/completions", STREAM);
+    let mut call = upstream.next();
+    if began {
+        call.open("text/event-stream");
+        call.chunk(EVENT);
+        client.wire.head();
+        client.wire.payload(EVENT.len());
+    }
+    let start = Instant::now();
+    client.wire.close();
+    call.wire.ended();
+    start.elapsed()
+}

@@ -36,6 +36,7 @@ mod reported;
 mod routing;
 mod sandbox;
 mod secrets;
+mod settled;
 mod store;
 mod streams;
 mod succession;

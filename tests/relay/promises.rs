@@ -385,6 +385,17 @@ fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 1_000 / per_second)
 }
 
+/// How often the cores of a process have gone to sleep: whatever wakes one is seen in it.
+fn sleeps_of_cores(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("procfs").flatten();
+    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+    let cores = texts.filter(|text| text.starts_with("Name:\tcore-"));
+    let field = |text: String| {
+        text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:\t")?.parse::<u64>().ok())
+    };
+    cores.filter_map(field).sum::<u64>()
+}
+
 /// Connections that cannot be taken wait; a stream and a connection that were there go on; nothing turns in circles.
 fn promise_26_without_descriptors_streams_live_on(driver: Driver) {
     let (weir, mut upstream) = relay(driver, "chat");
@@ -399,7 +410,7 @@ fn promise_26_without_descriptors_streams_live_on(driver: Driver) {
         client.ask("GET", "/health", "", b"");
     }
     let event = chat_event("x");
-    let (before, start) = (cpu_time(weir.pid()), Instant::now());
+    let (before, sleeps, start) = (cpu_time(weir.pid()), sleeps_of_cores(weir.pid()), Instant::now());
     while start.elapsed() < Duration::from_secs(1) {
         call.chunk(&event);
         assert_eq!(streaming.wire.payload(event.len()), event.as_bytes());
@@ -407,6 +418,10 @@ fn promise_26_without_descriptors_streams_live_on(driver: Driver) {
     }
     let (spent, passed) = (cpu_time(weir.pid()) - before, start.elapsed());
     assert!(spent < passed / 2, "{spent:?} on a CPU in {passed:?}, for 50 events and an accept that fails");
+    // Some for each event, each tick and each accept that is tried again; without a pause it is a thousand and more.
+    let (sleeps, most) =
+        (sleeps_of_cores(weir.pid()) - sleeps, 8 * u64::try_from(passed.as_millis()).expect("ms") / 20);
+    assert!(sleeps <= most, "the core went to sleep {sleeps} times in {passed:?}, {most} are for what it had to do");
     kept.still_serves(&mut upstream);
     // The first may have been taken: an accept that a ring had been given before keeps the limit of that time.
     let last = waiting[31].wire.stream();

@@ -98,6 +98,10 @@ impl StreamEncoder for Encoder {
         let Encoder { order, message } = self;
         order.event(event, &mut |event| message.event(&event, out));
     }
+
+    fn kept_bytes(&self) -> usize {
+        self.order.bytes()
+    }
 }
 
 impl Message {

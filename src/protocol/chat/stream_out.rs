@@ -147,6 +147,10 @@ impl StreamEncoder for Encoder {
             }
         }
     }
+
+    fn kept_bytes(&self) -> usize {
+        self.thought.again.len()
+    }
 }
 
 impl Encoder {

@@ -96,6 +96,10 @@ impl StreamEncoder for Encoder {
         let Encoder { order, chunks } = self;
         order.event(event, &mut |event| chunks.event(&event, out));
     }
+
+    fn kept_bytes(&self) -> usize {
+        self.order.bytes() + self.chunks.input.len()
+    }
 }
 
 impl Chunks {

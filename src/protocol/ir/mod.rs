@@ -216,4 +216,6 @@ pub trait StreamEncoder {
     fn new(opening: Opening) -> Self;
     /// Writes what `event` adds. `End` writes the dialect's end mark; `Fail` its error event and no end mark.
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>);
+    /// Bytes that are kept, and that an event may bring out at once.
+    fn kept_bytes(&self) -> usize;
 }

@@ -28,6 +28,11 @@ struct Waiting {
 }
 
 impl Sequencer {
+    /// Bytes of the parts that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes the next event and tells what may be told.
     pub fn event(&mut self, event: &Event<'_>, sink: &mut impl FnMut(Event<'_>)) {
         if self.failed {

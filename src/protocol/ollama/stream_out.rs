@@ -80,6 +80,10 @@ impl StreamEncoder for Encoder {
         let Encoder { order, lines } = self;
         order.event(event, &mut |event| lines.event(&event, out));
     }
+
+    fn kept_bytes(&self) -> usize {
+        self.order.bytes() + self.lines.input.len()
+    }
 }
 
 impl Lines {

@@ -134,6 +134,10 @@ impl StreamEncoder for Encoder {
             }
         }
     }
+
+    fn kept_bytes(&self) -> usize {
+        self.kept
+    }
 }
 
 impl Encoder {

@@ -56,6 +56,13 @@ macro_rules! table {
                 }
             }
 
+            /// Bytes that are kept, and that an event may bring out at once.
+            pub(super) fn kept_bytes(&self) -> usize {
+                match self {
+                    $(AnyEncoder::$dialect(encoder) => encoder.kept_bytes()),*
+                }
+            }
+
             /// Writes what `event` adds.
             pub(super) fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
                 match self {

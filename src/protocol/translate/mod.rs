@@ -50,6 +50,21 @@ pub struct Answering {
     pub opening: Opening,
 }
 
+impl Answering {
+    /// Of no request: what has one is elsewhere, and comes back to this place.
+    fn nobodys() -> Answering {
+        Answering {
+            client: Dialect::Chat,
+            upstream: Dialect::Chat,
+            names: Names::default(),
+            think_tag: None,
+            model: String::new(),
+            secret: Secret::of(b""),
+            opening: Opening::default(),
+        }
+    }
+}
+
 /// What a provider of `protocol` is spoken to in, where a request for `endpoint` has to be translated for it; nothing
 /// where it cannot be.
 pub fn bridge(endpoint: Endpoint, protocol: Protocol) -> Option<Dialect> {

@@ -39,6 +39,11 @@ impl Reader {
         }
     }
 
+    /// Whether a large frame ends in `bytes`.
+    pub(super) fn closes_large(&self, bytes: &[u8], last: bool) -> bool {
+        self.splitter.closes_over(limits::SAID_AT_ONCE_BYTES_MAX, bytes, last)
+    }
+
     /// The provider's stream is over. A frame without its end is read: many leave out the last blank line.
     pub(super) fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         let Reader { splitter, decoder, stage, .. } = self;
@@ -112,6 +117,17 @@ impl Stream {
         let reader = Reader::new(&mut answering, framing);
         let encoder = AnyEncoder::new(answering.client, answering.opening);
         Box::new(Stream { reader, encoder, failure_told: false })
+    }
+
+    /// A stream that nobody listens to, for the place of one that is elsewhere.
+    pub fn nobodys() -> Box<Stream> {
+        Stream::new(Answering::nobodys(), Framing::Sse)
+    }
+
+    /// Whether taking `bytes`, and the end of all if they are the `last`, goes through much at once beside them: a large
+    /// frame that ends in them, or what the encoder may repeat.
+    pub fn is_work(&self, bytes: &[u8], last: bool) -> bool {
+        self.encoder.kept_bytes() > limits::SAID_AT_ONCE_BYTES_MAX || self.reader.closes_large(bytes, last)
     }
 
     /// Takes the next bytes of the provider's stream and appends what the client gets for them.

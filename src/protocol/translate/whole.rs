@@ -42,6 +42,16 @@ impl Collector {
         overflow.map_or(Ok(()), Err)
     }
 
+    /// As [`Stream::is_work`](super::Stream::is_work).
+    pub fn is_work(&self, bytes: &[u8]) -> bool {
+        self.reader.closes_large(bytes, false)
+    }
+
+    /// As [`Stream::nobodys`](super::Stream::nobodys).
+    pub fn nobodys() -> Collector {
+        Collector::new(&mut Answering::nobodys(), Framing::Sse)
+    }
+
     /// Whether the answer is whole, or has failed.
     pub fn is_ended(&self) -> bool {
         self.assembler.is_ended()
