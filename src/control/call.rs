@@ -182,10 +182,15 @@ fn answer(link: &mut dyn Link, began: Instant) -> io::Result<Reply> {
         target_bytes: limits::TARGET_BYTES_MAX,
     };
     let (mut text, mut searched, mut fields) = (Vec::new(), 0, Fields::new());
+    let mut interims = 0;
     let head = loop {
         match head::response(&text, &mut searched, &mut fields, Asked::Other, &bounds) {
             Err(malformed) => return Err(other(format!("the answer is not valid HTTP: {malformed}"))),
             Ok(Some(head)) if head.status < 200 => {
+                interims += 1;
+                if interims > limits::INTERIM_MAX {
+                    return Err(other(format!("more than {} interim answers", limits::INTERIM_MAX)));
+                }
                 text.drain(..head.len);
                 searched = 0;
             }
@@ -253,6 +258,17 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn interim_answers_are_counted() {
+        let said = |interims: u32| {
+            let interim = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(interims as usize);
+            let text = interim + "HTTP/1.1 204 No Content\r\n\r\n";
+            answer(&mut Played(io::Cursor::new(text.into_bytes())), Instant::now()).map(|reply| reply.head.status)
+        };
+        assert_eq!(said(limits::INTERIM_MAX).expect("at the bound"), 204);
+        assert!(said(limits::INTERIM_MAX + 1).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::attempt::Answered;
 use super::failure::Failure;
 use super::translate::Turned;
 use super::wait::Client;
-use crate::codec::inflate::{self, Coding};
+use crate::codec::inflate::{self, Coding, InflateError};
 use crate::http::field::Fields;
 use crate::http::head::Name;
 use crate::limits;
@@ -78,9 +78,12 @@ fn decoded(codings: &[Coding], body: &[u8]) -> Result<Option<Vec<u8>>, Failure> 
     if codings.is_empty() {
         return Ok(None);
     }
-    inflate::decode(codings, body, limits::ANSWER_BYTES_MAX)
-        .map(Some)
-        .map_err(|_| Failure::broken("its answer does not match its content-encoding"))
+    inflate::decode(codings, body, limits::ANSWER_BYTES_MAX).map(Some).map_err(|why| {
+        Failure::broken(match why {
+            InflateError::Corrupt => "its answer does not match its content-encoding",
+            InflateError::TooLarge => "its answer is larger than the limit",
+        })
+    })
 }
 
 type Read = Result<(Response, Seen), crate::protocol::ir::Failure<'static>>;
