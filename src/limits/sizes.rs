@@ -269,3 +269,5 @@ pub const PROBE_CALL_MS_MAX: u64 = 20_000;
 pub const PROBES_AT_ONCE: usize = 4;
 /// Between two looks at whether probes have been asked for by the file, seconds.
 pub const PROBES_LOOK_S: u64 = 5;
+/// How long a WebSocket may be silent between two answers.
+pub const SOCKET_IDLE_MS: u32 = 15 * 60 * 1_000;

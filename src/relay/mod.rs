@@ -38,6 +38,7 @@ mod translate;
 mod trial;
 mod tried;
 mod unpack;
+mod upgrade;
 mod upstream;
 mod wait;
 mod way;

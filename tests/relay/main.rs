@@ -37,6 +37,7 @@ mod routing;
 mod sandbox;
 mod secrets;
 mod settled;
+mod sockets;
 mod store;
 mod streams;
 mod succession;
