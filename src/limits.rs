@@ -208,7 +208,7 @@ pub const RECENT_EXCHANGES: usize = 1_000;
 /// one.
 pub const USAGE_ROWS_MAX: usize = 65_536;
 /// Spans that wait to be sent; beyond it they are given up.
-pub const OTLP_SPANS_WAITING: usize = 4_096;
+pub const OTLP_SPANS_WAITING: usize = 8_192;
 
 // The store.
 
@@ -238,7 +238,7 @@ pub const TRACES_CORE_BYTES: usize = 64 * 1024 * 1024;
 /// Attempts that a trace shows.
 pub const TRACE_TRIES_MAX: usize = 16;
 /// Traces on their way from the cores to their file; beyond it they are given up.
-pub const TRACES_WAITING: usize = 64;
+pub const TRACES_WAITING: usize = 256;
 /// Bytes of traces that one answer holds, and one trace more.
 pub const TRACES_EXPORT_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of the shortest secret that is looked for in what is recorded: shorter ones would be found everywhere.

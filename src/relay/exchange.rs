@@ -18,7 +18,7 @@ use super::reply::{self, Note};
 use super::session::After;
 use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, local, quota, say, unpack, upgrade};
+use super::{choose, demo, fail, local, quota, say, unpack, upgrade};
 use crate::base::span::Span;
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
@@ -331,6 +331,7 @@ impl Exchange {
         if client.tap.is_some() {
             client.tap_body(body.bytes(input));
         }
+        fail::here("received", &[input, body.bytes(input)]);
         let mut reading = match scratch.reading.take() {
             Some(reading) => reading,
             None => self.reading(called, input, &scratch.fields),

@@ -14,6 +14,7 @@ mod counting;
 mod demo;
 mod exchange;
 mod exhausted;
+mod fail;
 mod failure;
 mod greet;
 mod hedge;

@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod admin;
+mod admin_attacks;
 mod admin_doors;
 mod bad_input;
 mod client_tls;
