@@ -36,6 +36,7 @@ fn lines(c: &mut Criterion) {
         routes: ["coding".into()].into(),
         providers: ["openrouter".into()].into(),
         keys: ["second".into()].into(),
+        ..Names::default()
     };
     let entries: Vec<Entry> = (0..1_000).map(entry).collect();
     let mut group = c.benchmark_group("log");

@@ -51,6 +51,7 @@ pub fn serve(start: Start, given: Given) -> io::Result<ExitCode> {
     // Asked now: later the file of this name may be another one, and this one's name lost.
     let program = std::env::current_exe()?;
     control::log::install(snapshot.log.format, snapshot.log.level);
+    control::log::hear_panics();
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

@@ -11,7 +11,7 @@
 //! | 4 | `plan` `record` | pure decisions; what is told to control |
 //! | 3 | `config` | the file (said) becomes a snapshot (meant) |
 //! | 2 | `protocol` | the five dialects |
-//! | 1 | `json` `http` `sse` `tls` `codec` | pure codecs |
+//! | 1 | `json` `http` `sse` `ws` `tls` `codec` | pure codecs |
 //! | 0 | `base` `limits` | bytes, ids, secrets, bounds |
 
 #![deny(unsafe_code)]
@@ -25,6 +25,7 @@ pub mod http;
 pub mod json;
 pub mod sse;
 pub mod tls;
+pub mod ws;
 
 pub mod protocol;
 

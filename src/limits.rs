@@ -41,6 +41,16 @@ pub const CHUNK_DIGITS_MAX: usize = 16;
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
 /// Bytes of a trailer section.
 pub const TRAILER_BYTES_MAX: usize = 8_192;
+/// Changes between letters of other widths, of one text that may be cited by its bytes; behind more, places are not told.
+pub const CITED_RUNS_MAX: usize = 1_024;
+/// Bytes of another vendor's citations that wait for the end of their text; more go at once and tell no place.
+pub const CITED_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one message of a WebSocket; the bound of a request body holds beside it.
+pub const SOCKET_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of conversation that a WebSocket keeps, to go on from; of a longer one the client has to say all again.
+pub const SOCKET_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Messages of a WebSocket that wait for the answer before them.
+pub const SOCKET_WAITING_MAX: usize = 16;
 /// Connections of clients, default of `limits.connections`.
 pub const CONNECTIONS_MAX: usize = 65_536;
 /// Greatest `limits.connections`.
@@ -198,7 +208,7 @@ pub const RECENT_EXCHANGES: usize = 1_000;
 /// one.
 pub const USAGE_ROWS_MAX: usize = 65_536;
 /// Spans that wait to be sent; beyond it they are given up.
-pub const OTLP_SPANS_WAITING: usize = 4_096;
+pub const OTLP_SPANS_WAITING: usize = 8_192;
 
 // The store.
 
@@ -228,7 +238,7 @@ pub const TRACES_CORE_BYTES: usize = 64 * 1024 * 1024;
 /// Attempts that a trace shows.
 pub const TRACE_TRIES_MAX: usize = 16;
 /// Traces on their way from the cores to their file; beyond it they are given up.
-pub const TRACES_WAITING: usize = 64;
+pub const TRACES_WAITING: usize = 256;
 /// Bytes of traces that one answer holds, and one trace more.
 pub const TRACES_EXPORT_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of the shortest secret that is looked for in what is recorded: shorter ones would be found everywhere.

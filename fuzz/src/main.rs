@@ -23,6 +23,7 @@ mod sse_split;
 mod stream;
 mod tls_records;
 mod translate;
+mod web_socket;
 
 use std::sync::OnceLock;
 
@@ -35,7 +36,7 @@ use weir::protocol::responses::Responses;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 26] = [
+const TARGETS: [(&str, Target); 27] = [
     ("json_scan", json_scan::run),
     ("json_edit", json_edit::run),
     ("http_request_head", http_request_head::run),
@@ -62,6 +63,7 @@ const TARGETS: [(&str, Target); 26] = [
     ("ollama_request", request::run::<Ollama>),
     ("ollama_stream", stream::run::<Ollama>),
     ("translate", translate::run),
+    ("web_socket", web_socket::run),
 ];
 
 static CHOSEN: OnceLock<Target> = OnceLock::new();

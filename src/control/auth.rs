@@ -11,6 +11,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ahash::AHashMap;
 use axum::http::{HeaderMap, Method, header};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 use super::token::Token;
 use crate::base::secret::Secret;
@@ -76,9 +78,15 @@ pub(crate) struct Door {
 }
 
 struct Session {
-    id: Secret,
-    /// What it was opened with: a changed password or token ends it.
-    mark: [u8; 32],
+    /// Of its id and of what it was opened with: a changed password or token ends it.
+    print: [u8; 32],
+    until_ms: u64,
+}
+
+/// A session as it is kept for the next process. Nobody who reads it can open anything: its print is of 256 random bits.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    print: [u8; 32],
     until_ms: u64,
 }
 
@@ -86,6 +94,17 @@ impl Door {
     /// A door that opens to `token` where no password is configured.
     pub(crate) fn new(token: Option<Token>) -> Door {
         Door { token, sessions: Vec::new(), failures: Failures::default() }
+    }
+
+    /// Takes in the sessions of an earlier process: a page that was left open goes on.
+    pub(crate) fn recall(&mut self, said: Vec<Said>) {
+        let sessions = said.into_iter().map(|Said { print, until_ms }| Session { print, until_ms });
+        self.sessions = sessions.take(limits::ADMIN_SESSIONS_MAX).collect();
+    }
+
+    /// The sessions, for the next process.
+    pub(crate) fn said(&self) -> Vec<Said> {
+        self.sessions.iter().map(|&Session { print, until_ms }| Said { print, until_ms }).collect()
     }
 
     /// Whether a request may be served.
@@ -110,10 +129,11 @@ impl Door {
 
     /// When the session that the cookie names ends, if it is open.
     pub(crate) fn session(&self, headers: &HeaderMap, password: Option<&Secret>, now_ms: u64) -> Option<u64> {
-        let (id, mark) = (cookie(headers)?, self.mark(password)?);
-        let open = self.sessions.iter().filter(|session| now_ms < session.until_ms && session.mark == mark);
+        let print = print_of(cookie(headers)?, self.mark(password)?);
+        let open = self.sessions.iter().filter(|session| now_ms < session.until_ms);
         // No early end: each comparison is made, whichever matches.
-        open.fold(None, |found, session| if session.id.matches(id) { Some(session.until_ms) } else { found })
+        let is = |session: &Session| bool::from(session.print.ct_eq(&print));
+        open.fold(None, |found, session| if is(session) { Some(session.until_ms) } else { found })
     }
 
     /// What tells the credential in force from another.
@@ -187,18 +207,25 @@ impl Door {
         if self.sessions.len() >= limits::ADMIN_SESSIONS_MAX {
             self.sessions.remove(0);
         }
-        self.sessions.push(Session { id: Secret::new(random), mark, until_ms: now_ms + limits::ADMIN_SESSION_MS });
+        let print = print_of(random.as_bytes(), mark);
+        self.sessions.push(Session { print, until_ms: now_ms + limits::ADMIN_SESSION_MS });
         let seconds = limits::ADMIN_SESSION_MS / 1_000;
         Ok(format!("{COOKIE}={random}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"))
     }
 
     /// Ends the session that the cookie names. The answer is the value of `Set-Cookie`.
-    pub(crate) fn logout(&mut self, headers: &HeaderMap) -> String {
-        if let Some(id) = cookie(headers) {
-            self.sessions.retain(|session| !session.id.matches(id));
+    pub(crate) fn logout(&mut self, headers: &HeaderMap, password: Option<&Secret>) -> String {
+        if let (Some(id), Some(mark)) = (cookie(headers), self.mark(password)) {
+            let print = print_of(id, mark);
+            self.sessions.retain(|session| !bool::from(session.print.ct_eq(&print)));
         }
         format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
     }
+}
+
+/// What a session is known by, of its id and of what tells the credential in force from another.
+fn print_of(id: &[u8], mark: [u8; 32]) -> [u8; 32] {
+    digest(&zeroize::Zeroizing::new([&mark[..], id].concat()))
 }
 
 /// Whether `Host` names this machine's admin address: a loopback name, or the address that is listened on.

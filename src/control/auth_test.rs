@@ -55,8 +55,26 @@ fn a_session_lives_until_logout_its_end_or_another_password() {
     assert_eq!(get(&mut door, &[("cookie", "weir_session=r2")], Some(&old), 1), Err(Denied::Credential));
     assert_eq!(get(&mut door, &cookie, Some(&new), 1), Err(Denied::Credential));
     assert_eq!(get(&mut door, &cookie, Some(&old), limits::ADMIN_SESSION_MS), Err(Denied::Credential));
-    door.logout(&headers(&cookie));
+    door.logout(&headers(&cookie), Some(&old));
     assert_eq!(get(&mut door, &cookie, Some(&old), 1), Err(Denied::Credential));
+}
+
+#[test]
+fn sessions_outlive_their_process_but_not_their_credential() {
+    let mut door = Door::new(None);
+    let (password, other) = (Secret::new("password"), Secret::new("other"));
+    door.open(Some(&password), "r1", 0).expect("a password");
+    let kept = serde_json::to_vec(&door.said()).expect("JSON");
+    let text = String::from_utf8_lossy(&kept);
+    assert!(!text.contains("r1") && !text.contains("password"), "{text}");
+    let mut next = Door::new(None);
+    next.recall(serde_json::from_slice(&kept).expect("what was kept"));
+    let cookie = [("cookie", "weir_session=r1")];
+    assert_eq!(get(&mut next, &cookie, Some(&password), 1), Ok(Checked::Right));
+    assert_eq!(get(&mut next, &cookie, Some(&other), 1), Err(Denied::Credential));
+    assert_eq!(get(&mut next, &cookie, Some(&password), limits::ADMIN_SESSION_MS), Err(Denied::Credential));
+    next.logout(&headers(&cookie), Some(&password));
+    assert!(next.said().is_empty());
 }
 
 #[test]

@@ -106,6 +106,7 @@ impl Collector {
                         let names = generations.of(u64::from(attempt.generation));
                         troubles.attempt(attempt, names);
                         feed.attempt(attempt, names);
+                        spans.attempt(attempt, names);
                     }
                     Told::Dropped(dropped) => feed.dropped(dropped),
                 }
@@ -162,6 +163,7 @@ pub(crate) mod tests {
             routes: ["coding".into()].into(),
             providers: ["deepseek".into()].into(),
             keys: ["second".into()].into(),
+            ..Names::default()
         };
         collector.learn(1, names);
         (teller, collector)

@@ -5,7 +5,9 @@
 //! format with the same time. Values that a client chose are escaped: no line holds a control character, an
 //! end of line, or a character that a terminal would act on.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
+use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use tracing_subscriber::filter::dynamic_filter_fn;
@@ -60,6 +62,23 @@ pub fn install(format: Format, level: Level) {
             .with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter))
             .try_init(),
     };
+}
+
+/// Lets panics be said here from now on.
+pub fn hear_panics() {
+    std::panic::set_hook(Box::new(say_panic));
+}
+
+/// Says where something panicked. Of its words only such as stand in the program: others may quote what it worked on,
+/// and that may be a prompt or a key.
+fn say_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(|| "?".to_owned(), ToString::to_string);
+    let thread = std::thread::current();
+    let words = panic.payload().downcast_ref::<&'static str>();
+    let words = words.copied().unwrap_or("what it said is left out, for it may quote a request");
+    let trace = Backtrace::capture();
+    let trace = (trace.status() == BacktraceStatus::Captured).then(|| tracing::field::display(trace));
+    tracing::error!(%place, thread = thread.name(), trace, "panicked: {words}");
 }
 
 /// The name of a member as both formats write it.

@@ -29,6 +29,7 @@ fn names() -> Names {
         routes: ["coding".into()].into(),
         providers: ["deep seek".into()].into(),
         keys: ["second".into()].into(),
+        ..Names::default()
     }
 }
 

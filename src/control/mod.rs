@@ -85,6 +85,8 @@ pub const COMMIT: &str = env!("WEIR_COMMIT");
 
 /// Name of the file of what clients have used, in the data folder.
 const METERS: &str = "clients.json";
+/// The file of the data folder that keeps who is logged in.
+const SESSIONS: &str = "sessions.json";
 
 /// How sockets are driven, and why so.
 #[derive(Clone, Debug)]
@@ -353,6 +355,7 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     collector: Mutex<Collector>,
     door: Mutex<Door>,
+    sessions: Mutex<Kept<auth::Said>>,
     tell: Mutex<Tell>,
     succeed: Mutex<Succeed>,
     health: Mutex<Kept<Said>>,
@@ -391,6 +394,11 @@ impl Shared {
         });
         let health = Kept::new(&snapshot.data_dir, health::FILE);
         let kept_meters = Kept::new(&snapshot.data_dir, METERS);
+        let mut door = Door::new(token);
+        door.recall(kept::recall(&snapshot.data_dir, SESSIONS));
+        let mut sessions = Kept::new(&snapshot.data_dir, SESSIONS);
+        // As the file has them: that the last one ends is a change.
+        sessions.rows = door.said();
         drop(snapshot);
         let shared = Shared {
             snapshot: wiring.snapshot,
@@ -410,7 +418,8 @@ impl Shared {
             stalled: AtomicUsize::new(0),
             started: Instant::now(),
             collector: Mutex::new(collector),
-            door: Mutex::new(Door::new(token)),
+            door: Mutex::new(door),
+            sessions: Mutex::new(sessions),
             tell: Mutex::new(wiring.cores.tell),
             succeed: Mutex::new(wiring.succeed),
             health: Mutex::new(health),
@@ -496,6 +505,12 @@ impl Shared {
     /// Writes down what clients have used, for the next process.
     pub(crate) fn keep_meters(&self) {
         self.kept_meters.lock().unwrap_or_else(PoisonError::into_inner).store(self.meters.said());
+    }
+
+    /// Writes down who is logged in, for the next process. At once: few log in, and each would have to do it again.
+    pub(crate) fn keep_sessions(&self) {
+        let said = self.door().said();
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).store(said);
     }
 
     pub(crate) fn tell(&self, command: Command) -> Result<(), String> {

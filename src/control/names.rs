@@ -20,6 +20,8 @@ pub struct Names {
     pub routes: Box<[Box<str>]>,
     /// By `ProviderIx`.
     pub providers: Box<[Box<str>]>,
+    /// By `ProviderIx`: host and port; no host where nobody is asked over a network.
+    pub addresses: Box<[(Box<str>, u16)]>,
     /// By `KeyIx`.
     pub keys: Box<[Box<str>]>,
 }
@@ -41,6 +43,11 @@ impl Names {
             clients: snapshot.clients.iter().map(|client| client.name.clone()).collect(),
             routes: snapshot.routes.iter().map(|route| route.name.clone()).collect(),
             providers: snapshot.providers.iter().map(|provider| provider.name.clone()).collect(),
+            addresses: snapshot
+                .providers
+                .iter()
+                .map(|provider| (provider.base.host.clone(), provider.base.port))
+                .collect(),
             keys: snapshot.keys.iter().map(|key| key.name.clone()).collect(),
         }
     }
@@ -58,6 +65,12 @@ impl Names {
     /// The provider's name; empty for none.
     pub fn provider(&self, index: u16) -> &str {
         name(&self.providers, index)
+    }
+
+    /// The provider's host and port; nothing where there is none.
+    pub fn address(&self, index: u16) -> Option<(&str, u16)> {
+        let (host, port) = self.addresses.get(usize::from(index))?;
+        (!host.is_empty()).then_some((host, *port))
     }
 
     /// The key's name within its provider; empty for none.

@@ -1,7 +1,10 @@
-//! Exchanges as spans of OpenTelemetry, with its conventions for generative AI, sent to where the file says.
+//! Exchanges as spans of OpenTelemetry, with its conventions for generative AI, sent to where the file says; each of
+//! their attempts as one below.
 //!
 //! The collector keeps them up to a bound; a task takes what there is and sends it from a thread that may wait, as JSON
 //! over HTTP. What cannot be sent is tried again with the next; beyond the bound spans are given up and counted.
+
+mod tries;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,11 +15,12 @@ use serde_json::{Value, json};
 
 use super::names::Names;
 use super::{Shared, VERSION, call};
+use crate::base::id::RequestId;
 use crate::config::snapshot::Otlp;
 use crate::limits;
 use crate::protocol::path::Endpoint;
 use crate::record::entry::NEVER_US;
-use crate::record::{Entry, Outcome};
+use crate::record::{Attempt, Entry, Outcome};
 
 /// Where the interface takes spans, below the endpoint that is configured.
 const PATH: &str = "/v1/traces";
@@ -26,7 +30,15 @@ const PATH: &str = "/v1/traces";
 pub(crate) struct Spans {
     /// Whether anybody wants them.
     pub(crate) wanted: bool,
-    waiting: VecDeque<(Entry, Arc<Names>)>,
+    waiting: VecDeque<(One, Arc<Names>)>,
+    open: tries::Open,
+}
+
+/// What becomes a span.
+#[derive(Clone, Copy)]
+enum One {
+    Exchange(Entry),
+    Attempt(Attempt),
 }
 
 /// Spans that were given up, by all of the process.
@@ -42,21 +54,40 @@ impl Spans {
         if !self.wanted {
             return;
         }
+        let last = self.open.last(entry).map(One::Attempt);
+        last.into_iter().chain([One::Exchange(*entry)]).for_each(|one| self.add(one, names));
+    }
+
+    pub(crate) fn attempt(&mut self, attempt: &Attempt, names: &Arc<Names>) {
+        if self.wanted && self.open.is_over(attempt) {
+            self.add(One::Attempt(*attempt), names);
+        }
+    }
+
+    /// Whether anybody wants them from now on.
+    fn want(&mut self, wanted: bool) {
+        self.wanted = wanted;
+        if !wanted {
+            self.open.forget();
+        }
+    }
+
+    fn add(&mut self, one: One, names: &Arc<Names>) {
         if self.waiting.len() >= limits::OTLP_SPANS_WAITING {
             DROPPED.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        self.waiting.push_back((*entry, names.clone()));
+        self.waiting.push_back((one, names.clone()));
     }
 
     /// The next ones to send.
-    fn take(&mut self) -> Vec<(Entry, Arc<Names>)> {
+    fn take(&mut self) -> Vec<(One, Arc<Names>)> {
         let most = self.waiting.len().min(limits::OTLP_SPANS_AT_ONCE);
         self.waiting.drain(..most).collect()
     }
 
     /// Those that could not be sent, as far as there is room.
-    fn put_back(&mut self, spans: Vec<(Entry, Arc<Names>)>) {
+    fn put_back(&mut self, spans: Vec<(One, Arc<Names>)>) {
         let room = limits::OTLP_SPANS_WAITING.saturating_sub(self.waiting.len());
         let over = spans.len().saturating_sub(room);
         DROPPED.fetch_add(over as u64, Ordering::Relaxed);
@@ -71,7 +102,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
     let mut is_said = false;
     loop {
         let wanted = shared.snapshot.load().otlp.clone();
-        shared.collector().spans.wanted = wanted.is_some();
+        shared.collector().spans.want(wanted.is_some());
         if let Some(otlp) = wanted {
             send(&shared, &otlp, &mut is_said).await;
         }
@@ -109,8 +140,12 @@ async fn send(shared: &Shared, otlp: &Arc<Otlp>, is_said: &mut bool) {
 }
 
 /// The whole request that brings these spans.
-fn request(otlp: &Otlp, spans: &[(Entry, Arc<Names>)]) -> Vec<u8> {
-    let spans: Vec<Value> = spans.iter().map(|(entry, names)| span(entry, names)).collect();
+fn request(otlp: &Otlp, spans: &[(One, Arc<Names>)]) -> Vec<u8> {
+    let spans = spans.iter().filter_map(|(one, names)| match one {
+        One::Exchange(entry) => Some(span(entry, names)),
+        One::Attempt(attempt) => tries::span(attempt, names),
+    });
+    let spans: Vec<Value> = spans.collect();
     let body = json!({ "resourceSpans": [{
         "resource": { "attributes": [text("service.name", "weir"), text("service.version", VERSION)] },
         "scopeSpans": [{ "scope": { "name": "weir", "version": VERSION }, "spans": spans }],
@@ -150,7 +185,7 @@ fn span(entry: &Entry, names: &Names) -> Value {
     let asked = entry.model_asked.as_str();
     let begin = u128::from(entry.unix_ms) * 1_000_000;
     let end = begin + u128::from(entry.total_us) * 1_000;
-    let (trace, own) = ids(entry);
+    let (trace, own) = ids(entry.id);
     let is_ok = entry.outcome == Outcome::Ok;
     json!({
         "traceId": trace,
@@ -182,6 +217,9 @@ fn attributes(entry: &Entry, names: &Names, operation: &str) -> Vec<Value> {
         ("error.type", if entry.outcome == Outcome::Ok { "" } else { entry.outcome.name() }),
     ];
     found.extend(named.into_iter().filter(|(_, name)| !name.is_empty()).map(|(key, name)| text(key, name)));
+    if let Some((host, port)) = names.address(entry.provider) {
+        found.extend([text("server.address", host), number("server.port", u64::from(port))]);
+    }
     if entry.tokens.said {
         let tokens = &entry.tokens;
         found.extend([
@@ -209,9 +247,8 @@ fn operation(endpoint: Endpoint) -> &'static str {
 }
 
 /// The ids of an exchange's trace and span, which are its own id in another form.
-fn ids(entry: &Entry) -> (String, String) {
-    use crate::base::id::RequestId;
-    let (unix_ms, core, salt, sequence) = RequestId::read(entry.id.as_str()).unwrap_or_default();
+fn ids(id: RequestId) -> (String, String) {
+    let (unix_ms, core, salt, sequence) = RequestId::read(id.as_str()).unwrap_or_default();
     // The core stands above the salt's twenty bits; no id may be all zeros.
     let own = u64::from(core) << 52 | u64::from(salt) << 32 | u64::from(sequence) << 1 | 1;
     (format!("{:016x}{own:016x}", unix_ms | 1 << 63), format!("{own:016x}"))
@@ -220,10 +257,9 @@ fn ids(entry: &Entry) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::RequestId;
     use crate::record::{Model, Tokens};
 
-    fn entry() -> Entry {
+    pub(super) fn entry() -> Entry {
         Entry {
             provider: 0,
             status: 200,

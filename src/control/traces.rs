@@ -1,6 +1,6 @@
 //! Traces on disk: files that are only appended to, and an index of them in the store.
 //!
-//! One thread takes traces from the cores, packs each and appends it to the segment under way; a full one is followed
+//! One thread takes recordings from the cores, masks and packs each and appends it to the segment under way; a full one is followed
 //! by the next. What is over `traces.bytes_max` or older than `traces.keep_days` goes by whole segments, the oldest
 //! first. A trace that cannot be written is given up, said once and counted: nothing waits for it.
 
@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -20,7 +20,8 @@ use super::store::{Indexed, Message, place};
 use super::{socket, unix_ms};
 use crate::config::Snapshot;
 use crate::limits;
-use crate::record::tap::{self, Desk, Trace};
+use crate::record::mask::Mask;
+use crate::record::tap::{self, Desk, Left, Trace};
 
 /// Folder of segments in the data folder.
 const FOLDER: &str = "traces";
@@ -69,32 +70,46 @@ impl Traces {
 
     fn run(&self, snapshot: &ArcSwap<Snapshot>) {
         let Some(traces) = self.desk.end() else { return };
-        let mut is_said = false;
+        let (mut is_said, mut mask) = (false, None);
         loop {
             let (keep_days, bytes_max) = {
                 let given = &snapshot.load().traces;
                 (given.keep_days, given.bytes_max)
             };
             match traces.recv_timeout(Duration::from_secs(limits::TRACES_PRUNE_EVERY_S)) {
-                Ok(trace) => match self.take(&trace, keep_days, bytes_max) {
-                    Ok(()) => is_said = false,
-                    Err(error) => {
-                        self.desk.lost();
-                        if !std::mem::replace(&mut is_said, true) {
-                            tracing::error!(%error, "traces cannot be written now; requests go on");
+                Ok(first) => {
+                    for left in std::iter::once(first).chain(traces.try_iter()) {
+                        match self.take(*left, &mut mask, (keep_days, bytes_max)) {
+                            Ok(()) => is_said = false,
+                            Err(error) => {
+                                self.desk.lost();
+                                if !std::mem::replace(&mut is_said, true) {
+                                    tracing::error!(%error, "traces cannot be written now; requests go on");
+                                }
+                            }
                         }
                     }
-                },
+                    // A core that leaves one has to wake who waits for it, and that is dear.
+                    std::thread::sleep(Duration::from_millis(limits::TRACES_GATHER_MS));
+                }
                 Err(RecvTimeoutError::Timeout) => self.segments().prune(keep_days, bytes_max),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn take(&self, trace: &Trace, keep_days: u32, bytes_max: u64) -> io::Result<()> {
+    /// Writes one. The mask is that of its configuration, which is mostly the one of the trace before.
+    fn take(&self, left: Left, mask: &mut Option<(Weak<Snapshot>, Mask)>, keep: (u32, u64)) -> io::Result<()> {
+        let (Left { recording, snapshot }, (keep_days, bytes_max)) = (left, keep);
+        let bytes = recording.bytes();
+        let (_, mask) = match mask {
+            Some(known) if std::ptr::eq(known.0.as_ptr(), Arc::as_ptr(&snapshot)) => known,
+            other => other.insert((Arc::downgrade(&snapshot), Mask::of(&snapshot))),
+        };
+        let trace = recording.trace(mask);
         let mut segments = self.segments();
-        let written = segments.write(trace, bytes_max);
-        self.desk.done(trace.bytes());
+        let written = segments.write(&trace, bytes_max);
+        self.desk.done(bytes);
         if written? {
             segments.prune(keep_days, bytes_max);
         }
@@ -118,10 +133,10 @@ impl Traces {
         self.desk.dropped()
     }
 
-    /// Leaves one as a core would.
+    /// Writes one as if a core had left it.
     #[cfg(test)]
-    pub(crate) fn leave(&self, trace: Trace) -> bool {
-        self.desk.leave(trace)
+    pub(crate) fn leave(&self, trace: &Trace) -> bool {
+        self.segments().write(trace, u64::MAX).is_ok()
     }
 
     /// The folder of segments.

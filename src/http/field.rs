@@ -157,11 +157,14 @@ const CREDENTIALS: u64 = Name::ApiKey.bit()
     | Name::Authorization.bit()
     | Name::Cookie.bit()
     | Name::ProxyAuthorization.bit()
+    | Name::SecWebSocketProtocol.bit()
     | Name::XApiKey.bit()
     | Name::XGoogApiKey.bit();
 
 /// Query parameters that carry a client's key; never sent upstream (see `uri::without`).
 pub const CREDENTIAL_PARAMETERS: [&[u8]; 2] = [b"key", b"auth_token"];
+/// What stands before a key among the protocols that a WebSocket's client offers.
+pub const SOCKET_KEY: &[u8] = b"openai-insecure-api-key.";
 
 /// One field line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,7 +286,10 @@ pub fn credentials<'a>(buf: &'a [u8], fields: &Fields, query: Option<&'a [u8]>) 
     let bearer = fields.all(Name::Authorization).filter_map(|field| bearer(field.value.of(buf)));
     let named = [Name::XApiKey, Name::ApiKey, Name::XGoogApiKey];
     let named = named.into_iter().flat_map(|name| fields.all(name)).map(|field| field.value.of(buf));
-    if let Some(key) = bearer.chain(named).find(|key| !key.is_empty()) {
+    // A page can set no other field of a WebSocket's handshake.
+    let offered = fields.all(Name::SecWebSocketProtocol).flat_map(|field| members(field.value.of(buf)));
+    let offered = offered.filter_map(|protocol| protocol.strip_prefix(SOCKET_KEY));
+    if let Some(key) = bearer.chain(named).chain(offered).find(|key| !key.is_empty()) {
         return Some(Cow::Borrowed(key));
     }
     let query = query?;

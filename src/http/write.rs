@@ -87,6 +87,7 @@ pub fn chunk_head(len: usize) -> ([u8; 18], usize) {
 pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
+        101 => "Switching Protocols",
         200 => "OK",
         201 => "Created",
         202 => "Accepted",
@@ -117,6 +118,7 @@ pub fn reason(status: u16) -> &'static str {
         422 => "Unprocessable Content",
         424 => "Failed Dependency",
         425 => "Too Early",
+        426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",

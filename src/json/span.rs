@@ -142,6 +142,15 @@ impl<'a> Escaped<'a> {
         }) && rest.is_empty()
     }
 
+    /// Tells what it says, run by run.
+    #[inline]
+    pub fn pieces(self, mut each: impl FnMut(&[u8])) {
+        text::pieces(self.0, |piece| {
+            each(piece);
+            true
+        });
+    }
+
     /// What it says; borrowed if nothing in it is escaped.
     pub fn decode(&self) -> Cow<'a, str> {
         if memchr::memchr(b'\\', self.0).is_none() {

@@ -210,6 +210,13 @@ pub const PAGE_MS_MAX: u64 = 100;
 
 // Traces.
 
+/// How long the thread that writes traces lets them gather once it has none, milliseconds: a core that leaves one wakes
+/// it seldom.
+pub const TRACES_GATHER_MS: u64 = 10;
+/// Bytes of the smallest and of the greatest piece in which the bytes of a message are recorded, if no more come at once.
+pub const TRACE_PIECE_BYTES_LEAST: usize = 1024;
+/// See above.
+pub const TRACE_PIECE_BYTES_MOST: usize = 64 * 1024;
 /// How hard a trace is packed.
 pub const TRACE_PACK_LEVEL: i32 = 1;
 /// Bytes of one file of traces.
@@ -277,3 +284,5 @@ pub const PROBE_CALL_MS_MAX: u64 = 20_000;
 pub const PROBES_AT_ONCE: usize = 4;
 /// Between two looks at whether probes have been asked for by the file, seconds.
 pub const PROBES_LOOK_S: u64 = 5;
+/// How long a WebSocket may be silent between two answers.
+pub const SOCKET_IDLE_MS: u32 = 15 * 60 * 1_000;

@@ -6,6 +6,7 @@
 //! What all of them mean is [`ir`], the pivot of translation.
 
 pub mod address;
+pub mod alive;
 pub mod anthropic;
 pub mod chat;
 pub mod demo;

@@ -1,4 +1,4 @@
-//! Secrets made unreadable in what is recorded of an exchange, before it leaves its core.
+//! Secrets made unreadable in what is recorded of an exchange, before anybody can read it.
 //!
 //! Masked are the fields of a head that carry credentials, the credentials of its query, every key that the
 //! configuration knows and the one that the client has presented, wherever they stand, and the text of JSON members
@@ -7,6 +7,8 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::base::text::replaced;
+use crate::config::Snapshot;
+use crate::config::snapshot::Key;
 use crate::http::field::{CREDENTIAL_PARAMETERS, names_credential};
 use crate::http::uri;
 
@@ -46,6 +48,14 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// A mask over all secrets that a configuration knows as such.
+    pub fn of(snapshot: &Snapshot) -> Mask {
+        let keys = snapshot.keys.iter().flat_map(Key::secrets);
+        let clients = snapshot.clients.iter().filter(|client| !client.hashed).map(|client| client.key.expose());
+        let password = snapshot.admin.password.iter().map(|password| password.expose());
+        Mask::new(keys.chain(clients).chain(password))
+    }
+
     /// A mask over these secrets. Very short ones are none: they would be found everywhere.
     pub fn new<'a>(secrets: impl Iterator<Item = &'a [u8]>) -> Mask {
         let secrets: Vec<&[u8]> = secrets.filter(|secret| secret.len() >= crate::limits::SECRET_BYTES_LEAST).collect();

@@ -1,19 +1,19 @@
 //! What is recorded of one exchange as it passes: the bytes of both sides, in both directions, under bounds.
 //!
-//! There is none unless the configuration asks for traces. A core lends one tap to each exchange and takes its memory
-//! back; what goes over a bound is cut and says so. At the end secrets are made unreadable, here and not later: what
-//! leaves the core holds none.
+//! There is none unless the configuration asks for traces. A core copies each byte once, as it passes, and what goes over
+//! a bound is cut and says so. What was recorded is a heap of bytes that nobody can read: whoever takes it at the other
+//! end makes secrets unreadable first, and only then is it a trace.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::entry::Entry;
 use super::mask::Mask;
 use crate::base::id::RequestId;
 use crate::codec::inflate::{self, Coding};
+use crate::config::Snapshot;
 use crate::http::chunk;
 use crate::limits;
 
@@ -54,20 +54,19 @@ pub struct Trace {
     pub response: Message,
 }
 
-impl Trace {
-    /// Bytes that it holds.
-    pub fn bytes(&self) -> usize {
-        let of = |message: &Message| message.head.len() + message.body.len();
-        let tries: usize = self.tries.iter().map(|one| of(&one.request) + of(&one.response)).sum();
-        of(&self.request) + tries + of(&self.response)
-    }
+/// What a core leaves: a recording, and the configuration whose secrets may be in it.
+pub struct Left {
+    /// What was recorded.
+    pub recording: Recording,
+    /// What the exchange went by.
+    pub snapshot: Arc<Snapshot>,
 }
 
-/// Where all cores leave their traces, and one thread takes them.
+/// Where all cores leave their recordings, and one thread takes them.
 #[derive(Debug)]
 pub struct Desk {
-    way: SyncSender<Box<Trace>>,
-    end: Mutex<Option<Receiver<Box<Trace>>>>,
+    way: SyncSender<Box<Left>>,
+    end: Mutex<Option<Receiver<Box<Left>>>>,
     bytes: AtomicUsize,
     dropped: AtomicU64,
 }
@@ -80,11 +79,11 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// Leaves a trace. False where too many wait.
-    pub fn leave(&self, trace: Trace) -> bool {
-        let bytes = trace.bytes();
+    /// Leaves a recording. False where too many wait.
+    pub fn leave(&self, left: Left) -> bool {
+        let bytes = left.recording.bytes();
         let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let left = held <= limits::TRACES_CORE_BYTES && self.way.try_send(Box::new(trace)).is_ok();
+        let left = held <= limits::TRACES_CORE_BYTES && self.way.try_send(Box::new(left)).is_ok();
         if !left {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -93,11 +92,11 @@ impl Desk {
     }
 
     /// The end where they are taken; whoever comes first has it.
-    pub fn end(&self) -> Option<Receiver<Box<Trace>>> {
+    pub fn end(&self) -> Option<Receiver<Box<Left>>> {
         self.end.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// A trace has been taken and is no longer held; of so many bytes.
+    /// A recording has been taken and is no longer held; of so many bytes.
     pub fn done(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -118,11 +117,41 @@ impl Desk {
     }
 }
 
-/// Bytes of a message as they pass.
+/// Bytes of a message as they passed. What is in its place stays there: more has another piece.
 #[derive(Default)]
 struct Raw {
-    bytes: Vec<u8>,
+    full: Vec<Vec<u8>>,
+    last: Vec<u8>,
+    len: usize,
     cut: bool,
+}
+
+impl Raw {
+    fn add(&mut self, bytes: &[u8]) {
+        let here = bytes.len().min(self.last.capacity() - self.last.len());
+        self.last.extend_from_slice(&bytes[..here]);
+        self.len += bytes.len();
+        let more = &bytes[here..];
+        if !more.is_empty() {
+            let room = self.len.clamp(limits::TRACE_PIECE_BYTES_LEAST, limits::TRACE_PIECE_BYTES_MOST).max(more.len());
+            let mut fresh = Vec::with_capacity(room);
+            fresh.extend_from_slice(more);
+            let full = std::mem::replace(&mut self.last, fresh);
+            if !full.is_empty() {
+                self.full.push(full);
+            }
+        }
+    }
+
+    /// All of them in one place.
+    fn whole(self) -> Vec<u8> {
+        if self.full.is_empty() {
+            return self.last;
+        }
+        let mut whole = Vec::with_capacity(self.len);
+        self.full.iter().chain([&self.last]).for_each(|piece| whole.extend_from_slice(piece));
+        whole
+    }
 }
 
 /// One try as it passes.
@@ -147,12 +176,12 @@ impl Share {
     /// Adds as much as the bounds allow.
     fn add(&mut self, raw: &mut Raw, bytes: &[u8]) {
         let room = limits::TRACE_MESSAGE_BYTES
-            .saturating_sub(raw.bytes.len())
+            .saturating_sub(raw.len)
             .min(limits::TRACE_BYTES_MAX.saturating_sub(self.own))
             .min(limits::TRACES_CORE_BYTES.saturating_sub(self.held.get()));
         let taken = bytes.len().min(room);
         raw.cut |= taken < bytes.len();
-        raw.bytes.extend_from_slice(&bytes[..taken]);
+        raw.add(&bytes[..taken]);
         self.own += taken;
         self.held.set(self.held.get() + taken);
     }
@@ -234,25 +263,48 @@ impl Tap {
         self.share.add(&mut self.response, bytes);
     }
 
-    /// What was recorded, without secrets. Times are from `start_us` on.
-    pub fn finish(self, entry: &Entry, start_us: u64, mask: &Mask) -> Trace {
+    /// What was recorded of the exchange of this id, which began at `start_us`.
+    pub fn end(self, id: RequestId, start_us: u64) -> Recording {
         let Tap { head, body, tries, response, presented, share: _share } = self;
+        Recording { id, start_us, head, body, tries, response, presented }
+    }
+}
+
+/// What was recorded of an exchange, as it passed.
+pub struct Recording {
+    id: RequestId,
+    start_us: u64,
+    head: Raw,
+    body: Raw,
+    tries: Vec<Passing>,
+    response: Raw,
+    presented: Option<Vec<u8>>,
+}
+
+impl Recording {
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let tries: usize = self.tries.iter().map(|one| one.request.len + one.response.len).sum();
+        self.head.len + self.body.len + tries + self.response.len
+    }
+
+    /// The trace that it is, without secrets. Times are from the exchange's beginning.
+    pub fn trace(self, mask: &Mask) -> Trace {
+        let Recording { id, start_us, head, body, mut tries, response, presented } = self;
         let clean = |message: Message| Message {
             head: mask.head(&message.head, presented.as_deref()),
             body: mask.body(&message.body, presented.as_deref()),
             cut: message.cut,
         };
         let divided = mask.divided(presented.as_deref());
-        let kept = |raw: Raw| match raw {
-            Raw { mut bytes, cut: true } => {
+        let kept = |raw: Raw| {
+            let (cut, mut bytes) = (raw.cut, raw.whole());
+            if cut {
                 bytes.truncate(bytes.len().saturating_sub(divided));
-                Raw { bytes, cut: true }
             }
-            whole => whole,
+            (bytes, cut)
         };
-        let (head, body) = (kept(head), kept(body));
         let since = |us: u64| us.saturating_sub(start_us);
-        let mut tries = tries;
         tries.sort_by_key(|passed| passed.begun_us);
         let tries = tries.into_iter().map(|passed| Try {
             begun_us: since(passed.begun_us),
@@ -260,18 +312,15 @@ impl Tap {
             request: clean(split(kept(passed.request))),
             response: clean(split(kept(passed.response))),
         });
-        Trace {
-            id: entry.id,
-            request: clean(Message { head: head.bytes, body: body.bytes, cut: head.cut || body.cut }),
-            tries: tries.collect(),
-            response: clean(split(kept(response))),
-        }
+        let tries = tries.collect();
+        let ((head, head_cut), (body, body_cut)) = (kept(head), kept(body));
+        let request = clean(Message { head, body, cut: head_cut || body_cut });
+        Trace { id, request, tries, response: clean(split(kept(response))) }
     }
 }
 
 /// A message as it passed, taken apart. Interim answers before it are left out.
-fn split(raw: Raw) -> Message {
-    let Raw { mut bytes, mut cut } = raw;
+fn split((mut bytes, mut cut): (Vec<u8>, bool)) -> Message {
     let mut end = head_end(&bytes);
     while bytes.starts_with(b"HTTP/1.1 1") && end < bytes.len() {
         bytes.drain(..end);
@@ -341,8 +390,9 @@ mod tests {
         tap.client_response(b"HTTP/1.1 200 OK\r\n\r\nupstream-key");
         assert!(held.get() > 100);
         let mask = Mask::new(std::iter::once(&b"upstream-key"[..]));
-        let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
-        let trace = tap.finish(&entry, 1_000, &mask);
+        let recording = tap.end(RequestId::new(1, 0, 0, 7), 1_000);
+        assert!(recording.bytes() > 100);
+        let trace = recording.trace(&mask);
         assert_eq!(held.get(), 0);
         assert_eq!(trace.request.head, b"POST /v1 HTTP/1.1\r\nauthorization: ***\r\n\r\n");
         assert_eq!(trace.request.body, b"{\"user\":\"***\"}");
@@ -368,8 +418,7 @@ mod tests {
             first.join(second, serves);
             assert_eq!(held.get(), 11, "nothing is given back twice");
             first.upstream_request(b"!");
-            let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
-            let trace = first.finish(&entry, 0, &Mask::new(std::iter::empty()));
+            let trace = first.end(RequestId::new(1, 0, 0, 7), 0).trace(&Mask::new(std::iter::empty()));
             assert_eq!(trace.tries.iter().map(|one| one.begun_us).collect::<Vec<_>>(), [10, 20]);
             assert_eq!(trace.tries[1].request.head, last);
             assert_eq!(held.get(), 0);
@@ -387,9 +436,8 @@ mod tests {
             tap.begin_try(1);
             let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n");
             tap.upstream_response(&[head.as_bytes(), body].concat(), 2);
-            let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
             let mask = Mask::new(std::iter::once(&b"upstream-key"[..]));
-            let one = tap.finish(&entry, 0, &mask).tries.remove(0).response;
+            let one = tap.end(RequestId::new(1, 0, 0, 7), 0).trace(&mask).tries.remove(0).response;
             (String::from_utf8_lossy(&one.body).into_owned(), one.cut)
         };
         assert_eq!(recorded("gzip", &coded), ("said ***".to_owned(), false));
@@ -400,15 +448,32 @@ mod tests {
     }
 
     #[test]
+    fn bytes_stay_where_they_are_and_are_whole_in_the_end() {
+        let mut raw = Raw::default();
+        let all: Vec<u8> = (0..200_000_u32).map(|nth| nth as u8).collect();
+        let mut from = 0;
+        let mut first = None;
+        for take in (1_usize..).take_while(|take| take * (take + 1) / 2 < all.len()) {
+            raw.add(&all[from..from + take]);
+            from += take;
+            let start = raw.full.first().unwrap_or(&raw.last).as_ptr();
+            assert_eq!(*first.get_or_insert(start), start);
+        }
+        assert_eq!(raw.len, from);
+        assert!(raw.full.iter().all(|piece| piece.len() == piece.capacity()));
+        assert_eq!(raw.whole(), all[..from]);
+    }
+
+    #[test]
     fn bounds_cut_and_say_so() {
         let (mut tap, held) = tap();
         tap.client_body(&vec![b'a'; limits::TRACE_MESSAGE_BYTES]);
         assert!(!tap.body.cut);
         tap.client_body(b"b");
-        assert!(tap.body.cut && tap.body.bytes.len() == limits::TRACE_MESSAGE_BYTES);
+        assert!(tap.body.cut && tap.body.len == limits::TRACE_MESSAGE_BYTES);
         held.set(limits::TRACES_CORE_BYTES - 1);
         tap.client_response(b"cd");
-        assert!(tap.response.cut && tap.response.bytes == b"c");
+        assert!(tap.response.cut && tap.response.last == b"c");
         for nth in 0..=limits::TRACE_TRIES_MAX {
             tap.begin_try(nth as u64);
         }
@@ -422,8 +487,7 @@ mod tests {
         let mut body = vec![b'a'; limits::TRACE_MESSAGE_BYTES - secret.len() + 1];
         body.extend_from_slice(secret);
         tap.client_body(&body);
-        let entry = Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1);
-        let told = tap.finish(&entry, 0, &Mask::new(std::iter::once(secret))).request;
+        let told = tap.end(RequestId::new(1, 0, 0, 7), 0).trace(&Mask::new(std::iter::once(secret))).request;
         assert!(told.cut && told.body.iter().all(|&byte| byte == b'a'));
     }
 
@@ -441,18 +505,18 @@ mod tests {
         assert!(!tap.body.cut && !tap.response.cut && tap.tries.iter().all(|one| !one.request.cut));
         assert_eq!(tap.share.own, limits::TRACE_BYTES_MAX);
         tap.client_response(b"c");
-        assert!(tap.response.cut && tap.response.bytes == b"b");
+        assert!(tap.response.cut && tap.response.last == b"b");
     }
 
     #[test]
     fn traces_that_nobody_takes_are_given_up_and_counted() {
         let desk = Desk::default();
-        let trace =
-            || tap().0.finish(&Entry::begun(RequestId::new(1, 0, 0, 7), 1, 1), 0, &Mask::new(std::iter::empty()));
-        assert!((0..limits::TRACES_WAITING).all(|_| desk.leave(trace())));
-        assert!(!desk.leave(trace()));
+        let snapshot = Arc::new(crate::config::tests::snapshot(r#"{"providers":{"d":{"protocol":"demo"}}}"#));
+        let left = || Left { recording: tap().0.end(RequestId::new(1, 0, 0, 7), 0), snapshot: snapshot.clone() };
+        assert!((0..limits::TRACES_WAITING).all(|_| desk.leave(left())));
+        assert!(!desk.leave(left()));
         assert_eq!(desk.dropped(), 1);
         let end = desk.end().expect("nobody has it");
-        assert!(end.recv().is_ok() && desk.leave(trace()), "one was taken");
+        assert!(end.recv().is_ok() && desk.leave(left()), "one was taken");
     }
 }

@@ -13,7 +13,7 @@ use super::attempt::{Attempt, Dropped};
 use super::entry::{Entry, Model, Outcome, Tokens};
 
 use super::tally::Tally;
-use super::tap::{Desk, Trace};
+use super::tap::{Desk, Left};
 use crate::limits;
 use crate::protocol::Dialect;
 
@@ -162,9 +162,9 @@ impl Teller {
         self.traces = Some(desk);
     }
 
-    /// Leaves a trace. False where nobody takes any, or too many wait.
-    pub fn trace(&self, trace: Trace) -> bool {
-        self.traces.as_ref().is_some_and(|desk| desk.leave(trace))
+    /// Leaves what becomes a trace. False where nobody takes any, or too many wait.
+    pub fn trace(&self, left: Left) -> bool {
+        self.traces.as_ref().is_some_and(|desk| desk.leave(left))
     }
 
     /// The core's counters.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::fail;
 use super::failure::Failure;
 use super::hold::{self, Wanted};
 use super::open;
@@ -183,6 +184,7 @@ async fn send<N: Net>(
     if client.tap.is_some() {
         client.tap_sent(&outgoing.pieces);
     }
+    fail::here("sent", &outgoing.pieces);
     let mut slices: SmallVec<[IoSlice<'_>; 8]> = outgoing.pieces.iter().map(|piece| IoSlice::new(piece)).collect();
     let mut slices = &mut slices[..];
     let mut first = true;

@@ -3,7 +3,7 @@
 //! Everything here belongs to one thread: `Cell` and `RefCell`, no borrow across an await. What cores share
 //! comes in from outside: the snapshot and the address book behind `arc_swap`, and one count of connections.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,8 +27,7 @@ use crate::plan::pool::Pool;
 use crate::plan::quota::{Meter, Meters};
 use crate::plan::spread::Turns;
 use crate::protocol::sniff::Reading;
-use crate::record::mask::Mask;
-use crate::record::tap::{Held, Trace};
+use crate::record::tap::{Held, Left};
 use crate::record::waits::{Wait, Waits};
 use crate::record::{Attempt, Dropped, Entry, Tally, Teller};
 use crate::rt::{Accept, Alarms, Net, Peer, Wire};
@@ -87,8 +86,6 @@ pub(super) struct View {
     pub(super) board: Arc<Board>,
     /// What the cores share of each key.
     pub(super) rows: Box<[Arc<KeyRow>]>,
-    /// What is masked in traces; made when the first is taken.
-    pub(super) mask: OnceCell<Mask>,
     /// This core's histograms of each provider.
     waits: Box<[Arc<Wait>]>,
 }
@@ -359,8 +356,8 @@ impl<N: Net> Core<N> {
         self.teller.borrow_mut().dropped(dropped);
     }
 
-    pub(super) fn tell_trace(&self, trace: Trace) -> bool {
-        self.teller.borrow().trace(trace)
+    pub(super) fn tell_trace(&self, left: Left) -> bool {
+        self.teller.borrow().trace(left)
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -418,7 +415,6 @@ fn view_of<S>(
         ways: snapshot.keys.iter().map(|key| lanes.way(&snapshot.providers[usize::from(key.provider)], key)).collect(),
         board: Arc::clone(board),
         rows,
-        mask: OnceCell::new(),
         waits: waits.of_core(core, snapshot.providers.iter().map(|provider| &*provider.name)),
     }
 }

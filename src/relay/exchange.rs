@@ -18,16 +18,16 @@ use super::reply::{self, Note};
 use super::session::After;
 use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, local, quota, say, unboxed, unpack};
+use super::{choose, demo, fail, local, quota, say, unboxed, unpack, upgrade};
 use crate::base::span::Span;
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
 use crate::http::field::{Fields, credentials};
 use crate::http::head::{Method, Name, RequestHead, Version};
-use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::path::{self, Call, Endpoint, Found};
 use crate::protocol::sniff::{Answer, Reading};
+use crate::protocol::{Dialect, alive};
 use crate::record::{Dropped, Entry, Outcome};
 use crate::rt::{Net, Peer};
 
@@ -73,7 +73,7 @@ pub(super) struct Exchange {
     pub(super) note: Note,
     pub(super) start_us: u64,
     /// Probes and preflights are no requests anybody wants in a log.
-    is_told: bool,
+    pub(super) is_told: bool,
     /// What has been taken out of the client's bounds.
     held: Option<quota::Held>,
 }
@@ -140,6 +140,9 @@ impl Exchange {
         (self.entry.dialect, self.entry.endpoint) = (called.dialect, called.endpoint);
         self.entry.client = called.client.unwrap_or(crate::record::NONE);
         self.tap_knows_client(client);
+        if upgrade::is_asked(head, &scratch.fields, input) {
+            return Box::pin(self.upgrade(client, input, head, &called, scratch)).await;
+        }
         self.is_told = !called.endpoint.is_public();
         // A preflight asks about the answer to come: it is told what that would be told.
         self.note.cors |= called.endpoint == Endpoint::Options;
@@ -229,6 +232,7 @@ impl Exchange {
     /// Who asks for what: the path table, the address list, the key.
     fn identify(&self, peer: Peer, input: &[u8], head: &RequestHead, scratch: &Scratch) -> Result<Called, Early> {
         let snapshot = &self.view.snapshot;
+        let head = &upgrade::meant(head, &scratch.fields, input);
         let early = |dialect, fault: Fault, message| {
             let status = fault.status(dialect);
             Early { dialect, fault, status, message, allow: None }
@@ -327,6 +331,7 @@ impl Exchange {
         if client.tap.is_some() {
             client.tap_body(body.bytes(input));
         }
+        fail::here("received", &[input, body.bytes(input)]);
         let mut reading = match scratch.reading.take() {
             Some(reading) => reading,
             None => self.reading(called, input, &scratch.fields),
@@ -369,7 +374,7 @@ impl Exchange {
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, says_end, measured, name } =
+        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, endpoint, measured, name } =
             unboxed(found);
         if let Some(name) = name.as_ref().filter(|_| !outgoing::is_large(&answered)) {
             outgoing::rename(&mut answered, self.note.dialect, name);
@@ -400,8 +405,9 @@ impl Exchange {
         let course = Course {
             frame,
             stream,
-            says_end,
+            says_end: endpoint.generates(),
             dialect: self.note.dialect,
+            pings: endpoint.generates() || !alive::is_said(self.note.dialect),
             hide_usage,
             name,
             idle_ms: provider.timeouts.stream_idle_ms,
@@ -522,7 +528,7 @@ impl Exchange {
         self.refuse_as(client, fault, fault.status(self.note.dialect), message, fields).await
     }
 
-    async fn refuse_as<N: Net>(
+    pub(super) async fn refuse_as<N: Net>(
         &mut self,
         client: &mut Client<N>,
         fault: Fault,

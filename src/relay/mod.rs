@@ -14,6 +14,7 @@ mod counting;
 mod demo;
 mod exchange;
 mod exhausted;
+mod fail;
 mod failure;
 mod greet;
 mod hedge;
@@ -38,6 +39,7 @@ mod translate;
 mod trial;
 mod tried;
 mod unpack;
+mod upgrade;
 mod upstream;
 mod wait;
 mod way;
@@ -45,6 +47,7 @@ mod whole;
 
 /// What is in the box, which is gone then. One that an async function takes apart by `*` keeps its memory for as long as the
 /// function runs.
+#[expect(clippy::boxed_local, reason = "the box is what it takes")]
 fn unboxed<T>(boxed: Box<T>) -> T {
     *boxed
 }

@@ -88,7 +88,7 @@ impl<N: Net> Opening<'_, N> {
                             Ok(()) => return Ok(wire),
                             Err(error) => failure = refused(&error),
                         },
-                        Wire::Tls(_) | Wire::Nobody => return Ok(wire),
+                        Wire::Over(_) | Wire::Nobody => return Ok(wire),
                     }
                 }
                 Err(Ended::Gone) => return Err(NoAnswer::Gone),

@@ -16,6 +16,7 @@ use crate::http::body::State;
 use crate::http::write::{self, chunk_head};
 use crate::limits;
 use crate::protocol::Dialect;
+use crate::protocol::alive;
 use crate::protocol::failure::{self, Fault, Place};
 use crate::protocol::sniff::{self, Answer, Progress};
 use crate::protocol::translate;
@@ -50,6 +51,8 @@ pub(super) struct Course {
     pub(super) idle_ms: u32,
     /// How often a quiet stream is kept alive; 0 is never.
     pub(super) ping_ms: u32,
+    /// Whether the endpoint's streams know pings at all.
+    pub(super) pings: bool,
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
     pub(super) start_us: u64,
@@ -234,22 +237,30 @@ impl<N: Net> Pipe<'_, N> {
         }
     }
 
-    /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them. Google's
-    /// libraries take every line of a stream for data.
+    /// How long to wait at once where `left_ms` are left: until the next ping of a stream that knows them.
     fn wait_ms(&self, left_ms: u32) -> u32 {
-        match (self.course.stream, self.course.ping_ms) {
-            (Some(sse::Framing::Sse), ping_ms @ 1..) if self.course.dialect != Dialect::Gemini => left_ms.min(ping_ms),
+        match self.course.ping_ms {
+            ping_ms @ 1.. if !self.pinging().is_empty() => left_ms.min(ping_ms),
             _ => left_ms,
+        }
+    }
+
+    /// What tells the client that the stream goes on; empty where there is no such thing.
+    fn pinging(&self) -> &'static [u8] {
+        match self.course.stream {
+            Some(framing) if self.course.pings => alive::ping(self.course.dialect, framing),
+            _ => b"",
         }
     }
 
     /// Tells the client of a quiet stream that it goes on, unless that would land inside an event.
     async fn ping(&mut self) -> Result<(), Gone> {
-        if self.inside {
+        let is_over = alive::is_said(self.course.dialect) && self.answer.progress() == Progress::Finished;
+        if self.inside || is_over {
             return Ok(());
         }
-        let ping = sse::write::ping(self.course.dialect == Dialect::Anthropic);
         let chunked = self.course.frame == Frame::Chunked;
+        let ping = self.pinging();
         let (size, size_bytes) = if chunked { chunk_head(ping.len()) } else { ([0; 18], 0) };
         let end: &[u8] = if chunked { b"\r\n" } else { b"" };
         let mut slices = [IoSlice::new(&size[..size_bytes]), IoSlice::new(ping), IoSlice::new(end)];

@@ -93,8 +93,8 @@ pub(super) struct Found<S> {
     /// Usage was asked of the upstream, not by the client: it comes out of the stream again.
     pub(super) hide_usage: bool,
     pub(super) reused: bool,
-    /// Whether a stream has to say why it ends.
-    pub(super) says_end: bool,
+    /// What was asked for.
+    pub(super) endpoint: Endpoint,
     /// Where speed decides: what is measured.
     pub(super) measured: Option<Measured>,
     /// The name that the answer carries in place of the upstream's, as a JSON string.
@@ -500,7 +500,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             provider: target.provider,
             hide_usage: request.asked.lacks_usage(),
             reused: answered.lane.reused,
-            says_end: request.called.endpoint.generates(),
+            endpoint: request.called.endpoint,
             measured: (measures != (None, false)).then_some(measured),
             name: target.mapped.then(|| quoted(&request.model)),
             answered,

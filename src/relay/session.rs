@@ -63,7 +63,8 @@ pub(super) async fn serve<N: Net>(core: &Rc<Core<N>>, stream: Wire<N::Stream>, p
         }
     };
     core.slabs.give(input);
-    if last == After::Linger {
+    // A WebSocket says that it ends, however it came to that.
+    if last == After::Linger || client.stream.is_socket() {
         linger(&mut client).await;
     }
 }
@@ -118,7 +119,11 @@ async fn first_bytes<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>, openin
     while input.is_empty() {
         client.core.slabs.give(std::mem::take(input));
         let timeouts = client.core.view().snapshot.timeouts;
-        client.due_in(if opening { timeouts.head_ms } else { timeouts.keep_alive_ms });
+        client.due_in(match (opening, client.stream.is_socket()) {
+            (true, _) => timeouts.head_ms,
+            (false, true) => limits::SOCKET_IDLE_MS,
+            (false, false) => timeouts.keep_alive_ms,
+        });
         let arrived = client.next_request().await;
         make_room(client, input);
         match client.stream.try_read(input) {

@@ -1,17 +1,16 @@
 //! Where bytes pass that a trace records: one look at whether there is one, and all else out of the way.
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 
-use super::core::View;
 use super::exchange::Exchange;
 use super::wait::Client;
 use crate::base::hash;
-use crate::config::snapshot::{Key, TraceBodies};
+use crate::config::snapshot::TraceBodies;
 use crate::http::field::{Fields, credentials};
 use crate::http::head::RequestHead;
 use crate::record::Outcome;
-use crate::record::mask::Mask;
-use crate::record::tap::Tap;
+use crate::record::tap::{Left, Tap};
 use crate::rt::{Net, Stream as _, Wire};
 
 impl<N: Net> Client<N> {
@@ -129,16 +128,9 @@ impl Exchange {
     #[cold]
     pub(super) fn tap_ends<N: Net>(&mut self, client: &mut Client<N>, tap: Tap) {
         if self.is_wanted() {
-            let mask = self.view.mask.get_or_init(|| mask(&self.view));
-            self.entry.traced = client.core.tell_trace(tap.finish(&self.entry, self.start_us, mask));
+            let recording = tap.end(self.entry.id, self.start_us);
+            let snapshot = Arc::clone(&self.view.snapshot);
+            self.entry.traced = client.core.tell_trace(Left { recording, snapshot });
         }
     }
-}
-
-/// All secrets that the configuration knows as such.
-fn mask(view: &View) -> Mask {
-    let keys = view.snapshot.keys.iter().flat_map(Key::secrets);
-    let clients = view.snapshot.clients.iter().filter(|client| !client.hashed).map(|client| client.key.expose());
-    let password = view.snapshot.admin.password.iter().map(|password| password.expose());
-    Mask::new(keys.chain(clients).chain(password))
 }

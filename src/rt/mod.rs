@@ -17,6 +17,7 @@ mod net;
 pub mod sys;
 mod task;
 mod timer;
+mod web;
 mod wire;
 
 #[cfg(test)]

@@ -11,18 +11,29 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
+use super::web::Web;
 use super::{Stream, sys};
 use crate::limits;
+use crate::protocol::responses::socket::Socket;
 use crate::tls::{self, Session};
 
 /// A stream, or a session over one.
 pub enum Wire<S> {
     /// In the clear.
     Plain(S),
-    /// Under TLS.
-    Tls(Box<Tls<S>>),
+    /// A session over another; one variant for all kinds, for a second pointer would cost every connection room.
+    Over(Box<Over<S>>),
     /// No connection: whoever waits for it waits for ever.
     Nobody,
+}
+
+/// What lies over a stream.
+#[expect(clippy::large_enum_variant, reason = "boxed as a whole; WebSockets are few")]
+pub enum Over<S> {
+    /// TLS.
+    Tls(Tls<S>),
+    /// A WebSocket.
+    Web(Web<S>),
 }
 
 /// A TLS session and what carries it.
@@ -52,20 +63,34 @@ impl<S: Stream> Wire<S> {
     /// The same where `left` has been read already.
     pub fn secured_from(self, session: Session, left: Vec<u8>) -> Wire<S> {
         let state = State { session, left, owed: 0, ended: false, failed: false };
-        Wire::Tls(Box::new(Tls { under: self, state: RefCell::new(state) }))
+        Wire::Over(Box::new(Over::Tls(Tls { under: self, state: RefCell::new(state) })))
+    }
+
+    /// The same connection as `socket` speaks on it.
+    pub fn as_socket(self, socket: Socket) -> Wire<S> {
+        Wire::Over(Box::new(Over::Web(Web::new(self, socket))))
+    }
+
+    /// Whether it is a WebSocket.
+    pub fn is_socket(&self) -> bool {
+        matches!(self, Wire::Over(over) if matches!(**over, Over::Web(_)))
     }
 
     /// Ready when both sides have agreed, or cannot. In the clear there is nothing to agree on.
     pub fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Wire::Plain(_) | Wire::Nobody => Poll::Ready(Ok(())),
-            Wire::Tls(tls) => tls.poll_handshake(cx),
+            Wire::Over(over) => match &**over {
+                Over::Tls(tls) => tls.poll_handshake(cx),
+                Over::Web(_) => Poll::Ready(Ok(())),
+            },
         }
     }
 
     /// Whether an earlier TLS session was taken up again.
     pub fn is_resumed(&self) -> bool {
-        matches!(self, Wire::Tls(tls) if tls.state.borrow().session.is_resumed())
+        let Wire::Over(over) = self else { return false };
+        matches!(&**over, Over::Tls(tls) if tls.state.borrow().session.is_resumed())
     }
 }
 
@@ -73,8 +98,11 @@ impl<S: Stream> Stream for Wire<S> {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Wire::Plain(stream) => stream.poll_readable(cx),
-            Wire::Tls(tls) if tls.state.borrow().has_news() => Poll::Ready(()),
-            Wire::Tls(tls) => tls.under.poll_readable(cx),
+            Wire::Over(over) => match &**over {
+                Over::Tls(tls) if tls.state.borrow().has_news() => Poll::Ready(()),
+                Over::Tls(tls) => tls.under.poll_readable(cx),
+                Over::Web(web) => web.poll_readable(cx),
+            },
             Wire::Nobody => Poll::Pending,
         }
     }
@@ -82,7 +110,10 @@ impl<S: Stream> Stream for Wire<S> {
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Wire::Plain(stream) => stream.poll_writable(cx),
-            Wire::Tls(tls) => tls.under.poll_writable(cx),
+            Wire::Over(over) => match &**over {
+                Over::Tls(tls) => tls.under.poll_writable(cx),
+                Over::Web(web) => web.poll_writable(cx),
+            },
             Wire::Nobody => Poll::Pending,
         }
     }
@@ -90,7 +121,10 @@ impl<S: Stream> Stream for Wire<S> {
     fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Wire::Plain(stream) => stream.try_read(into),
-            Wire::Tls(tls) => tls.state.borrow_mut().read(&tls.under, into),
+            Wire::Over(over) => match &**over {
+                Over::Tls(tls) => tls.state.borrow_mut().read(&tls.under, into),
+                Over::Web(web) => web.try_read(into),
+            },
             Wire::Nobody => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -100,20 +134,26 @@ impl<S: Stream> Stream for Wire<S> {
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Wire::Plain(stream) => stream.try_write(slices),
-            Wire::Tls(tls) => tls.state.borrow_mut().write(&tls.under, slices),
+            Wire::Over(over) => match &**over {
+                Over::Tls(tls) => tls.state.borrow_mut().write(&tls.under, slices),
+                Over::Web(web) => web.try_write(slices),
+            },
             Wire::Nobody => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     fn finish(&self) {
-        if let Wire::Tls(tls) = self {
-            let mut state = tls.state.borrow_mut();
-            state.session.close();
-            state.flush(&tls.under);
-        }
         match self {
             Wire::Plain(stream) => stream.finish(),
-            Wire::Tls(tls) => tls.under.finish(),
+            Wire::Over(over) => match &**over {
+                Over::Tls(tls) => {
+                    let mut state = tls.state.borrow_mut();
+                    state.session.close();
+                    state.flush(&tls.under);
+                    tls.under.finish();
+                }
+                Over::Web(web) => web.finish(),
+            },
             Wire::Nobody => {}
         }
     }

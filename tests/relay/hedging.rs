@@ -10,6 +10,7 @@ on_both_drivers!(
     who_leaves_leaves_both,
     the_last_attempt_has_none_beside_it,
     a_conversation_keeps_the_key_that_was_slow,
+    attempts_beside_each_other_are_spans_of_their_own,
 );
 
 /// Two targets of these protocols with a key each, which rests at its first failure and serves one request at a time.
@@ -167,4 +168,41 @@ fn a_conversation_keeps_the_key_that_was_slow(driver: Driver) {
         assert_eq!(key(&call), key(&slow));
         assert_eq!(serve(&mut call, "chat", &mut asking, "chat", false), PIECES.concat());
     }
+}
+
+fn attempts_beside_each_other_are_spans_of_their_own(driver: Driver) {
+    let mut collector = Upstream::new();
+    let (weir, [mut first, mut second]) = hedged(driver, "chat", "anthropic", |config| {
+        config["otlp"] = json!({ "endpoint": collector.url("") });
+    });
+    // The first look at the file tells the collector of exchanges that spans are wanted.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut asking = ask(&weir, "chat", false);
+    let (slow, mut serves) = (first.next(), second.next());
+    assert_eq!(serve(&mut serves, "anthropic", &mut asking, "chat", false), PIECES.concat());
+    drop(slow);
+    let mut call = collector.next();
+    let told: Value = serde_json::from_slice(&call.request.body).expect("JSON");
+    call.json(200, json!({}));
+    let spans = told["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().expect("spans");
+    let [given_up, served, exchange] = &spans[..] else { panic!("three spans in {told}") };
+    let attribute = |span: &Value, key: &str| {
+        let all = span["attributes"].as_array().expect("attributes");
+        all.iter().find(|attribute| attribute["key"] == key).map(|attribute| attribute["value"].clone())
+    };
+    let text = |value: &str| Some(json!({ "stringValue": value }));
+    let number = |value: String| Some(json!({ "intValue": value }));
+    for (span, up, provider, n) in [(given_up, &first, "up", 1), (served, &second, "next", 2)] {
+        assert_eq!((&span["parentSpanId"], &span["traceId"]), (&exchange["spanId"], &exchange["traceId"]), "{told}");
+        assert_eq!(attribute(span, "gen_ai.provider.name"), text(provider), "{told}");
+        assert_eq!(attribute(span, "server.address"), text("127.0.0.1"), "{told}");
+        let port = up.url("").rsplit(':').next().expect("a port").to_owned();
+        assert_eq!(attribute(span, "server.port"), number(port), "{told}");
+        assert_eq!(attribute(span, "weir.attempt"), number(format!("{n}")), "{told}");
+        assert_eq!(span["status"], json!({}), "neither failed: {told}");
+    }
+    assert!(attribute(given_up, "weir.given_up").is_some(), "{told}");
+    assert_eq!(attribute(served, "http.response.status_code"), number("200".to_owned()), "{told}");
+    assert_eq!(served["endTimeUnixNano"], exchange["endTimeUnixNano"], "{told}");
+    assert!(exchange.get("parentSpanId").is_none(), "{told}");
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod admin;
+mod admin_attacks;
 mod admin_doors;
 mod bad_input;
 mod client_tls;
@@ -37,6 +38,7 @@ mod routing;
 mod sandbox;
 mod secrets;
 mod settled;
+mod sockets;
 mod store;
 mod streams;
 mod succession;

@@ -15,6 +15,7 @@ on_both_drivers!(
     tls_of_clients_costs_little_at_rest,
     tls_of_upstreams_costs_little_at_rest,
     promise_27_slow_readers_cost_little,
+    who_looks_and_does_not_read_costs_nothing_more,
 );
 
 const PATH: &str = "/v1/chat/completions";
@@ -155,4 +156,52 @@ fn slow_readers(driver: Driver, readers: usize) {
     // What the kernel holds on both sides of weir: the upstream is held back long before megabytes.
     assert!(taken <= 512 * 1_024, "{taken} bytes were taken for a client that reads nothing");
     weir.client().still_serves(&mut upstream);
+}
+
+/// Exchanges of a few seconds of a busy relay; and twice as many.
+const SOME: usize = 10_000;
+
+/// Asks so many questions that are refused at once, some at a time on one connection.
+fn ask_many(weir: &Weir, count: usize) {
+    let question = format!("GET /v1/nothing HTTP/1.1\r\nhost: {}\r\n{}\r\n", weir.address, bearer(CLIENT_KEY));
+    let mut client = weir.client();
+    for _ in 0..count / 50 {
+        client.send(question.repeat(50));
+        (0..50).for_each(|_| drop(client.answer()));
+    }
+}
+
+/// A page that stands still, and one that reads, while requests come by the thousand: the first costs what waits for it
+/// and no more, the second is told of each exchange or of how many it was not told.
+fn who_looks_and_does_not_read_costs_nothing_more(driver: Driver) {
+    let (weir, _upstream) = relay(driver, "chat");
+    let asking = format!("GET /api/events HTTP/1.1\r\nhost: {}\r\n{}\r\n", weir.admin, bearer(ADMIN_PASSWORD));
+    let mut still = Wire::connect(weir.admin, UPSTREAM_KEY);
+    still.send(&asking);
+    still.head();
+    let reading = Wire::connect(weir.admin, UPSTREAM_KEY);
+    reading.stream().write_all(asking.as_bytes()).expect("asked");
+    let stream = reading.stream().try_clone().expect("the same");
+    let reader = std::thread::spawn(move || {
+        use std::io::Read as _;
+        let mut heard = Vec::new();
+        let _until_the_end = (&stream).read_to_end(&mut heard);
+        String::from_utf8_lossy(&heard).into_owned()
+    });
+    ask_many(&weir, SOME);
+    weir.usage(SOME as u64);
+    let before = own_bytes(weir.pid());
+    ask_many(&weir, 2 * SOME);
+    weir.usage(3 * SOME as u64);
+    let after = own_bytes(weir.pid());
+    // Kept for it, 20,000 rows would be as many kilobytes.
+    assert!(after < before + 8 * 1024 * 1024, "{before} bytes became {after}");
+    std::thread::sleep(Duration::from_millis(600));
+    reading.stream().shutdown(std::net::Shutdown::Both).expect("the end");
+    let heard = reader.join().expect("what was heard");
+    let told = heard.matches("event: exchange").count();
+    let counts = heard.split("event: missed\ndata: {\"count\":").skip(1).filter_map(|rest| rest.split('}').next());
+    let missed: usize = counts.map(|count| count.parse::<usize>().expect("a number")).sum();
+    assert!(told > 0 && told + missed >= 3 * SOME, "{told} told, {missed} missed");
+    still.stream().shutdown(std::net::Shutdown::Both).expect("the end");
 }

@@ -8,7 +8,6 @@ use crate::support::*;
 on_both_drivers!(
     conversion_15_what_is_coded_says_so,
     conversion_36_fields_of_anthropic_go_on_to_anthropic,
-    conversion_42_a_websocket_is_refused_at_once,
     conversion_55_a_message_has_one_framing,
     conversion_67_a_stream_that_comes_coded_is_read,
 );
@@ -63,20 +62,6 @@ fn conversion_36_fields_of_anthropic_go_on_to_anthropic(driver: Driver) {
     assert_eq!(String::from_utf8_lossy(&call.request.body), body);
     call.json(200, json!({ "type": "message", "content": [{ "type": "text", "text": "x" }] }));
     assert_eq!(client.answer().status(), 200);
-}
-
-/// Codex tries a WebSocket first where its configuration lets it; it has to hear at once that there is none.
-fn conversion_42_a_websocket_is_refused_at_once(driver: Driver) {
-    let (weir, mut upstream) = relay(driver, "responses");
-    let mut client = weir.client();
-    let fields = format!(
-        "{}connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-        bearer(CLIENT_KEY)
-    );
-    client.ask("GET", "/v1/responses", &fields, b"");
-    refused(&client.answer(), Dialect::OpenAi, 405);
-    upstream.untouched();
 }
 
 /// What the provider says of its framing ends here (RFC 9112 section 6.3), on either side of a translation.

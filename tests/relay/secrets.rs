@@ -3,7 +3,7 @@
 
 use crate::support::*;
 
-on_both_drivers!(no_marked_member_is_ever_told);
+on_both_drivers!(no_marked_member_is_ever_told, a_panic_tells_nothing_of_its_request);
 
 const CHAT: &str = r#"{"model":"m","messages":[]}"#;
 
@@ -167,5 +167,44 @@ fn no_marked_member_is_ever_told(driver: Driver) {
         let from = (0..=at.saturating_sub(300)).rev().find(|&at| told.is_char_boundary(at)).unwrap_or(0);
         let end = (at + 60..told.len()).find(|&at| told.is_char_boundary(at)).unwrap_or(told.len());
         panic!("a secret was told: {}", &told[from..end]);
+    }
+}
+
+/// Where a session panics with its request in its words, one client loses its connection, and nobody learns more.
+fn a_panic_tells_nothing_of_its_request(driver: Driver) {
+    for (place, format) in [("received", "text"), ("sent", "json")] {
+        let mut upstream = Upstream::new();
+        let mut config = config("chat", &upstream);
+        config["driver"] = json!(driver.name());
+        config["traces"] = json!({ "bodies": "all" });
+        config["log"] = json!({ "level": "trace", "format": format });
+        let mut weir = Weir::start_in(config, |command| {
+            command.env("WEIR_PANIC_AT", place).env("RUST_BACKTRACE", "1");
+        });
+        weir.may_panic = true;
+        for _ in 0..3 {
+            let mut client = weir.client();
+            let body = r#"{"model":"m","messages":[{"role":"user","content":"prompt-canary é panic-here"}]}"#;
+            client.post("/v1/chat/completions", body);
+            client.wire.ended();
+        }
+        let line = weir.logged("the panic", |line| line.contains("panicked"));
+        assert!(line.contains("src/relay/fail.rs"), "the place is told: {line}");
+        assert!(format == "text" || serde_json::from_str::<Value>(&line).is_ok(), "{line}");
+        weir.client().still_serves(&mut upstream);
+        let told = [
+            weir.log(),
+            weir.status().to_string(),
+            weir.admin("GET", "/api/requests").text().to_owned(),
+            weir.admin("GET", "/api/traces/export").text().to_owned(),
+            weir.admin("GET", "/api/overview").text().to_owned(),
+            weir.admin("GET", "/metrics").text().to_owned(),
+        ];
+        assert!(told[5].contains("weir_panics_total{core=\"0\"} 3"), "{}", told[5]);
+        for text in &told {
+            for secret in ["prompt-canary", CLIENT_KEY, UPSTREAM_KEY] {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+        }
     }
 }

@@ -327,7 +327,10 @@ fn exchanges_are_told_as_spans(driver: Driver) {
     assert_eq!((call.target(), call.head().field("x-tenant")), ("/base/v1/traces", Some("tenant-7")));
     let told: Value = serde_json::from_slice(&call.request.body).expect("JSON");
     call.json(200, json!({ "ok": true }));
-    let span = &told["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    let spans = &told["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    let (attempt, span) = (&spans[0], &spans[1]);
     assert_eq!((&span["name"], &span["status"]), (&json!("chat m"), &json!({})), "{told}");
+    assert_eq!((&attempt["name"], &attempt["parentSpanId"]), (&json!("POST"), &span["spanId"]), "{told}");
+    assert_eq!(spans.as_array().map(Vec::len), Some(2), "{told}");
     assert_eq!(weir.admin("GET", "/api/store").json()["dropped_spans"], 0);
 }

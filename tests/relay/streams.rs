@@ -17,6 +17,7 @@ on_both_drivers!(
     a_stream_of_broken_framing_is_broken_off,
     a_silent_stream_is_ended,
     a_quiet_stream_is_kept_alive,
+    a_quiet_array_is_kept_alive,
     a_stream_refused_before_its_start_falls_back,
 );
 
@@ -388,12 +389,21 @@ fn a_silent_stream_is_ended(driver: Driver) {
     call.wire.ended();
 }
 
-/// A 200 whose first event is an error, and one that ends with neither text nor a finish reason: nothing went out yet.
-/// Pings come between events and nowhere else, also while the rest of an event is awaited.
+/// Pings come between events and nowhere else, also while the rest of an event is awaited. Whose libraries take every
+/// line for data gets data that says nothing, and none behind the reason of the end.
 fn a_quiet_stream_is_kept_alive(driver: Driver) {
-    for (protocol, path, ping) in [
-        ("chat", "/v1/chat/completions", ": ping\n\n"),
-        ("anthropic", "/v1/messages", "event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+    let plain = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    let gemini =
+        "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"index\":0}]}\r\n\r\n";
+    let says = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n";
+    let stops = "data: {\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{}}\r\n\r\n";
+    let of_gemini = [says, stops].concat();
+    let chat = chat_event("one") + &chat_stop() + DONE;
+    let anthropic = anthropic_stream();
+    for (protocol, path, said, events, pings) in [
+        ("chat", "/v1/chat/completions", "one", &chat, &[": ping\n\n"][..]),
+        ("anthropic", "/v1/messages", "text_delta", &anthropic, &["event: ping\ndata: {\"type\": \"ping\"}\n\n"]),
+        ("gemini", "/v1beta/models/m:streamGenerateContent?alt=sse", "text", &of_gemini, &[gemini]),
     ] {
         let mut upstream = Upstream::new();
         let mut config = config(protocol, &upstream);
@@ -402,21 +412,47 @@ fn a_quiet_stream_is_kept_alive(driver: Driver) {
         let mut client = weir.client();
         client.post(path, r#"{"model":"m","messages":[],"stream":true}"#);
         let mut call = upstream.next();
-        let events = if protocol == "chat" { chat_event("one") + &chat_stop() + DONE } else { anthropic_stream() };
-        let said = events.find("text_delta").unwrap_or_default();
-        let at = said + events[said..].find("\n\n").expect("an event that says something") + 2;
-        call.open("text/event-stream");
+        let kind = "text/event-stream";
+        let end = if protocol == "gemini" { "\r\n\r\n" } else { "\n\n" };
+        let said = events.find(said).expect("an event that says something");
+        let at = said + events[said..].find(end).expect("its end") + end.len();
+        call.open(kind);
         call.chunk(&events[..at + 7]);
-        let begun = text(&client.wire.until("\r\n\r\n"));
+        let begun = plain(client.wire.until("\r\n\r\n"));
         assert!(begun.contains("200"), "{begun}");
-        let seen = text(&client.wire.until(ping)) + &text(&client.wire.until(ping));
-        assert!(!seen.contains(&events[at..at + 7]) || events[..at].contains(&events[at..at + 7]), "{seen}");
+        let seen: String = pings.iter().chain(pings).map(|ping| plain(client.wire.until(ping))).collect();
+        assert!(seen.contains(&events[..at - end.len()]), "{protocol}: {seen}");
         call.chunk(&events[at + 7..]);
-        call.last_chunk();
-        client.wire.until(&events[events.len() - 20..events.len() - 2]);
+        let rest = plain(client.wire.until(events[at..].trim_end()));
+        if protocol == "gemini" {
+            std::thread::sleep(std::time::Duration::from_millis(250));
+            call.last_chunk();
+            let behind = plain(client.wire.until("\r\n0\r\n"));
+            assert!(!pings.iter().any(|ping| behind.contains(ping)), "{protocol}: {rest} and {behind}");
+        }
     }
 }
 
+/// An array is kept alive by a blank between two elements.
+fn a_quiet_array_is_kept_alive(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("gemini", &upstream);
+    config["timeouts"] = json!({ "ping_ms": 100 });
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    client.post("/v1beta/models/m:streamGenerateContent", "{\"contents\":[]}");
+    let mut call = upstream.next();
+    call.open("application/json");
+    call.chunk("[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n");
+    client.wire.until("\"a\"");
+    client.wire.until("1\r\n\n\r\n");
+    client.wire.until("1\r\n\n\r\n");
+    call.chunk(",{\"candidates\":[{\"finishReason\":\"STOP\"}]}\n]\n");
+    call.last_chunk();
+    client.wire.until("STOP");
+}
+
+/// A 200 whose first event is an error, and one that ends with neither text nor a finish reason: nothing went out yet.
 fn a_stream_refused_before_its_start_falls_back(driver: Driver) {
     for sent in ["data: {\"error\":{\"message\":\"overloaded\",\"code\":529}}\n\n", ": comment only\n\n", ""] {
         let mut upstream = Upstream::new();

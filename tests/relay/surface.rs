@@ -13,7 +13,7 @@
 //! | 6 Ollama providers, natively and as Chat | `conversion_20_21_29_bounds_and_efforts_have_ollamas_names`, `a_model_of_ollama_is_asked_either_way` |
 //! | 7 `/v1/completions` as a chat | `a_completion_is_a_chat_elsewhere`, `a_completion_streams_text` |
 //! | 8 embeddings, images, audio, rerank, moderations pass through | `openai_endpoints_of_a_chat_provider`, `multipart_uploads`, `what_no_protocol_can_say_is_501` |
-//! | 9 Responses over WebSocket: is not spoken, and said at once | `conversion_42_a_websocket_is_refused_at_once` |
+//! | 9 Responses over WebSocket: an answer at a time, what was said before is known | `conversion_42_responses_are_spoken_over_a_websocket`, `a_message_is_translated_like_any_request`, `one_answer_is_under_way_and_the_rest_waits_in_order` |
 //! | 10 `/v1/responses/compact` | `a_conversation_is_compacted`, `a_provider_that_compacts_does_it_itself`, `a_provider_of_responses_without_compaction_is_asked_for_a_summary` |
 //! | 11 `/v1/responses/input_tokens` | `tokens_are_counted_where_the_provider_counts_for_nobody`, `responses_endpoints` |
 //! | 12 `count_tokens` | `tokens_are_counted_where_the_provider_counts_for_nobody`, `anthropic_endpoints` |

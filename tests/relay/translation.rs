@@ -482,7 +482,8 @@ fn a_quiet_stream_is_kept_alive(driver: Driver) {
         });
         let ping = match client {
             "anthropic" => "event: ping\n",
-            "ollama" | "gemini" => continue,
+            "ollama" => r#""message":{"role":"assistant","content":""},"done":false}"#,
+            "gemini" => r#""parts":[{"text":""}]},"index":0}],"modelVersion""#,
             _ => ": ",
         };
         let mut asking = ask(&weir, client, true);

@@ -88,6 +88,23 @@ def test_responses_stream(client):
     assert "".join(deltas) == final.output_text == TEXT
 
 
+def test_responses_over_a_websocket(weir):
+    client = openai.OpenAI(base_url=weir.url + "/v1", api_key=weir.key, max_retries=0)
+    with client.responses.connect() as connection:
+        previous = None
+        for _ in range(2):
+            connection.send({"type": "response.create", "model": "gpt-5", "input": TEXT, "previous_response_id": previous})
+            said = ""
+            for event in connection:
+                said += event.delta if event.type == "response.output_text.delta" else ""
+                if event.type == "response.completed":
+                    break
+            previous = event.response.id
+            assert TEXT in said
+    # The provider, who is asked by HTTP, hears what was said before.
+    assert [len(body["input"]) for *_, body in weir.fake.requests] == [1, 3]
+
+
 def test_paths_beside_chat(client):
     assert client.completions.create(model="gpt-4o", prompt=TEXT).choices[0].text == TEXT
     assert client.embeddings.create(model="gpt-4o", input=TEXT).data[0].embedding == [0.5, -0.25]

@@ -282,14 +282,17 @@ def test_every_setting_of_the_relay_is_in_the_form(page, weir):
     shot(page, "weir-about")
 
 
-def test_a_restart_is_lived_through(page, weir):
+def test_a_page_that_is_left_open_goes_on_by_itself_after_a_restart(page, weir):
     page.wait_for_selector(".side .link.open")
     assert weir.stop() == 0
     page.wait_for_selector(".banner:has-text('does not answer')")
     weir.start()
-    # Sessions are the process's own: either the page goes on by itself, or it asks for the password again.
-    page.wait_for_selector(".side .link.open, form:has-text('Log in to this relay')")
-    if page.locator("form:has-text('Log in to this relay')").count():
-        log_in(page, PASSWORD)
-        page.wait_for_selector(".side .link.open")
+    page.wait_for_selector(".side .link.open")
     page.wait_for_selector(".banner:has-text('does not answer')", state="detached")
+    assert page.locator("form:has-text('Log in to this relay')").count() == 0
+    go(page, "requests")
+    status, _, request = weir.ask("after the restart")
+    assert status == 200
+    page.locator(f'tr:has(a[href="#/requests/{request}"])').wait_for()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_selector("text=Log in to this relay")

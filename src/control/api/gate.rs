@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::problem::{Document, spoken};
 use crate::control::auth::{Caller, Checked, Denied, host_is_ours};
 use crate::control::{Shared, random, token, unix_ms, web};
+use crate::limits;
 
 /// Lets through what may pass, and puts the fields on the answer that every answer has.
 pub(super) async fn gate(
@@ -30,6 +31,11 @@ pub(super) async fn gate(
         Err(denied) => Err(denied),
     };
     let mut answer = match admitted {
+        // Said at once: nobody waits for what will not be looked at.
+        Ok(()) if length(request.headers()) > limits::CONFIG_BODY_BYTES_MAX as u64 => {
+            Document::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than any that is taken here")
+                .into_response()
+        }
         Ok(()) => spoken(next.run(request).await),
         Err(denied) => Document::from(denied).into_response(),
     };
@@ -48,6 +54,12 @@ pub(super) async fn gate(
         headers.insert(name, HeaderValue::from_static(value));
     }
     answer
+}
+
+/// What a request says of the length of its body.
+fn length(headers: &HeaderMap) -> u64 {
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok());
+    said.and_then(|said| said.parse().ok()).unwrap_or(0)
 }
 
 fn admit(shared: &Shared, caller: Caller, request: &Request) -> Result<Checked, Denied> {
@@ -114,6 +126,7 @@ pub(super) async fn login(
     let checked = shared.door().present(caller, &presented, password, unix_ms())?;
     compared(&shared, caller, checked).await?;
     let cookie = shared.door().open(password, &random, unix_ms())?;
+    shared.keep_sessions();
     Ok(([(header::SET_COOKIE, cookie)], DONE).into_response())
 }
 
@@ -121,7 +134,8 @@ pub(super) async fn login(
 #[utoipa::path(post, path = "/api/logout", tag = "session",
     responses((status = 200, body = Done), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn logout(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let cookie = shared.door().logout(&headers);
+    let cookie = shared.door().logout(&headers, shared.snapshot.load().admin.password.as_ref());
+    shared.keep_sessions();
     // A stream that the session has opened ends with it; those of others open theirs again.
     shared.events().end();
     ([(header::SET_COOKIE, cookie)], DONE).into_response()

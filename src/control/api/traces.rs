@@ -184,7 +184,7 @@ mod tests {
         let leave = |body: usize| {
             let request = Message { body: vec![b'x'; body], ..Message::default() };
             let id = world.tell(|entry| entry.traced = true);
-            assert!(traces.leave(Trace { id, request, tries: Vec::new(), response: Message::default() }));
+            assert!(traces.leave(&Trace { id, request, tries: Vec::new(), response: Message::default() }));
             id
         };
         let small = leave(1);

@@ -516,6 +516,7 @@ fn tell(feed: &mut Feed, rows: u64, at_ms: &dyn Fn(u64) -> u64) {
         routes: ["main".into()].into(),
         providers: (0..10).map(|nth| format!("provider-{nth}").into()).collect(),
         keys: (0..30).map(|nth| format!("key-{nth}").into()).collect(),
+        ..Default::default()
     });
     for nth in 0..rows {
         let unix_ms = at_ms(nth);

@@ -12,6 +12,7 @@ pub mod stream_in;
 pub mod stream_out;
 
 mod block_in;
+mod citation;
 mod id;
 mod input;
 mod media;

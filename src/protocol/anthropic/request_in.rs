@@ -98,7 +98,7 @@ fn turn<'a>(message: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadReques
         match name.bytes() {
             b"role" => role = text("role", value)?,
             b"content" => said = Some(value),
-            _ => {}
+            _ => request.leave("messages", name, value),
         }
     }
     let role = role.ok_or_else(|| bad("role", "is missing"))?;
@@ -150,7 +150,7 @@ fn tool_choice<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadR
             b"disable_parallel_tool_use" => {
                 request.parallel_tools = boolean("tool_choice.disable_parallel_tool_use", value)?.map(|one| !one);
             }
-            _ => {}
+            _ => request.leave("tool_choice", name, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("tool_choice.type", "is missing"))?;
@@ -178,7 +178,7 @@ fn thinking<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequ
             b"type" => kind = text("thinking.type", value)?,
             b"budget_tokens" => budget = whole("thinking.budget_tokens", value)?,
             b"display" => request.reasoning.shown = text("thinking.display", value)?.map(|how| !how.eq_str("omitted")),
-            _ => {}
+            _ => request.leave("thinking", name, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("thinking.type", "is missing"))?;

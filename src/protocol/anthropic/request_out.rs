@@ -73,6 +73,8 @@ fn system(
                 json.begin_object().key("type").string("text").key("text").escaped(text.escaped());
                 if let Some(citations) = citations.as_ref().filter(|_| origin == Dialect::Anthropic) {
                     json.key("citations").raw(citations.raw());
+                } else if citations.is_some() {
+                    dropped.drop("system.citations");
                 }
                 if let Some(cache) = cache {
                     json.key("cache_control").raw(cache.raw());
@@ -100,7 +102,8 @@ fn shape<'r>(request: &'r Request<'_>, model: Model, dropped: &mut Dropped) -> (
     match &request.shape {
         Shape::Text => (None, None),
         Shape::JsonSchema { schema, .. } if request.origin == Dialect::Anthropic => (Some(schema.as_ref()), None),
-        Shape::JsonSchema { schema, .. } if model.keeps_schemas() => {
+        Shape::JsonSchema { schema, description, .. } if model.keeps_schemas() => {
+            describes(description.is_some(), dropped);
             let (schema, lossy) = schema_out::fit(schema.raw());
             if lossy {
                 dropped.approximate("response_format.schema");
@@ -111,7 +114,8 @@ fn shape<'r>(request: &'r Request<'_>, model: Model, dropped: &mut Dropped) -> (
             dropped.approximate("response_format");
             (None, Some("Answer with one JSON object and nothing else: no prose, no code fence.".to_owned()))
         }
-        Shape::JsonSchema { schema, .. } => {
+        Shape::JsonSchema { schema, description, .. } => {
+            describes(description.is_some(), dropped);
             dropped.approximate("response_format");
             let schema = String::from_utf8_lossy(schema.bytes());
             let instruction = format!(
@@ -119,6 +123,13 @@ fn shape<'r>(request: &'r Request<'_>, model: Model, dropped: &mut Dropped) -> (
             );
             (None, Some(instruction))
         }
+    }
+}
+
+/// What OpenAI lets one say of a schema beside it.
+fn describes(said: bool, dropped: &mut Dropped) {
+    if said {
+        dropped.drop("response_format.description");
     }
 }
 

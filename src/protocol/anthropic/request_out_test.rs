@@ -383,12 +383,10 @@ fn conversion_33_34_and_35_tools_of_others_are_said_as_functions() {
     grouped.parameters = Some(Json::constant(r#"{"properties":{"a":{}}}"#));
     let search = |raw: &'static str| {
         Tool::WebSearch(WebSearch {
-            origin: Dialect::Responses,
-            raw: Json::constant(raw),
-            uses_max: None,
             allowed_domains: Some(Json::constant(r#"["a.b"]"#)),
-            blocked_domains: None,
             location: Some(Json::constant(r#"{"type":"approximate","city":"C","x":1}"#)),
+            context_size: Some(Json::constant("\"low\"")),
+            ..WebSearch::new(Dialect::Responses, Json::constant(raw))
         })
     };
     request.tools = vec![
@@ -416,7 +414,11 @@ fn conversion_33_34_and_35_tools_of_others_are_said_as_functions() {
         r#"{"type":"web_search_20250305","name":"web_search","allowed_domains":["a.b"],"user_location":{"type":"approximate","city":"C"}}"#
     );
     assert!(tools[4].is_null());
-    assert_eq!(dropped, "tools.strict (approximated), tools.web_search, tools.local_shell");
+    assert_eq!(
+        dropped,
+        "tools.strict (approximated), tools.web_search.user_location (approximated), \
+         tools.web_search.search_context_size, tools.web_search, tools.local_shell"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! By the rules of the stream: no empty text, a seal alone is a block of its own, a call's input is an object. A
 //! foreign part that came as a stream is put together as the SDKs do it.
 
-use super::{id, input, media, usage};
+use super::{citation, id, input, media, usage};
 use crate::json::{self, Raw, Writer, text};
 use crate::protocol::Dialect;
 use crate::protocol::ir::assemble::Whole;
@@ -90,22 +90,29 @@ impl Blocks<'_> {
     }
 
     fn text(&mut self, text: &Text<'_>, citations: &[(Dialect, Json<'_>)]) {
-        let mut own =
-            citations.iter().filter(|(origin, _)| *origin == Dialect::Anthropic).map(|(_, raw)| raw).peekable();
-        if text.is_empty() && own.peek().is_none() {
+        let is_own = |(origin, _): &(Dialect, Json<'_>)| *origin == Dialect::Anthropic;
+        if text.is_empty() && !citations.iter().any(is_own) {
             return;
+        }
+        let mut list = Vec::new();
+        for (origin, raw) in citations {
+            let before = list.len();
+            if before > 0 {
+                list.push(b',');
+            }
+            if !citation::write(*origin, raw.raw(), &mut list) {
+                list.truncate(before);
+            }
         }
         self.begin(b"");
         let mut json = Writer::new(self.out);
         json.begin_object().key("type").string("text").key("text").escaped(text.escaped());
-        if own.peek().is_some() {
-            json.key("citations").begin_array();
-            own.for_each(|raw| {
-                json.raw(raw.raw());
-            });
-            json.end();
+        if !list.is_empty() {
+            self.out.extend_from_slice(b",\"citations\":[");
+            self.out.extend_from_slice(&list);
+            self.out.push(b']');
         }
-        json.end();
+        self.out.push(b'}');
     }
 
     /// A block of its own for a seal beside which nothing is said.

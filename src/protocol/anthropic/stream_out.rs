@@ -5,10 +5,10 @@
 //! turn (conversion.md 26), and because a call's seal goes before the call. A signature is told whole and last, for
 //! SDKs replace and do not append. `message_delta` waits for the end, behind all that is told of usage.
 //!
-//! An image becomes a text that shows it ([`super::media`]), and other vendors' citations and foreign parts are not
-//! said. Nothing is allocated per event once the buffers have grown.
+//! An image becomes a text that shows it ([`super::media`]), and other vendors' foreign parts are not
+//! said, nor their citations that name no URL. Nothing is allocated per event once the buffers have grown.
 
-use super::{id, media, usage};
+use super::{citation, id, media, usage};
 use crate::json::{Escaped, Writer, text};
 use crate::protocol::Dialect;
 use crate::protocol::failure;
@@ -200,9 +200,15 @@ impl Message {
                 self.begin_text(out);
                 self.delta(b"text_delta\",\"text\":\"", more.bytes(), out);
             }
-            (Part::Text, Delta::Citation { origin: Dialect::Anthropic, raw }) => {
-                self.begin_text(out);
-                self.framed(&[b"{\"type\":\"citations_delta\",\"citation\":", raw.bytes(), b"}"], out);
+            // A text that says nothing is none, and cites nothing.
+            (Part::Text, Delta::Citation { origin, raw }) if self.begun || *origin == Dialect::Anthropic => {
+                let mut cited = std::mem::take(&mut self.call);
+                cited.clear();
+                if citation::write(*origin, *raw, &mut cited) {
+                    self.begin_text(out);
+                    self.framed(&[b"{\"type\":\"citations_delta\",\"citation\":", &cited, b"}"], out);
+                }
+                self.call = cited;
             }
             (Part::Thought, Delta::Text(more)) if !more.bytes().is_empty() => {
                 if !self.begun {

@@ -60,21 +60,16 @@ fn function(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
 }
 
 fn search(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
-    let mut search = WebSearch {
-        origin: Dialect::Anthropic,
-        raw: raw.into(),
-        uses_max: None,
-        allowed_domains: None,
-        blocked_domains: None,
-        location: None,
-    };
+    let mut search = WebSearch::new(Dialect::Anthropic, raw.into());
     for (name, value) in raw.members() {
         match name.bytes() {
             b"max_uses" => search.uses_max = whole("max_uses", value)?,
             b"allowed_domains" if value.is_array() => search.allowed_domains = Some(value.into()),
             b"blocked_domains" if value.is_array() => search.blocked_domains = Some(value.into()),
             b"user_location" if value.is_object() => search.location = Some(value.into()),
-            _ => {}
+            b"type" | b"name" => {}
+            _ if value.is_null() => {}
+            _ => search.carry.push((name.into(), value.into())),
         }
     }
     Ok(Tool::WebSearch(search))

@@ -3,7 +3,7 @@
 use crate::json::{Raw, Writer};
 use crate::protocol::Dialect;
 use crate::protocol::ir::{
-    CallKind, Destination, Function, Json, Outgoing, Request, Text, Tool, ToolChoice, WebSearch, custom,
+    CallKind, Destination, Dropped, Function, Json, Outgoing, Request, Text, Tool, ToolChoice, WebSearch, custom,
 };
 
 /// Says the names of all tools, in their order: calls of the history come under the same names in every turn then.
@@ -52,7 +52,7 @@ pub(super) fn write(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgo
             Tool::Function(_) | Tool::Custom { .. } => out.dropped.approximate("tool_choice.allowed_tools"),
             Tool::WebSearch(search) if search.origin == Dialect::Anthropic || searches(search) => {
                 begin(json, &mut told);
-                self::search(search, json);
+                self::search(search, json, &mut out.dropped);
             }
             Tool::WebSearch(_) => out.dropped.drop("tools.web_search"),
             Tool::Foreign { origin: Dialect::Anthropic, raw } => {
@@ -117,7 +117,7 @@ fn searches(search: &WebSearch<'_>) -> bool {
     search.raw.raw().find("external_web_access").and_then(Raw::as_bool) != Some(false)
 }
 
-fn search(search: &WebSearch<'_>, json: &mut Writer<'_>) {
+fn search(search: &WebSearch<'_>, json: &mut Writer<'_>, dropped: &mut Dropped) {
     if search.origin == Dialect::Anthropic {
         json.raw(search.raw.raw());
         return;
@@ -137,11 +137,15 @@ fn search(search: &WebSearch<'_>, json: &mut Writer<'_>) {
         for (name, value) in location.raw().members() {
             if matches!(name.bytes(), b"city" | b"region" | b"country" | b"timezone") && value.as_str().is_some() {
                 json.key(&name.decode()).raw(value);
+            } else if !name.eq_str("type") && !value.is_null() {
+                dropped.approximate("tools.web_search.user_location");
             }
         }
         json.end();
     }
     json.end();
+    let both = ["max_uses", "user_location", "allowed_domains", "blocked_domains"];
+    search.drop_but(&both[..if search.allowed_domains.is_some() { 3 } else { 4 }], dropped);
 }
 
 fn choice(request: &Request<'_>, to: &Destination<'_>, out: &mut Outgoing, json: &mut Writer<'_>) {

@@ -9,8 +9,9 @@ use ahash::AHashSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{id, input, media as shown};
-use crate::json::Writer;
+use super::{citation, id, input, media as shown};
+use crate::base::span::Span;
+use crate::json::{Raw, Writer};
 use crate::protocol::Dialect;
 use crate::protocol::ir::arrange::{Piece, arrange};
 use crate::protocol::ir::seal::SealKind;
@@ -130,8 +131,14 @@ impl Turns<'_> {
     fn part(&mut self, part: &Part<'_>, role: Role) {
         match part {
             Part::Text { text, cache, citations } => {
-                let citations = citations.as_ref().filter(|_| self.origin == Dialect::Anthropic);
-                self.text(text, cache.as_ref(), citations);
+                let (own, others) = match citations {
+                    Some(citations) if self.origin == Dialect::Anthropic => citation::own(citations),
+                    citations => (None, citations.is_some()),
+                };
+                if others {
+                    self.outgoing.dropped.drop("messages.citations");
+                }
+                self.text(text, cache.as_ref(), own.as_deref());
             }
             Part::Refusal(text) => self.text(text, None, None),
             Part::Reasoning { text, seal, .. } if role == Role::Assistant => self.thought(text, seal.as_ref()),
@@ -146,14 +153,14 @@ impl Turns<'_> {
         }
     }
 
-    fn text(&mut self, text: &Text<'_>, cache: Option<&Json<'_>>, citations: Option<&Json<'_>>) {
+    fn text(&mut self, text: &Text<'_>, cache: Option<&Json<'_>>, citations: Option<&[u8]>) {
         if is_blank(text) {
             return;
         }
         let mut json = self.block();
         json.begin_object().key("type").string("text").key("text").escaped(text.escaped());
         if let Some(citations) = citations {
-            json.key("citations").raw(citations.raw());
+            json.key("citations").raw(Raw::at(citations, Span::new(0, citations.len())));
         }
         marked(&mut json, cache);
     }
@@ -201,9 +208,17 @@ impl Turns<'_> {
         }
     }
 
+    /// Names members of another dialect that are not said.
+    fn lost(&mut self, carry: &[(Text<'_>, Json<'_>)]) {
+        for (name, _) in carry.iter().filter(|_| self.origin != Dialect::Anthropic) {
+            self.outgoing.dropped.drop(format!("messages.content.{}", name.decode()));
+        }
+    }
+
     fn call(&mut self, call: &ToolCall<'_>, id: &[u8]) {
         let name = self.outgoing.names.say(&call.name, call.namespace.as_ref(), call.kind);
         let own = self.origin == Dialect::Anthropic;
+        self.lost(&call.carry);
         let mut object = Vec::new();
         input::write(&call.input, &mut object);
         let mut json = self.block();
@@ -217,6 +232,7 @@ impl Turns<'_> {
 
     fn result(&mut self, result: &ToolResult<'_>, id: &[u8]) {
         let own = self.origin == Dialect::Anthropic;
+        self.lost(&result.carry);
         let mut json = self.block();
         json.begin_object().key("type").string("tool_result").key("tool_use_id").raw(string(id).raw());
         let content = self.content(result);
@@ -291,6 +307,10 @@ impl Turns<'_> {
             MediaKind::Audio | MediaKind::Video => return self.omitted(media),
         };
         let Some(source) = source(media, own) else { return self.omitted(media) };
+        if media.detail.as_ref().is_some_and(|detail| !detail.eq_str("auto")) {
+            self.outgoing.dropped.drop("messages.content.detail");
+        }
+        self.lost(&media.carry);
         let mut json = self.block();
         json.begin_object().key("type").string(kind).key("source").raw(Json::written(source).raw());
         if let Some(title) = media.name.as_ref().filter(|title| media.kind == MediaKind::Document && !title.is_empty())

@@ -1,7 +1,7 @@
 //! Citations as Chat's clients know them: `url_citation` with its place in the text.
 //!
-//! Chat's own are said as they are. Of the others only those are said that name a URL; their places are told where the
-//! vendor counts in letters as Chat does, and are 0 otherwise.
+//! Chat's own are said as they are. Of the others only those are said that name a URL; places that are not known are 0,
+//! for libraries ask for a number.
 
 use crate::json::{Raw, Writer};
 use crate::protocol::Dialect;
@@ -20,14 +20,14 @@ pub(super) fn write(origin: Dialect, raw: Raw<'_>, index: Option<u64>, json: &mu
         json.end();
         return true;
     }
-    let Some(Cited { url, title, start, end }) = Cited::read(raw) else { return false };
+    let Cited { url: Some(url), title, start, end, .. } = Cited::read(raw) else { return false };
     json.begin_object();
     if let Some(index) = index {
         json.key("index").u64(index);
     }
     json.key("type").string("url_citation").key("url_citation").begin_object();
-    json.key("start_index").u64(start).key("end_index").u64(end);
-    json.key("title").escaped(title).key("url").escaped(url).end().end();
+    json.key("start_index").u64(start.unwrap_or(0)).key("end_index").u64(end.unwrap_or(0));
+    json.key("title").escaped(title.unwrap_or(url)).key("url").escaped(url).end().end();
     true
 }
 

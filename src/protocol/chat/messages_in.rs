@@ -98,6 +98,8 @@ fn members(raw: Raw<'_>) -> Result<Message<'_>, BadRequest> {
             b"reasoning_details" if value.is_array() => message.details = Some(value),
             b"images" if value.is_array() => message.images = Some(value),
             b"cache_control" => message.cache = Some(Json::from(value)),
+            // Libraries repeat lists that their vendor left empty.
+            b"annotations" if value.is_array() && value.elements().next().is_none() => {}
             _ => message.others.push((name, value)),
         }
     }

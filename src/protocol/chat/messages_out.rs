@@ -175,10 +175,20 @@ impl Messages<'_, '_> {
         Ok(())
     }
 
+    /// Chat takes no citations back.
+    fn cited(&mut self, cites: bool) {
+        if cites {
+            self.dropped.drop("messages.citations");
+        }
+    }
+
     /// A piece of content, unless it is none of Chat's.
     fn said<'r>(&mut self, part: &'r Part<'r>) -> Option<Said<'r>> {
         match part {
-            Part::Text { text, cache, .. } => Some(Said::Text(text.as_ref(), self.cache(cache.as_ref()))),
+            Part::Text { text, cache, citations } => {
+                self.cited(citations.is_some());
+                Some(Said::Text(text.as_ref(), self.cache(cache.as_ref())))
+            }
             Part::Refusal(text) => Some(Said::Text(text.as_ref(), None)),
             Part::Media(media) => {
                 self.cache(media.cache.as_ref());
@@ -409,8 +419,9 @@ impl Messages<'_, '_> {
         let adjoins = std::mem::take(&mut answer.adjoins);
         match part {
             Part::Text { text, .. } if text.is_empty() => answer.adjoins = adjoins,
-            Part::Text { text, cache, .. } => {
+            Part::Text { text, cache, citations } => {
                 answer.adjoins = true;
+                self.cited(citations.is_some());
                 let cache = self.cache(cache.as_ref());
                 match answer.content.last_mut() {
                     // Blocks that follow each other are one text, cut where it cites.

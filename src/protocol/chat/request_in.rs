@@ -298,6 +298,9 @@ fn stop<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest>
 
 fn shape<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
     let kind = object(value, "response_format")?.find("type").and_then(Raw::as_str);
+    for (name, value) in value.members().filter(|(name, _)| !matches!(name.bytes(), b"type" | b"json_schema")) {
+        request.leave("response_format", name, value);
+    }
     match kind.map_or(&b""[..], |kind| kind.bytes()) {
         b"text" => request.shape = Shape::Text,
         b"json_object" => request.shape = Shape::JsonObject,
@@ -311,7 +314,7 @@ fn shape<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest
                     b"description" => description = value.as_str().map(Text::from),
                     b"schema" => schema = Some(Json::from(value)),
                     b"strict" => strict = value.as_bool(),
-                    _ => {}
+                    _ => request.leave("response_format.json_schema", name, value),
                 }
             }
             let schema = schema.ok_or_else(|| expected("response_format.json_schema.schema", "a schema"))?;

@@ -40,6 +40,8 @@ pub struct Stream {
     /// Whether the part that is being told has its seal, and how much it told where it is a thought.
     sealed: bool,
     thought_bytes: usize,
+    /// Whether the text has been said to rest on something.
+    cited: bool,
     /// Whether the sound has been named.
     named: bool,
     weighed: Weighed,
@@ -115,7 +117,7 @@ impl Stream {
 
     pub(super) fn chunk(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), BadUpstream> {
         let (mut id, mut model) = (Escaped::EMPTY, Escaped::EMPTY);
-        let (mut choices, mut usage, mut groq, mut failed) = (None, None, None, None);
+        let (mut choices, mut usage, mut groq, mut failed, mut cited) = (None, None, None, None, None);
         let mut idle = Idle::default();
         for (name, value) in json::members(frame.data) {
             // Names are read when the answer starts, and what is no object says nothing.
@@ -127,6 +129,8 @@ impl Stream {
                 b"usage" if value.is_object() => usage = Some(value),
                 b"x_groq" => groq = value.find("usage").filter(|usage| usage.is_object()),
                 b"error" if !value.is_null() => failed = Some(value.bytes()),
+                // Perplexity repeats them in every event, xAI tells them in the last.
+                b"citations" if value.is_array() => cited = Some(value),
                 _ => {}
             }
         }
@@ -145,7 +149,7 @@ impl Stream {
         }
         let (mut spent, mut only) = (None, None);
         for (nth, choice) in choices.iter().flat_map(|choices| choices.elements()).enumerate() {
-            only = self.choice(choice, &mut spent, sink).filter(|_| nth == 0);
+            only = self.choice(choice, cited, &mut spent, sink).filter(|_| nth == 0);
         }
         let spent = usage.or(groq).map(|usage| Usage::openai(usage.bytes())).or(spent);
         if let Some(usage) = spent.filter(|_| self.place != Place::Ended) {
@@ -161,6 +165,7 @@ impl Stream {
     fn choice<'a>(
         &mut self,
         choice: Raw<'a>,
+        cited: Option<Raw<'_>>,
         usage: &mut Option<Usage>,
         sink: &mut impl FnMut(Event<'_>),
     ) -> Option<(Kind, Escaped<'a>)> {
@@ -197,6 +202,9 @@ impl Stream {
         }
         let only = delta.and_then(|delta| self.delta(delta, whole, sink));
         if let Some(reason) = reason.filter(|_| self.place == Place::Inside) {
+            if !self.cited {
+                cited.iter().flat_map(|cited| cited.elements()).for_each(|url| self.source(url, sink));
+            }
             match stop(reason, word) {
                 Ok(stop) => self.stop(stop, sink),
                 Err((fault, message)) => self.fail(fault, message, sink),
@@ -333,9 +341,20 @@ impl Stream {
 
     /// A citation of the text that is being told.
     fn note(&mut self, raw: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
-        if let Some((at, Kind::Text)) = self.current {
-            sink(Event::Fill { at, delta: Delta::Citation { origin: Dialect::Chat, raw } });
-        }
+        self.cited = true;
+        let at = self.opened(Kind::Text, sink);
+        sink(Event::Fill { at, delta: Delta::Citation { origin: Dialect::Chat, raw } });
+    }
+
+    /// A mere URL that the answer rests on, in the words that OpenAI has for one.
+    fn source(&mut self, url: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        let (Some(url), Some((_, Kind::Text))) = (url.as_str(), self.current) else { return };
+        let mut note = Vec::new();
+        let mut json = Writer::new(&mut note);
+        json.begin_object().key("type").string("url_citation").key("url_citation").begin_object();
+        json.key("url").escaped(url).key("title").escaped(url);
+        json.key("start_index").u64(0).key("end_index").u64(0).end().end();
+        self.note(Raw::at(&note, Span::new(0, note.len())), sink);
     }
 
     fn image(&mut self, image: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {

@@ -272,10 +272,18 @@ fn sound_comes_in_pieces() {
 }
 
 #[test]
-fn citations_belong_to_the_text_before_them() {
+fn citations_belong_to_the_text_beside_them() {
     let note = delta(r#"{"annotations":[{"type":"url_citation","url_citation":{"url":"u"}}]}"#);
     let response = whole(&[&note, &delta(r#"{"content":"a"}"#), &note, &end("stop")]);
-    assert!(matches!(&response.parts[..], [Whole::Text { citations, .. }] if citations.len() == 1));
+    assert!(matches!(&response.parts[..], [Whole::Text { citations, .. }] if citations.len() == 2));
+    // Perplexity tells mere URLs, in every event again.
+    let urls = |more: &str| format!(r#"{{"citations":["https://a","https://b"],"choices":[{{"index":0,{more}}}]}}"#);
+    let events = [urls(r#""delta":{"content":"a"}"#), urls(r#""delta":{},"finish_reason":"stop""#)];
+    let response = whole(&[&events[0], &events[1]]);
+    let [Whole::Text { citations, .. }] = &response.parts[..] else { panic!("{response:?}") };
+    assert_eq!(citations.len(), 2);
+    let first = crate::protocol::ir::citation::Cited::read(citations[0].1.raw());
+    assert!(first.url.is_some_and(|url| url.eq_str("https://a")) && first.end == Some(0), "{first:?}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn tool(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
     if let Some(inner) = nested {
         object(inner, "function")?;
         members(inner, &mut function).map_err(|bad| within("function", bad))?;
-        for (name, value) in raw.members() {
+        for (name, value) in raw.members().filter(|(_, value)| !value.is_null()) {
             match name.bytes() {
                 b"type" | b"function" => {}
                 b"cache_control" => function.cache = Some(Json::from(value)),
@@ -129,15 +129,17 @@ fn grammar(format: Raw<'_>) -> Option<Json<'_>> {
 /// Reads `web_search_options`.
 pub(super) fn search(value: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
     object(value, "web_search_options")?;
-    let location = value.find("user_location").and_then(|location| location.find("approximate"));
-    Ok(Tool::WebSearch(WebSearch {
-        origin: Dialect::Chat,
-        raw: Json::from(value),
-        uses_max: None,
-        allowed_domains: None,
-        blocked_domains: None,
-        location: location.filter(|location| location.is_object()).map(Json::from),
-    }))
+    let mut search = WebSearch::new(Dialect::Chat, Json::from(value));
+    for (name, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        match name.bytes() {
+            b"user_location" if value.is_object() => {
+                search.location = Some(Json::from(value.find("approximate").unwrap_or(value)));
+            }
+            b"search_context_size" => search.context_size = Some(Json::from(value)),
+            _ => search.carry.push((name.into(), value.into())),
+        }
+    }
+    Ok(Tool::WebSearch(search))
 }
 
 /// Reads `tool_choice`, also as Anthropic and Responses say it.

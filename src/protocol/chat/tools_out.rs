@@ -151,6 +151,9 @@ impl Tools<'_, '_> {
             self.json.key("web_search_options").raw(search.raw.raw());
         } else if self.model.contains("-search") {
             self.json.key("web_search_options").begin_object();
+            if let Some(size) = &search.context_size {
+                self.json.key("search_context_size").raw(size.raw());
+            }
             if let Some(location) = &search.location {
                 self.json.key("user_location").begin_object().key("type").string("approximate");
                 self.json.key("approximate").begin_object();
@@ -160,9 +163,7 @@ impl Tools<'_, '_> {
                 self.json.end().end();
             }
             self.json.end();
-            if search.uses_max.is_some() || search.allowed_domains.is_some() || search.blocked_domains.is_some() {
-                self.dropped.approximate("tools.web_search");
-            }
+            search.drop_but(&["user_location", "search_context_size"], self.dropped);
         } else {
             self.dropped.drop("tools.web_search");
         }

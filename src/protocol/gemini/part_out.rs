@@ -1,8 +1,9 @@
 //! Writes the pieces of an answer that its stream and its whole form share: parts, sources, usage.
 
 use crate::base::span::Span;
-use crate::json::{Escaped, Raw, text};
+use crate::json::{Escaped, Raw, Writer, text};
 use crate::protocol::Dialect;
+use crate::protocol::ir::citation::Cited;
 use crate::protocol::ir::seal::{self, SealKind};
 use crate::protocol::ir::{Seal, Stop};
 use crate::protocol::sniff::Usage;
@@ -116,50 +117,74 @@ pub(super) fn beside(raw: Raw<'_>) -> Option<&[u8]> {
     known.iter().any(|name| first.eq_str(name)).then_some(inside)
 }
 
-/// Appends another vendor's citation as Gemini's, behind a comma if it is not the first.
-pub(super) fn cite(raw: Raw<'_>, out: &mut Vec<u8>) {
-    // Chat wraps what it says in a member of its own.
-    let whole = raw.find("url_citation").unwrap_or(raw);
-    let (mut start, mut end, mut uri, mut title) = (None, None, None, None);
-    for (name, value) in whole.members() {
-        match name.bytes() {
-            b"start_index" => start = value.as_u64(),
-            b"end_index" => end = value.as_u64(),
-            b"url" | b"source" => uri = value.as_str(),
-            b"title" | b"document_title" => title = value.as_str(),
-            _ => {}
+/// Other vendors' citations as Gemini tells them: each source once, and what of the text rests on it.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    chunks: Vec<Box<[u8]>>,
+    supports: Vec<u8>,
+}
+
+impl Sources {
+    /// Takes note of a citation; of one that names neither an address nor a title there is nothing to say.
+    pub(super) fn cite(&mut self, raw: Raw<'_>) {
+        let Cited { url, title, quote, start, end } = Cited::read(raw);
+        let mut chunk = Vec::new();
+        let mut json = Writer::new(&mut chunk);
+        json.begin_object();
+        match (url, title) {
+            (Some(url), title) => {
+                json.key("web").begin_object().key("uri").escaped(url).key("title").escaped(title.unwrap_or(url))
+            }
+            (None, Some(title)) => {
+                json.key("retrievedContext").begin_object().key("title").escaped(title);
+                if let Some(quote) = quote {
+                    json.key("text").escaped(quote);
+                }
+                &mut json
+            }
+            (None, None) => return,
+        };
+        json.end().end();
+        let known = self.chunks.iter().position(|known| **known == *chunk);
+        let index = known.unwrap_or(self.chunks.len());
+        if known.is_none() {
+            self.chunks.push(chunk.into());
+        }
+        if let (Some(start), Some(end)) = (start, end) {
+            if !self.supports.is_empty() {
+                self.supports.push(b',');
+            }
+            let mut json = Writer::new(&mut self.supports);
+            json.begin_object().key("segment").begin_object().key("startIndex").u64(start).key("endIndex").u64(end);
+            json.end().key("groundingChunkIndices").begin_array().u64(index as u64).end().end();
         }
     }
-    let Some(uri) = uri.or(title) else { return };
-    out.extend_from_slice(if out.is_empty() { b"{" } else { b",{" });
-    for (name, count) in [("\"startIndex\":", start), ("\"endIndex\":", end)] {
-        if let Some(count) = count {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+
+    /// Appends `,"groundingMetadata":…`; nothing where nothing is cited.
+    fn write(&self, out: &mut Vec<u8>) {
+        let Some((first, rest)) = self.chunks.split_first() else { return };
+        out.extend_from_slice(b",\"groundingMetadata\":{\"groundingChunks\":[");
+        flat(first, out);
+        for chunk in rest {
             out.push(b',');
+            flat(chunk, out);
         }
+        out.extend_from_slice(b"],\"groundingSupports\":[");
+        out.extend_from_slice(&self.supports);
+        out.extend_from_slice(b"]}");
     }
-    out.extend_from_slice(b"\"uri\":\"");
-    out.extend_from_slice(uri.bytes());
-    if let Some(title) = title {
-        out.extend_from_slice(b"\",\"title\":\"");
-        out.extend_from_slice(title.bytes());
-    }
-    out.extend_from_slice(b"\"}");
 }
 
 /// Appends `,"finishReason":…` and what else a candidate says behind its parts.
-pub(super) fn finish(stop: &str, beside: &[u8], cited: &[u8], out: &mut Vec<u8>) {
+pub(super) fn finish(stop: &str, beside: &[u8], cited: &Sources, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"finishReason\":\"");
     out.extend_from_slice(stop.as_bytes());
     out.extend_from_slice(b"\",\"index\":0");
     if !beside.is_empty() {
         out.push(b',');
         flat(beside, out);
-    } else if !cited.is_empty() {
-        out.extend_from_slice(b",\"citationMetadata\":{\"citations\":[");
-        out.extend_from_slice(cited);
-        out.extend_from_slice(b"]}");
+    } else {
+        cited.write(out);
     }
 }
 

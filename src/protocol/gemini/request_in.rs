@@ -131,15 +131,14 @@ fn tools(value: Raw<'_>) -> Result<Vec<Tool<'_>>, BadRequest> {
 }
 
 fn search<'a>(tool: Raw<'a>, said: Raw<'a>) -> WebSearch<'a> {
-    let blocked = said.members().find(|(name, _)| &*key(*name) == b"excludeDomains").map(|(_, list)| list);
-    WebSearch {
-        origin: Dialect::Gemini,
-        raw: tool.into(),
-        uses_max: None,
-        allowed_domains: None,
-        blocked_domains: blocked.filter(|list| list.is_array()).map(Json::from),
-        location: None,
+    let mut search = WebSearch::new(Dialect::Gemini, tool.into());
+    for (name, value) in said.members().filter(|(_, value)| !value.is_null()) {
+        match &*key(name) {
+            b"excludeDomains" if value.is_array() => search.blocked_domains = Some(value.into()),
+            other => search.carry.push((carried("", other), value.into())),
+        }
     }
+    search
 }
 
 fn function(declared: Raw<'_>) -> Result<Function<'_>, &'static str> {
@@ -150,8 +149,7 @@ fn function(declared: Raw<'_>) -> Result<Function<'_>, &'static str> {
             b"description" => description = Some(value.as_str().ok_or("its description is not a string")?.into()),
             b"parameters" if parameters.is_none() => parameters = Some(json_schema(value)),
             b"parametersJsonSchema" => parameters = Some(value.into()),
-            // Of the answer nobody else wants to know the form.
-            b"parameters" | b"response" | b"responseJsonSchema" => {}
+            b"parameters" => {}
             other => carry.push((carried("", other), value.into())),
         }
     }
@@ -162,20 +160,20 @@ fn function(declared: Raw<'_>) -> Result<Function<'_>, &'static str> {
 fn tool_config<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
     for (name, value) in value.members().filter(|(_, value)| !value.is_null()) {
         match &*key(name) {
-            b"functionCallingConfig" => request.tool_choice = choice(value)?,
+            b"functionCallingConfig" => request.tool_choice = choice(value, &mut request.carry)?,
             other => request.carry.push((carried("toolConfig.", other), value.into())),
         }
     }
     Ok(())
 }
 
-fn choice(config: Raw<'_>) -> Result<Option<ToolChoice<'_>>, BadRequest> {
+fn choice<'a>(config: Raw<'a>, carry: &mut Vec<(Text<'a>, Json<'a>)>) -> Result<Option<ToolChoice<'a>>, BadRequest> {
     let (mut mode, mut names) = (Cow::Borrowed(""), Vec::new());
-    for (name, value) in config.members() {
+    for (name, value) in config.members().filter(|(_, value)| !value.is_null()) {
         match &*key(name) {
             b"mode" => mode = value.as_str().map(|mode| mode.decode()).unwrap_or_default(),
             b"allowedFunctionNames" => names = value.elements().filter_map(Raw::as_str).map(Text::from).collect(),
-            _ => {}
+            other => carry.push((carried("toolConfig.functionCallingConfig.", other), value.into())),
         }
     }
     Ok(Some(match (&*mode.to_ascii_uppercase(), names.len()) {
@@ -260,7 +258,7 @@ fn shape<'a>(mime: Option<Raw<'a>>, plain: Option<Raw<'a>>, whole: Option<Raw<'a
     }
 }
 
-fn thinking(config: Raw<'_>, request: &mut Request<'_>) -> Result<(), BadRequest> {
+fn thinking<'a>(config: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
     let at = |name: &str, what: &'static str| bad(format!("generationConfig.thinkingConfig.{name}"), what);
     let (mut budget, mut level) = (None, None);
     for (name, value) in config.members().filter(|(_, value)| !value.is_null()) {
@@ -285,7 +283,7 @@ fn thinking(config: Raw<'_>, request: &mut Request<'_>) -> Result<(), BadRequest
                     _ => return Err(at("thinkingLevel", "it is none of MINIMAL, LOW, MEDIUM and HIGH")),
                 };
             }
-            _ => {}
+            other => request.carry.push((carried("generationConfig.thinkingConfig.", other), value.into())),
         }
     }
     request.reasoning.thinking = level.or(budget).unwrap_or_default();

@@ -112,15 +112,7 @@ impl Said<'_, '_> {
         }
         for tool in tools {
             match tool {
-                Tool::WebSearch(search) if !declared => {
-                    let bound = search.uses_max.is_some()
-                        || search.allowed_domains.is_some()
-                        || search.blocked_domains.is_some()
-                        || search.location.is_some();
-                    if bound {
-                        self.dropped.approximate("tools.web_search");
-                    }
-                }
+                Tool::WebSearch(search) if !declared => search.drop_but(&[], self.dropped),
                 Tool::WebSearch(_) => self.dropped.drop("tools.web_search"),
                 Tool::Foreign { origin, raw } if *origin != Dialect::Gemini => {
                     self.dropped.drop_foreign("tools", raw.raw());
@@ -293,7 +285,7 @@ impl Said<'_, '_> {
         self.thinking(&mut config);
         let repeat = self.request.repeat.iter().chain(&self.request.carry).filter(|_| self.native);
         for (name, value) in repeat {
-            if let Some(name) = name.decode().strip_prefix("generationConfig.") {
+            if let Some(name) = name.decode().strip_prefix("generationConfig.").filter(|name| !name.contains('.')) {
                 config.key(name).raw(value.raw());
             }
         }
@@ -362,7 +354,10 @@ impl Said<'_, '_> {
         {
             return Ok(());
         }
-        if let Shape::JsonSchema { schema, .. } = &self.request.shape {
+        if let Shape::JsonSchema { schema, description, .. } = &self.request.shape {
+            if description.is_some() {
+                self.dropped.drop("response_format.description");
+            }
             self.schema(0, "responseSchema", "responseJsonSchema", schema.raw(), config)?;
         }
         Ok(())
@@ -400,6 +395,11 @@ impl Said<'_, '_> {
             Some(GeminiThinking::Level(level)) => _ = config.key("thinkingLevel").string(level),
             None => {}
         }
+        for (name, value) in self.request.carry.iter().filter(|_| self.native) {
+            if let Some(name) = name.decode().strip_prefix("generationConfig.thinkingConfig.") {
+                config.key(name).raw(value.raw());
+            }
+        }
         config.end();
     }
 
@@ -426,6 +426,7 @@ impl Said<'_, '_> {
             ("user", request.user.is_some()),
             ("metadata", request.metadata.is_some()),
             ("prompt_cache_key", request.prompt_cache_key.is_some()),
+            ("messages.name", request.turns.iter().any(|turn| turn.name.is_some())),
         ] {
             if said {
                 self.dropped.drop(name);

@@ -287,14 +287,7 @@ fn conversion_32_33_34_35_tools_are_fit_named_and_wrapped() {
             carry: Vec::new(),
         },
         Tool::Foreign { origin: Dialect::Responses, raw: Json::constant(r#"{"type":"local_shell"}"#) },
-        Tool::WebSearch(WebSearch {
-            origin: Dialect::Responses,
-            raw: Json::constant("{}"),
-            uses_max: None,
-            allowed_domains: None,
-            blocked_domains: None,
-            location: None,
-        }),
+        Tool::WebSearch(WebSearch::new(Dialect::Responses, Json::constant("{}"))),
     ];
     let (body, dropped, names) = written_for("gemini-3-pro", &Quirks::default(), &request);
     let declared = r#""tools":[{"functionDeclarations":[{"name":"mcp_server_tool_"#;

@@ -1,7 +1,7 @@
 //! Writes a whole answer as Gemini tells it: one candidate, its parts in order.
 
 use super::carried::Carried;
-use super::part_out::{self, Args};
+use super::part_out::{self, Args, Sources};
 use crate::json::text;
 use crate::protocol::Dialect;
 use crate::protocol::ir::assemble::Whole;
@@ -9,7 +9,7 @@ use crate::protocol::ir::{Input, Opening, Response, Seal};
 
 /// Writes `response` for a client.
 pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
-    let (mut beside, mut cited) = (&b""[..], Vec::new());
+    let (mut beside, mut cited) = (&b""[..], Sources::default());
     let (mut seal, mut scratch, mut empty) = (Vec::new(), Vec::new(), true);
     let mut carried = opening.has_tools.then(Carried::default);
     out.extend_from_slice(b"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[");
@@ -22,7 +22,7 @@ pub fn response(response: &Response, opening: &Opening, out: &mut Vec<u8>) {
         }
         if let Whole::Text { citations, .. } = part {
             let others = citations.iter().filter(|(origin, _)| *origin != Dialect::Gemini);
-            others.for_each(|(_, raw)| part_out::cite(raw.raw(), &mut cited));
+            others.for_each(|(_, raw)| cited.cite(raw.raw()));
         }
         if let Some(carried) = &mut carried {
             carry(part, carried);

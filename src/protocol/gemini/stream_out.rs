@@ -3,10 +3,11 @@
 //! One part at a time ([`Sequencer`] holds back what comes between): text as it comes, a call when it is whole, for
 //! Gemini's arguments are an object. The reason to stop, usage and sources stand in the last chunk, which an answer
 //! that broke off never has; its array is left open, so that nobody takes it for whole. There is no end mark beside
-//! that, and no ping as a comment: older SDKs stop reading at one. Nothing is allocated per event in steady state.
+//! that. A ping is a text that says nothing, for libraries take a comment for data, and in an array a blank. Nothing is
+//! allocated per event in steady state.
 
 use super::carried::Carried;
-use super::part_out::{self, Args};
+use super::part_out::{self, Args, Sources};
 use crate::json::{Escaped, text};
 use crate::limits::CALL_BYTES_MAX;
 use crate::protocol::Dialect;
@@ -28,8 +29,7 @@ struct Chunks {
     opening: Opening,
     array: bool,
     place: Place,
-    /// Whether a chunk has been written.
-    begun: bool,
+    begun: Begun,
     part: Part,
     /// What every chunk ends with: `,"modelVersion":…,"responseId":…}`.
     tail: Vec<u8>,
@@ -44,7 +44,7 @@ struct Chunks {
     /// Thoughts that a call is to carry, where there may be one.
     carried: Option<Carried>,
     beside: Vec<u8>,
-    cited: Vec<u8>,
+    cited: Sources,
     usage: Usage,
     reason: &'static str,
     scratch: Vec<u8>,
@@ -55,6 +55,16 @@ enum Place {
     Before,
     Inside,
     Ended,
+}
+
+/// How much of the stream's own marks stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    No,
+    /// The bracket of an array.
+    Bracket,
+    /// A chunk.
+    Chunk,
 }
 
 /// The part that is open.
@@ -75,7 +85,7 @@ impl StreamEncoder for Encoder {
             carried: opening.has_tools.then(Carried::default),
             opening,
             place: Place::Before,
-            begun: false,
+            begun: Begun::No,
             part: Part::Unsaid,
             tail: Vec::new(),
             id: Vec::new(),
@@ -84,7 +94,7 @@ impl StreamEncoder for Encoder {
             value: false,
             seal: Vec::new(),
             beside: Vec::new(),
-            cited: Vec::new(),
+            cited: Sources::default(),
             usage: Usage::default(),
             reason: "STOP",
             scratch: Vec::new(),
@@ -106,9 +116,8 @@ impl Chunks {
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
         match (self.place, event) {
             (Place::Ended, _) => {}
-            // Blanks between the elements of an array say nothing.
-            (_, Event::Ping) if self.array => out.push(b'\n'),
-            (_, Event::Ping) => {}
+            (_, Event::Ping) if self.array => self.blank(out),
+            (Place::Inside, Event::Ping) => self.chunk(out, |_, out| part_out::say(b"", false, b"", out)),
             (Place::Before, Event::Start { model, .. }) => self.start(*model),
             (_, Event::Fail(failure)) => self.fail(failure, out),
             (Place::Before, _) | (_, Event::Start { .. }) => {}
@@ -135,11 +144,21 @@ impl Chunks {
 
     /// What stands before an object of the stream.
     fn begin(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(match (self.array, std::mem::replace(&mut self.begun, true)) {
+        out.extend_from_slice(match (self.array, std::mem::replace(&mut self.begun, Begun::Chunk)) {
             (false, _) => b"data: ",
-            (true, false) => b"[",
-            (true, true) => b",\r\n",
+            (true, Begun::No) => b"[",
+            (true, Begun::Bracket) => b"",
+            (true, Begun::Chunk) => b",\r\n",
         });
+    }
+
+    /// A ping of an array. It begins with its bracket, which some readers ask of the first byte.
+    fn blank(&mut self, out: &mut Vec<u8>) {
+        if self.begun == Begun::No {
+            self.begun = Begun::Bracket;
+            out.push(b'[');
+        }
+        out.push(b'\n');
     }
 
     /// What stands behind it.
@@ -224,7 +243,7 @@ impl Chunks {
                 self.chunk(out, |_, out| part_out::media(media_type.bytes(), base64.bytes(), out));
             }
             (Part::Text, Delta::Citation { origin, raw }) if *origin != Dialect::Gemini => {
-                part_out::cite(*raw, &mut self.cited);
+                self.cited.cite(*raw);
             }
             _ => {}
         }

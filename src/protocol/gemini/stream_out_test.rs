@@ -75,6 +75,7 @@ fn conversion_13_text_thoughts_and_the_end_and_no_done() {
         events(&[
             chunk(r#"{"text":"hm \"x\"","thought":true}"#),
             chunk(r#"{"text":"","thought":true,"thoughtSignature":"d2Vpci4xLmFzLkVvND0="}"#),
+            chunk(r#"{"text":""}"#),
             chunk(r#"{"text":"é"}"#),
             last("STOP", "", usage),
         ])
@@ -126,6 +127,7 @@ fn conversion_52_an_array_has_its_brackets_on_every_path() {
     let said: Vec<_> = value.as_array().unwrap().iter().map(|chunk| &chunk["candidates"][0]).collect();
     assert_eq!((said.len(), &said[1]["content"]["parts"][0]["text"]), (3, &"b".into()));
     assert_eq!(said[2]["finishReason"], "MAX_TOKENS");
+    assert!(whole.starts_with("[\n{"), "a ping does not come before the bracket: {whole}");
     let empty = write(Framing::Array, &end(Stop::EndTurn));
     assert!(serde_json::from_str::<serde_json::Value>(&empty).is_ok(), "{empty}");
 }
@@ -191,11 +193,10 @@ fn sources_stand_in_the_last_chunk() {
             Framing::Sse,
             &[open.clone(), cited.clone(), cited, close.clone(), Event::Stop(Stop::EndTurn), Event::End],
         );
-        let one = r#"{"startIndex":1,"endIndex":2,"uri":"https://a.example","title":"A"}"#;
-        assert_eq!(
-            written,
-            events(&[last("STOP", &format!(r#","citationMetadata":{{"citations":[{one},{one}]}}"#), "")])
-        );
+        let one = r#"{"segment":{"startIndex":1,"endIndex":2},"groundingChunkIndices":[0]}"#;
+        let source = r#"{"web":{"uri":"https://a.example","title":"A"}}"#;
+        let grounded = format!(r#"{{"groundingChunks":[{source}],"groundingSupports":[{one},{one}]}}"#);
+        assert_eq!(written, events(&[last("STOP", &format!(r#","groundingMetadata":{grounded}"#), "")]));
     }
 }
 

@@ -150,8 +150,11 @@ impl<'r, 'o> Contents<'r, 'o> {
         json: &mut Writer<'_>,
     ) -> Result<bool, BadRequest> {
         match part {
-            Part::Text { text, cache, .. } => {
+            Part::Text { text, cache, citations } => {
                 self.note_cache(cache.is_some());
+                if citations.is_some() {
+                    self.dropped.drop("content.citations");
+                }
                 if text.is_empty() && sign.is_none() && !self.native {
                     return Ok(false);
                 }

@@ -5,9 +5,11 @@
 //! [`Part::Foreign`], a member of the body in [`Request::carry`]; the encoder of the same protocol says it again, the
 //! others report it.
 
+use super::dropped::Dropped;
 use super::seal::Seal;
 use super::text::{Json, Text};
 use super::thinking::Thinking;
+use crate::json::{Escaped, Raw};
 use crate::protocol::Dialect;
 
 /// A request.
@@ -64,6 +66,8 @@ pub struct Request<'a> {
     /// Members that say in the origin's own words what is said above: its encoder repeats them, and to the others
     /// they are no loss.
     pub repeat: Vec<(Text<'a>, Json<'a>)>,
+    /// Paths of what stands inside the members above and has no place in them: named where another protocol is spoken.
+    pub unread: Vec<String>,
     /// Tools were given by Chat's old `functions`, so calls are told by `function_call`.
     pub old_functions: bool,
     /// It was said by the `prompt` of Chat's old completions, whose other members Chat does not know.
@@ -99,8 +103,16 @@ impl<'a> Request<'a> {
             modalities: Vec::new(),
             carry: Vec::new(),
             repeat: Vec::new(),
+            unread: Vec::new(),
             old_functions: false,
             old_completion: false,
+        }
+    }
+
+    /// Notes a member of `inside` that is not understood; one that says nothing is none.
+    pub fn leave(&mut self, inside: &str, name: Escaped<'_>, value: Raw<'_>) {
+        if !value.is_null() {
+            self.unread.push(format!("{inside}.{}", name.decode()));
         }
     }
 }
@@ -355,6 +367,43 @@ pub struct WebSearch<'a> {
     pub blocked_domains: Option<Json<'a>>,
     /// Where the user is: an object with `city`, `region`, `country`, `timezone`.
     pub location: Option<Json<'a>>,
+    /// OpenAI's `search_context_size`.
+    pub context_size: Option<Json<'a>>,
+    /// Members that are none of the above, of the request's origin.
+    pub carry: Vec<(Text<'a>, Json<'a>)>,
+}
+
+impl<'a> WebSearch<'a> {
+    /// A search of which nothing more is known.
+    pub fn new(origin: Dialect, raw: Json<'a>) -> WebSearch<'a> {
+        WebSearch {
+            origin,
+            raw,
+            uses_max: None,
+            allowed_domains: None,
+            blocked_domains: None,
+            location: None,
+            context_size: None,
+            carry: Vec::new(),
+        }
+    }
+
+    /// Names what of it is not said where only `said` is.
+    pub fn drop_but(&self, said: &[&str], dropped: &mut Dropped) {
+        let known = [
+            ("max_uses", self.uses_max.is_some()),
+            ("allowed_domains", self.allowed_domains.is_some()),
+            ("blocked_domains", self.blocked_domains.is_some()),
+            ("user_location", self.location.is_some()),
+            ("search_context_size", self.context_size.is_some()),
+        ];
+        for (name, _) in known.iter().filter(|(name, told)| *told && !said.contains(name)) {
+            dropped.drop(format!("tools.web_search.{name}"));
+        }
+        for (name, _) in &self.carry {
+            dropped.drop(format!("tools.web_search.{}", name.decode()));
+        }
+    }
 }
 
 /// Which tool is called.

@@ -214,14 +214,7 @@ fn conversion_33_34_35_tools_of_all_kinds_are_functions_or_are_reported() {
             format: None,
             carry: Vec::new(),
         },
-        Tool::WebSearch(WebSearch {
-            origin: Dialect::Responses,
-            raw: Json::constant("{}"),
-            uses_max: None,
-            allowed_domains: None,
-            blocked_domains: None,
-            location: None,
-        }),
+        Tool::WebSearch(WebSearch::new(Dialect::Responses, Json::constant("{}"))),
         Tool::Foreign { origin: Dialect::Responses, raw: raw() },
     ];
     let free = ToolCall { kind: CallKind::Custom, ..call("c", "apply_patch", Input::Free(Text::constant("*** a"))) };

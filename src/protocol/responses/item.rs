@@ -370,11 +370,9 @@ pub(super) fn inside(escaped: &[u8]) -> Escaped<'_> {
 
 /// Appends another vendor's citation as one of a URL; nothing where it names none.
 fn cited(raw: Raw<'_>, out: &mut Vec<u8>) {
-    // Chat wraps what it says in a member of its own.
-    let named = Cited::read(raw.find("url_citation").unwrap_or(raw));
-    let Some(Cited { url, title, start, end }) = named else { return };
+    let Cited { url: Some(url), title, start, end, .. } = Cited::read(raw) else { return };
     let mut json = Writer::new(out);
     json.begin_object().key("type").string("url_citation");
-    json.key("start_index").u64(start).key("end_index").u64(end);
-    json.key("url").escaped(url).key("title").escaped(title).end();
+    json.key("start_index").u64(start.unwrap_or(0)).key("end_index").u64(end.unwrap_or(0));
+    json.key("url").escaped(url).key("title").escaped(title.unwrap_or(url)).end();
 }

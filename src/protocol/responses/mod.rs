@@ -10,6 +10,7 @@ pub mod request_in;
 pub mod request_out;
 pub mod response_in;
 pub mod response_out;
+pub mod socket;
 pub mod stream_in;
 pub mod stream_out;
 
@@ -18,6 +19,7 @@ mod input_in;
 mod input_out;
 mod item;
 mod open_item;
+mod thread;
 mod tools_in;
 mod tools_out;
 

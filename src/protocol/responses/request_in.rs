@@ -51,7 +51,7 @@ fn member<'a>(name: Escaped<'a>, value: Raw<'a>, request: &mut Request<'a>) -> R
         b"model" => request.model = text("model", value)?,
         b"stream" => request.stream = flag("stream", value)?,
         b"tools" => tools_in::tools(value, request)?,
-        b"tool_choice" => request.tool_choice = Some(tools_in::choice(value)?),
+        b"tool_choice" => request.tool_choice = Some(tools_in::choice(value, request)?),
         b"parallel_tool_calls" => request.parallel_tools = Some(flag("parallel_tool_calls", value)?),
         b"max_output_tokens" => request.output_tokens_max = Some(whole("max_output_tokens", value)?),
         b"temperature" => request.sampling.temperature = Some(number("temperature", value)?),
@@ -102,14 +102,14 @@ fn shape<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest
     for (name, value) in value.members().filter(|(_, value)| !value.is_null()) {
         match name.bytes() {
             b"verbosity" => request.verbosity = Some(text("text.verbosity", value)?),
-            b"format" => request.shape = format(value)?,
+            b"format" => request.shape = format(value, request)?,
             _ => request.carry.push((dotted("text.", name), value.into())),
         }
     }
     Ok(())
 }
 
-fn format(value: Raw<'_>) -> Result<Shape<'_>, BadRequest> {
+fn format<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<Shape<'a>, BadRequest> {
     object("text.format", value)?;
     let (mut kind, mut name, mut description, mut schema, mut strict) = (None, Text::default(), None, None, None);
     for (member, value) in value.members().filter(|(_, value)| !value.is_null()) {
@@ -122,7 +122,7 @@ fn format(value: Raw<'_>) -> Result<Shape<'_>, BadRequest> {
                 object("text.format.schema", value)?;
                 schema = Some(value);
             }
-            _ => {}
+            _ => request.leave("text.format", member, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("text.format.type", "is missing"))?;

@@ -260,12 +260,10 @@ fn conversion_35_what_the_vendor_does_not_know_is_reported() {
         Tool::Foreign { origin: Dialect::Anthropic, raw: Json::constant(r#"{"type":"bash_20250124","name":"bash"}"#) },
         Tool::Foreign { origin: Dialect::Gemini, raw: Json::constant(r#"{"codeExecution":{}}"#) },
         Tool::WebSearch(WebSearch {
-            origin: Dialect::Anthropic,
-            raw: Json::constant("{}"),
             uses_max: Some(5),
             allowed_domains: Some(Json::constant(r#"["a.b"]"#)),
-            blocked_domains: None,
             location: Some(Json::constant(r#"{"type":"approximate","city":"X"}"#)),
+            ..WebSearch::new(Dialect::Anthropic, Json::constant("{}"))
         }),
     ];
     let (body, dropped) = said(&request);

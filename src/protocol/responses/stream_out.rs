@@ -6,8 +6,8 @@
 //! delta allocates nothing else, an item as it opens and closes does. A call's item is added with the event behind its
 //! opening, for that may be its seal, which goes before it.
 //!
-//! Events are written where they go and on one line: nothing is put together beforehand. Citations and foreign parts of
-//! other protocols are not said.
+//! Events are written where they go and on one line: nothing is put together beforehand. Foreign parts of other
+//! protocols are not said, and of their citations those that name a URL.
 
 use super::item::{Item, Kind, Told, flat};
 use super::object::{self, Object};

@@ -145,30 +145,30 @@ fn local_shell() -> Function<'static> {
 }
 
 fn web_search<'a>(raw: Raw<'a>, rest: &[(Escaped<'a>, Raw<'a>)]) -> WebSearch<'a> {
-    let mut search = WebSearch {
-        origin: Dialect::Responses,
-        raw: raw.into(),
-        uses_max: None,
-        allowed_domains: None,
-        blocked_domains: None,
-        location: None,
-    };
-    for (name, value) in rest {
+    let mut search = WebSearch::new(Dialect::Responses, raw.into());
+    for (name, value) in rest.iter().filter(|(_, value)| !value.is_null()) {
         match name.bytes() {
             b"user_location" if value.is_object() => search.location = Some((*value).into()),
+            b"search_context_size" => search.context_size = Some((*value).into()),
             b"filters" => {
-                let list = |name| value.find(name).filter(|list| list.is_array()).map(Json::from);
-                search.allowed_domains = list("allowed_domains");
-                search.blocked_domains = list("blocked_domains");
+                for (name, value) in value.members().filter(|(_, value)| !value.is_null()) {
+                    match name.bytes() {
+                        b"allowed_domains" if value.is_array() => search.allowed_domains = Some(value.into()),
+                        b"blocked_domains" if value.is_array() => search.blocked_domains = Some(value.into()),
+                        _ => search.carry.push((name.into(), value.into())),
+                    }
+                }
             }
-            _ => {}
+            // What everybody else's search does.
+            b"external_web_access" if value.as_bool() == Some(true) => {}
+            _ => search.carry.push(((*name).into(), (*value).into())),
         }
     }
     search
 }
 
 /// Reads `tool_choice`.
-pub(super) fn choice(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
+pub(super) fn choice<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<ToolChoice<'a>, BadRequest> {
     if let Some(word) = value.as_str() {
         return match word.bytes() {
             b"auto" => Ok(ToolChoice::Auto),
@@ -188,7 +188,7 @@ pub(super) fn choice(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
             b"function" | b"custom" => name = value.find("name").and_then(Raw::as_str).map(Text::from),
             b"mode" => mode = value.as_str(),
             b"tools" => tools = Some(value),
-            _ => {}
+            _ => request.leave("tool_choice", member, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("tool_choice.type", "is missing"))?.decode().into_owned();

@@ -149,6 +149,9 @@ impl Say<'_, '_, '_> {
             return;
         }
         self.json.begin_object().key("type").string("web_search");
+        if let Some(size) = &search.context_size {
+            self.json.key("search_context_size").raw(size.raw());
+        }
         if let Some(domains) = &search.allowed_domains {
             self.json.key("filters").begin_object().key("allowed_domains").raw(domains.raw()).end();
         }
@@ -160,12 +163,7 @@ impl Say<'_, '_, '_> {
             self.json.end();
         }
         self.json.end();
-        if search.blocked_domains.is_some() {
-            self.dropped.drop("tools.web_search.blocked_domains");
-        }
-        if search.uses_max.is_some() {
-            self.dropped.drop("tools.web_search.max_uses");
-        }
+        search.drop_but(&["allowed_domains", "user_location", "search_context_size"], self.dropped);
     }
 
     /// The name to say for a tool. Its own where it was said in Responses, whose rules it keeps already.

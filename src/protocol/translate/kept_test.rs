@@ -94,6 +94,79 @@ fn tools_of_a_vendor_are_named_where_they_are_left_out() {
     }
 }
 
+/// Libraries send back what they read with all its empty members: that is no loss to anybody.
+#[test]
+fn what_says_nothing_is_not_named() {
+    let nothing = r#""refusal":null,"annotations":[],"audio":null,"function_call":null,"reasoning":null,"foo":null"#;
+    let call =
+        r#"{"id":"c","type":"function","index":null,"foo":null,"function":{"name":"f","arguments":"{}","foo":null}}"#;
+    let chat = format!(
+        r#"{{"model":"m","seed":null,"foo":null,"messages":[{{"role":"user","content":"hi","name":null,"foo":null}},
+           {{"role":"assistant","content":"a",{nothing},"tool_calls":null}},{{"role":"user","content":[{{"type":"text","text":"b","foo":null}}]}},
+           {{"role":"assistant","content":null,{nothing},"tool_calls":[{call}]}},{{"role":"tool","tool_call_id":"c","content":"d","foo":null}}],
+           "tools":[{{"type":"function","foo":null,"function":{{"name":"f","foo":null,"parameters":{{"type":"object","properties":{{}}}}}}}}]}}"#
+    );
+    let responses = r#"{"model":"m","foo":null,"input":[{"role":"user","content":[{"type":"input_text","text":"hi","foo":null}],"foo":null},
+        {"type":"message","id":"msg_1","status":"completed","phase":null,"role":"assistant","content":[{"type":"output_text","text":"a","annotations":[],"logprobs":[]}]},
+        {"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}","status":"completed","namespace":null},
+        {"type":"function_call_output","call_id":"c","output":"d","id":null,"status":null}],"previous_response_id":null}"#;
+    let anthropic = r#"{"model":"m","max_tokens":900,"messages":[{"role":"user","content":"hi"},
+        {"role":"assistant","content":[{"type":"text","text":"a","citations":null,"foo":null},{"type":"tool_use","id":"c","name":"f","input":{},"caller":null}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"d","is_error":false,"cache_control":null}]}]}"#;
+    let gemini = r#"{"cachedContent":null,"safetySettings":null,"contents":[{"role":"user","parts":[{"text":"hi","thought":null,"foo":null}]},
+        {"role":"model","parts":[{"functionCall":{"name":"f","args":{},"id":null},"thoughtSignature":null}]},
+        {"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"d"},"id":null,"parts":null}}]}]}"#;
+    for (origin, body) in [
+        (Dialect::Chat, chat.as_str()),
+        (Dialect::Responses, responses),
+        (Dialect::Anthropic, anthropic),
+        (Dialect::Gemini, gemini),
+    ] {
+        for upstream in others(origin) {
+            let (body, dropped) = said(origin, body, upstream).expect("it can be said");
+            assert!(dropped.is_empty(), "{origin:?} to {upstream:?}: {dropped} {body}");
+        }
+    }
+}
+
+/// What bounds a search is said where it can be, and named where not.
+#[test]
+fn what_bounds_a_search_is_said_or_named() {
+    let place = r#"{"type":"approximate","city":"Oslo"}"#;
+    let responses = format!(
+        r#"{{"model":"m","input":"hi","tools":[{{"type":"web_search","search_context_size":"low","user_location":{place},
+           "filters":{{"allowed_domains":["a.b"]}},"search_content_types":["text"],"external_web_access":true}}]}}"#
+    );
+    let anthropic = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}],"tools":[{{"type":"web_search_20250305",
+           "name":"web_search","max_uses":2,"blocked_domains":["x.y"],"user_location":{place},"cache_control":null}}]}}"#
+    );
+    let chat = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"web_search_options":{"search_context_size":"high",
+        "user_location":{"type":"approximate","approximate":{"city":"Oslo"}}}}"#;
+    let gemini =
+        r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"tools":[{"googleSearch":{"timeRangeFilter":{}}}]}"#;
+    let members = ["search_context_size", "user_location", "allowed_domains", "search_content_types"];
+    for (origin, body, members) in [
+        (Dialect::Responses, responses.as_str(), &members[..]),
+        (Dialect::Anthropic, &anthropic, &["max_uses", "blocked_domains", "user_location"]),
+        (Dialect::Chat, chat, &["search_context_size", "user_location"]),
+        (Dialect::Gemini, gemini, &["timeRangeFilter"]),
+    ] {
+        for upstream in others(origin) {
+            let (said, dropped) = said(origin, body, upstream).expect("it can be said");
+            if dropped.split(", ").any(|name| name == "tools.web_search") {
+                continue;
+            }
+            for member in members {
+                let is_named = dropped.contains(&format!("tools.web_search.{member}"));
+                let is_said = said.contains(&format!("\"{member}\""));
+                assert_ne!(is_named, is_said, "{origin:?} to {upstream:?}: {member}: {dropped} {said}");
+            }
+            assert!(!dropped.contains("external_web_access") && !dropped.contains("cache_control"), "{dropped}");
+        }
+    }
+}
+
 /// Marks of what a cache is to keep stand at texts, at pictures, at tools and at results.
 #[test]
 fn conversion_61_marks_of_a_cache_go_from_chat_to_anthropic_and_are_named_elsewhere() {

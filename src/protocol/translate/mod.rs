@@ -13,6 +13,9 @@ mod bounds;
 mod carried_test;
 #[cfg(test)]
 mod kept_test;
+mod places;
+#[cfg(test)]
+mod silence_test;
 mod stage;
 mod stream;
 mod tags;
@@ -131,7 +134,11 @@ pub fn encode_request(
         (Dialect::Responses, upstream) if upstream != Dialect::Responses => custom::ungrouped(request),
         _ => None,
     };
-    any::encode_request(upstream, homed.as_ref().unwrap_or(request), to, out)
+    any::encode_request(upstream, homed.as_ref().unwrap_or(request), to, out)?;
+    if request.origin != upstream {
+        request.unread.iter().for_each(|path| out.dropped.drop(path.clone()));
+    }
+    Ok(())
 }
 
 /// How a summary is told where `request` asks for one in place of an answer, and has no vendor of its own to make it.

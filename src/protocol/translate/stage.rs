@@ -11,6 +11,7 @@ use super::super::ir::custom::{self, Unwrap};
 use super::super::ir::{CallKind, Delta, Event, Failure, Names, PartKind, Text};
 use super::super::sniff::Usage;
 use super::Answering;
+use super::places::Places;
 use super::tags::Tags;
 use crate::base::secret::Secret;
 use crate::json::Escaped;
@@ -47,11 +48,14 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new(answering: &mut Answering) -> Stage {
         let names = std::mem::take(&mut answering.names);
+        let tags = answering.think_tag.take().map(|tag| Box::new(Tags::new(&tag)));
+        let places = Places::new(answering.upstream, answering.client, tags.is_some());
         Stage {
-            tags: answering.think_tag.take().map(|tag| Box::new(Tags::new(&tag))),
+            tags,
             restore: Restore {
                 names: if names.is_plain() { Names::default() } else { names },
                 wrapped: SmallVec::new(),
+                places,
                 called: false,
                 model: Text::plain(&answering.model),
                 secret: answering.secret.clone(),
@@ -69,6 +73,11 @@ impl Stage {
             None => restore.event(event, sink),
             Some(tags) => tags.event(event, &mut |event| restore.event(event, sink)),
         }
+    }
+
+    /// What comes next has passed here before, as parts of a whole answer.
+    pub(super) fn again(&mut self) {
+        self.restore.places = None;
     }
 
     /// An event of the provider's was none.
@@ -91,6 +100,8 @@ struct Restore {
     names: Names,
     /// Calls whose text is wrapped in JSON, and how far it has been unwrapped.
     wrapped: SmallVec<[(u32, Unwrap); 1]>,
+    /// Nothing where citations pass as they are.
+    places: Option<Box<Places>>,
     called: bool,
     model: Text<'static>,
     secret: Secret,
@@ -116,6 +127,9 @@ impl Restore {
             Event::Fill { at, delta } => self.fill(at, delta, sink),
             Event::Close { at } => {
                 self.wrapped.retain(|(wrapped, _)| *wrapped != at);
+                if let Some(places) = &mut self.places {
+                    places.close(at, sink);
+                }
                 sink(event);
             }
             Event::Usage(usage) => {
@@ -138,6 +152,9 @@ impl Restore {
     fn open(&mut self, at: u32, kind: PartKind<'_>, sink: &mut impl FnMut(Event<'_>)) {
         let PartKind::ToolCall { id, name, kind: said, .. } = kind else {
             self.seen.spoke |= matches!(kind, PartKind::Media | PartKind::Foreign { .. });
+            if let (Some(places), PartKind::Text) = (&mut self.places, &kind) {
+                places.open(at);
+            }
             return sink(Event::Open { at, kind });
         };
         self.called = true;
@@ -153,6 +170,13 @@ impl Restore {
 
     fn fill(&mut self, at: u32, delta: Delta<'_>, sink: &mut impl FnMut(Event<'_>)) {
         self.seen.spoke |= !matches!(delta, Delta::Seal(_));
+        if let Some(places) = &mut self.places {
+            match &delta {
+                Delta::Text(more) => places.text(at, *more),
+                Delta::Citation { raw, .. } if places.hold(at, *raw) => return,
+                _ => {}
+            }
+        }
         let wrapped = self.wrapped.iter_mut().find(|(wrapped, _)| *wrapped == at);
         match (wrapped, delta) {
             (Some((_, unwrap)), Delta::Input(more)) => {

@@ -149,6 +149,7 @@ impl Stream {
     pub fn replay(&mut self, response: &Response, out: &mut Vec<u8>) {
         let mut tell = teller(&mut self.encoder, &mut self.failure_told, out);
         let stage = &mut self.reader.stage;
+        stage.again();
         response.replay(&mut |event| stage.event(event, &mut tell));
     }
 

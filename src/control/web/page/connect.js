@@ -13,6 +13,9 @@ const q = (text) => `'${String(text).replace(/'/g, `'\\''`)}'`;
 const text = (...lines) => lines.join('\n');
 const hello = { role: 'user', content: 'Hello' };
 
+// Weir takes a slash in a model's name as it is.
+const inPath = (model) => encodeURIComponent(model).replace(/%2F/g, '/').replace(/'/g, '%27');
+
 /** Three ways to ask the same by hand. */
 const curl = ({ base, key, model }) => [
   ['OpenAI Chat', text(
@@ -26,7 +29,7 @@ const curl = ({ base, key, model }) => [
     `  -d ${q(JSON.stringify({ model, max_tokens: 256, messages: [hello] }))}`,
   )],
   ['Gemini', text(
-    `curl ${q(`${base}/v1beta/models/${model}:generateContent`)} \\`,
+    `curl ${q(`${base}/v1beta/models/${inPath(model)}:generateContent`)} \\`,
     `  -H ${q('x-goog-api-key: ' + key)} -H 'content-type: application/json' \\`,
     `  -d ${q(JSON.stringify({ contents: [{ parts: [{ text: 'Hello' }] }] }))}`,
   )],
@@ -62,6 +65,13 @@ const python = ({ base, key, model }) => [
     '',
     `client = genai.Client(api_key=${s(key)}, http_options={"base_url": ${s(base)}})`,
     `print(client.models.generate_content(model=${s(model)}, contents="Hello").text)`,
+  )],
+  ['ollama', text(
+    'from ollama import Client',
+    '',
+    `client = Client(host=${s(base)}, headers={"authorization": ${s('Bearer ' + key)}})`,
+    `answer = client.chat(model=${s(model)}, messages=[{"role": "user", "content": "Hello"}])`,
+    'print(answer.message.content)',
   )],
 ];
 
