@@ -13,6 +13,7 @@ mod string;
 mod walk;
 
 pub mod edit;
+pub mod mould;
 pub mod path;
 pub mod put;
 pub mod scan;

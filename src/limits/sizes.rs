@@ -31,9 +31,17 @@ pub const PEEK_BYTES: usize = 1_024;
 /// Bytes at the end of a large answer in which its usage is looked for.
 pub const TAIL_BYTES: usize = 8 * 1024;
 /// Bytes of the state of one translated stream beside its session's, before it holds anything.
-pub const TURNED_BYTES_MAX: usize = 1_536;
+pub const TURNED_BYTES_MAX: usize = 1_280;
+/// Bytes of an event that the next one of its stream is compared with.
+pub const MOULD_BYTES_MAX: usize = 1_024;
+/// Values of such an event beside what it tells that may differ from one to the next.
+pub const MOULD_IDLE_MAX: usize = 8;
 /// Bytes of the state of one session, its current exchange included.
-pub const SESSION_BYTES_MAX: usize = 4_096;
+pub const SESSION_BYTES_MAX: usize = 3_456;
+/// Bytes of the state of a translated exchange beside its session's, from the moment when its answer has begun.
+pub const TURN_BYTES_MAX: usize = 1_024;
+/// Bytes of the state of an exchange beside its session's, until then.
+pub const REACH_BYTES_MAX: usize = 4_608;
 
 // The kernel's side of a core.
 

@@ -27,7 +27,7 @@ use crate::rt::Net;
 
 /// What one attempt came to.
 pub(super) enum Tried<S> {
-    Answer(Answered<S>, Option<Box<Turned>>),
+    Answer(Box<Answered<S>>, Option<Box<Turned>>),
     Failed(Failure),
     Gone,
 }
@@ -123,7 +123,7 @@ async fn turned<N: Net>(
     client: &Client<N>,
     ask: &Ask<'_, '_, '_, N>,
     (said, key): (&Said<N>, &Key),
-    mut answered: Answered<N::Stream>,
+    mut answered: Box<Answered<N::Stream>>,
     fields: &Fields,
     entry: &Entry,
 ) -> Tried<N::Stream> {
@@ -187,7 +187,7 @@ pub(super) async fn attempt<N: Net>(
                 None => Tried::Answer(answered, None),
                 Some(said) => turned(client, ask, (said, key), answered, answer, entry).await,
             },
-            Some(verdict) => failed(rejected::failure(client, answered, answer, verdict, key, own)),
+            Some(verdict) => failed(rejected::failure(client, *answered, answer, verdict, key, own)),
         },
     }
 }

@@ -101,7 +101,7 @@ pub(super) async fn attempt<N: Net>(
     to: &Destination<'_>,
     outgoing: &Outgoing<'_>,
     fields: &mut Fields,
-) -> Result<Answered<N::Stream>, NoAnswer> {
+) -> Result<Box<Answered<N::Stream>>, NoAnswer> {
     if let Some(lane) = client.core.lanes.take(to.way.pool) {
         client.core.tally.lanes_reused.add(1);
         match on_lane(client, lane, to, outgoing, fields).await {
@@ -125,7 +125,7 @@ async fn on_lane<N: Net>(
     to: &Destination<'_>,
     outgoing: &Outgoing<'_>,
     fields: &mut Fields,
-) -> Result<Answered<N::Stream>, Trouble> {
+) -> Result<Box<Answered<N::Stream>>, Trouble> {
     let sent = send(client, &lane, to, outgoing).await?;
     client.due_in(to.answer_ms);
     let until_ms = client.core.alarms.now_ms() + u64::from(to.answer_ms);
@@ -149,8 +149,9 @@ async fn on_lane<N: Net>(
                 true => limits::RENAMED_BYTES_MAX,
                 false => limits::HOLD_BYTES_MAX,
             };
+            // Boxed, for it goes through several hands, and each would hold it twice.
             let mut answered =
-                Answered { lane, buffer, head, decoder, payload, ended: false, reusable, encoded, stream };
+                Box::new(Answered { lane, buffer, head, decoder, payload, ended: false, reusable, encoded, stream });
             let wanted = Wanted { dialect: to.dialect, generates: to.generates, hold_bytes, until_ms };
             match hold::hold(client, &mut answered, &wanted).await {
                 Ok(()) => return Ok(answered),

@@ -18,7 +18,7 @@ use super::reply::{self, Note};
 use super::session::After;
 use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, fail, local, quota, say, unpack, upgrade};
+use super::{choose, demo, fail, local, quota, say, unboxed, unpack, upgrade};
 use crate::base::span::Span;
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
@@ -191,11 +191,11 @@ impl Exchange {
         scratch: Box<Scratch>,
     ) -> After {
         match reached {
-            Reached::Answer(answer) => self.commit(client, *answer, version, scratch).await,
+            Reached::Answer(answer) => self.commit(client, answer, version, scratch).await,
             Reached::Turned(answer, turned) => {
                 self.tell_dropped(&client.core, &turned);
                 // Boxed for the same reason: what a translated answer needs is no part of the others.
-                Box::pin(self.turn(client, *answer, turned, version, scratch)).await
+                Box::pin(self.turn(client, answer, turned, version, scratch)).await
             }
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);
@@ -370,11 +370,12 @@ impl Exchange {
     async fn commit<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        found: reach::Found<N::Stream>,
+        found: Box<reach::Found<N::Stream>>,
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
-        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, endpoint, measured, name } = found;
+        let reach::Found { mut answered, mut trial, provider, hide_usage, reused, endpoint, measured, name } =
+            unboxed(found);
         if let Some(name) = name.as_ref().filter(|_| !outgoing::is_large(&answered)) {
             outgoing::rename(&mut answered, self.note.dialect, name);
         }

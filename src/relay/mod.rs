@@ -45,6 +45,13 @@ mod wait;
 mod way;
 mod whole;
 
+/// What is in the box, which is gone then. One that an async function takes apart by `*` keeps its memory for as long as the
+/// function runs.
+#[expect(clippy::boxed_local, reason = "the box is what it takes")]
+fn unboxed<T>(boxed: Box<T>) -> T {
+    *boxed
+}
+
 #[cfg(test)]
 mod door_test;
 #[cfg(test)]

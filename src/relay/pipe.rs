@@ -9,6 +9,7 @@
 use std::io::IoSlice;
 
 use super::attempt::Answered;
+use super::unboxed;
 use super::wait::{Client, Gone, Interest, Wake};
 use crate::base::id::RequestId;
 use crate::http::body::State;
@@ -110,7 +111,7 @@ impl Tail {
 /// Passes the answer on. `head` is the head for the client; it goes out with the first payload.
 pub(super) async fn run<N: Net>(
     client: &mut Client<N>,
-    answered: Answered<N::Stream>,
+    answered: Box<Answered<N::Stream>>,
     head: Vec<u8>,
     course: Course,
     answer: Answer,
@@ -136,8 +137,8 @@ pub(super) async fn run<N: Net>(
 }
 
 impl<N: Net> Pipe<'_, N> {
-    async fn pass(&mut self, answered: Answered<N::Stream>, mut head: Vec<u8>) -> End {
-        let Answered { lane, mut buffer, mut decoder, payload, mut ended, mut reusable, .. } = answered;
+    async fn pass(&mut self, answered: Box<Answered<N::Stream>>, mut head: Vec<u8>) -> End {
+        let Answered { lane, mut buffer, mut decoder, payload, mut ended, mut reusable, .. } = unboxed(answered);
         if self.splitter.is_none() && ended {
             self.answer.body(&buffer[payload.clone()]);
         }

@@ -86,7 +86,7 @@ impl<S> Reached<S> {
 
 /// An answer to pass on.
 pub(super) struct Found<S> {
-    pub(super) answered: Answered<S>,
+    pub(super) answered: Box<Answered<S>>,
     /// The use of the key, to be ended with the answer.
     pub(super) trial: Trial,
     pub(super) provider: ProviderIx,
@@ -487,7 +487,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
 
     fn found<S>(
         &self,
-        answered: Answered<S>,
+        answered: Box<Answered<S>>,
         trial: Trial,
         target: &Target<'_>,
         measures: (Option<u64>, bool),

@@ -23,6 +23,19 @@ fn the_state_of_a_session_is_bounded() {
         let (client, input): (&'static mut super::wait::Client<Monoio>, &'static mut Vec<u8>) = (client, input);
         exchange::run(client, input, head, scratch)
     });
+    let reach = size_of_returned(
+        |client: &'static mut super::wait::Client<Monoio>,
+         request: &'static super::reach::Prepared<'static>,
+         scratch,
+         entry| { super::reach::reach(client, request, scratch, entry, 0) },
+    );
+    let turn = size_of_returned(
+        |exchange: &'static mut exchange::Exchange, client: &'static mut super::wait::Client<Monoio>, found, turned| {
+            exchange.turn(client, found, turned, crate::http::head::Version::Http11, Box::default())
+        },
+    );
+    println!("reach {reach} bytes, a turn {turn}");
+    assert!(reach <= limits::REACH_BYTES_MAX && turn <= limits::TURN_BYTES_MAX, "{reach} and {turn} bytes");
     let turned = size_of::<crate::protocol::translate::Stream>();
     println!("a translated stream {turned} bytes beside");
     assert!(turned <= limits::TURNED_BYTES_MAX, "{turned} bytes");

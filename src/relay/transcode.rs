@@ -19,6 +19,7 @@ use super::reach::Found;
 use super::reply;
 use super::session::After;
 use super::translate::Turned;
+use super::unboxed;
 use super::upstream::Lane;
 use super::wait::{Client, Gone, Interest, Wake};
 use super::whole::{self, Whole};
@@ -66,13 +67,13 @@ impl Exchange {
     pub(super) async fn turn<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        found: Found<N::Stream>,
+        found: Box<Found<N::Stream>>,
         mut turned: Box<Turned>,
         version: Version,
         scratch: Box<Scratch>,
     ) -> After {
         let core = Rc::clone(&client.core);
-        let Found { answered, mut trial, provider, reused, measured, .. } = found;
+        let Found { answered, mut trial, provider, reused, measured, .. } = unboxed(found);
         self.entry.reused = reused;
         self.entry.first_byte_us = micros(core.net.now_us() - self.start_us);
         self.note.close |= core.is_draining() || self.entry.streamed && version == Version::Http10;
@@ -101,12 +102,12 @@ impl Exchange {
     async fn turn_stream<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        answered: Answered<N::Stream>,
+        answered: Box<Answered<N::Stream>>,
         turned: Box<Turned>,
         version: Version,
         provider: ProviderIx,
     ) -> (End, After) {
-        let Turned { answering, fields, .. } = *turned;
+        let Turned { answering, fields, .. } = unboxed(turned);
         let (frame, head) = self.stream_head(&answering, &fields, version);
         let stream = Stream::new(answering, answered.stream.unwrap_or(Framing::Sse));
         let mut turn = self.turning(client, stream, frame, provider);
@@ -118,13 +119,13 @@ impl Exchange {
     async fn replay<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        answered: Answered<N::Stream>,
+        answered: Box<Answered<N::Stream>>,
         turned: Box<Turned>,
         version: Version,
         provider: ProviderIx,
     ) -> (End, After) {
         release(client, answered);
-        let Turned { answering, whole, fields, .. } = *turned;
+        let Turned { answering, whole, fields, .. } = unboxed(turned);
         let Some(whole) = whole else { return (End::Broken, self.ended(200, End::Broken)) };
         let (frame, head) = self.stream_head(&answering, &fields, version);
         let stream = Stream::new(answering, Framing::Sse);
@@ -177,7 +178,7 @@ impl Exchange {
     async fn turn_whole<N: Net>(
         &mut self,
         client: &mut Client<N>,
-        answered: Answered<N::Stream>,
+        answered: Box<Answered<N::Stream>>,
         mut turned: Box<Turned>,
         provider: ProviderIx,
     ) -> (End, After) {
@@ -253,8 +254,8 @@ impl Exchange {
 
 impl<N: Net> Turn<'_, N> {
     /// A provider's stream.
-    async fn pass(&mut self, answered: Answered<N::Stream>, mut head: Vec<u8>) -> End {
-        let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = answered;
+    async fn pass(&mut self, answered: Box<Answered<N::Stream>>, mut head: Vec<u8>) -> End {
+        let Answered { lane, buffer, decoder, payload, ended, reusable, .. } = unboxed(answered);
         let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
         let mut taken = match self.stream.is_work(&buffer[payload.clone()], ended) {
             true => Box::pin(self.take_aside(buffer, payload, ended)).await,
@@ -459,8 +460,8 @@ impl<N: Net> Client<N> {
 }
 
 /// The answer has been read: its buffer and its lane go back.
-fn release<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) {
-    let Answered { lane, buffer, ended, reusable, .. } = answered;
+fn release<N: Net>(client: &Client<N>, answered: Box<Answered<N::Stream>>) {
+    let Answered { lane, buffer, ended, reusable, .. } = unboxed(answered);
     client.core.slabs.give(buffer);
     if ended && reusable {
         client.core.lanes.give(lane, client.core.now_ms());
@@ -470,11 +471,11 @@ fn release<N: Net>(client: &Client<N>, answered: Answered<N::Stream>) {
 /// A provider that streams though nobody asked: its answer, put together.
 async fn collect<N: Net>(
     client: &mut Client<N>,
-    answered: Answered<N::Stream>,
+    answered: Box<Answered<N::Stream>>,
     answering: &mut Answering,
     idle_ms: u32,
 ) -> Result<Whole, NoAnswer> {
-    let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = answered;
+    let Answered { lane, buffer, decoder, payload, ended, reusable, stream, .. } = unboxed(answered);
     let mut source = Source { lane, decoder, ended, reusable, quiet_ms: 0 };
     let mut collector = Box::new(Collector::new(answering, stream.unwrap_or(Framing::Sse)));
     let broken = |message: String| NoAnswer::Failed(Failure::broken(message));

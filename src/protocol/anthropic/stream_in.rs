@@ -4,11 +4,14 @@
 //! their results, compaction) is a foreign part and its deltas go with it. Counts of `message_start` hold until
 //! `message_delta` says others. Anthropic-compatible upstreams leave things out: a block that nobody began begins with
 //! its first delta, and one that nobody stopped stops with the message.
+//!
+//! A delta of text casts a mould: the next that fits it is not read but for its text.
 
 use smallvec::SmallVec;
 
 use super::error;
 use super::response_in::{called, seal, stop};
+use crate::json::mould::{Idle, Mould};
 use crate::json::{self, Escaped, Raw};
 use crate::limits::ORDER_PARTS_MAX;
 use crate::protocol::Dialect;
@@ -26,6 +29,16 @@ pub struct Stream {
     open: SmallVec<[Block; 2]>,
     called: bool,
     usage: Usage,
+    /// The last delta of text or input, and its part.
+    mould: Mould,
+    moulded: Moulded,
+}
+
+/// What a delta that fits the mould adds to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moulded {
+    at: u32,
+    input: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +90,14 @@ impl StreamDecoder for Stream {
             sink(Event::Ping);
             return Ok(());
         }
+        if let Some(text) = self.mould.fill(frame.data) {
+            let Moulded { at, input } = self.moulded;
+            if !text.bytes().is_empty() {
+                sink(Event::Fill { at, delta: if input { Delta::Input(text) } else { Delta::Text(text) } });
+            }
+            return Ok(());
+        }
+        self.mould.clear();
         if json::value(frame.data).is_err() {
             return Err(BadUpstream("an event is not JSON"));
         }
@@ -147,7 +168,12 @@ impl Stream {
             (b"content_block_delta", _) => {
                 let delta = said.delta.ok_or(BadUpstream("a delta that says nothing"))?;
                 self.start(None, sink);
-                return self.delta(said.index, delta, sink);
+                let told = self.delta(said.index, delta, sink)?;
+                // Without a type the event's name says what it is, which is not in its text.
+                if let Some((text, moulded)) = told.filter(|_| said.kind.is_some()) {
+                    self.moulded = moulded;
+                    self.mould.cast(whole, text, Idle::default());
+                }
             }
             (b"content_block_stop", _) => self.close(said.index, sink),
             // Anthropic adds kinds of events and asks readers to pass over them.
@@ -242,7 +268,13 @@ impl Stream {
         });
     }
 
-    fn delta(&mut self, index: u64, delta: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), BadUpstream> {
+    /// Tells a delta. Text and input are returned with the part they are added to.
+    fn delta<'a>(
+        &mut self,
+        index: u64,
+        delta: Raw<'a>,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Result<Option<(Escaped<'a>, Moulded)>, BadUpstream> {
         let (mut kind, mut more, mut citation) = (Escaped::EMPTY, Escaped::EMPTY, None);
         for (name, value) in delta.members() {
             match (name.bytes(), value.as_str()) {
@@ -266,10 +298,10 @@ impl Stream {
             (Kind::Foreign, _) => Delta::Foreign(delta),
             (Kind::Text, b"text_delta") | (Kind::Thought, b"thinking_delta") => Delta::Text(more),
             (Kind::Call { whole: false }, b"input_json_delta") => Delta::Input(more),
-            (Kind::Call { whole: true }, b"input_json_delta") => return Ok(()),
+            (Kind::Call { whole: true }, b"input_json_delta") => return Ok(None),
             (Kind::Thought, b"signature_delta") => match seal(SealKind::Signature, more) {
                 Some(seal) => Delta::Seal(seal),
-                None => return Ok(()),
+                None => return Ok(None),
             },
             (Kind::Text, b"citations_delta") => {
                 let raw = citation.ok_or(BadUpstream("a citation that says nothing"))?;
@@ -277,10 +309,15 @@ impl Stream {
             }
             _ => return Err(BadUpstream("a delta that does not fit its block")),
         };
+        let told = match delta {
+            Delta::Text(text) => Some((text, Moulded { at, input: false })),
+            Delta::Input(text) => Some((text, Moulded { at, input: true })),
+            _ => None,
+        };
         if delta.bytes() > 0 {
             sink(Event::Fill { at, delta });
         }
-        Ok(())
+        Ok(told)
     }
 
     /// The number of the part that begins here; nothing if the answer has failed.

@@ -4,6 +4,9 @@
 //! until a reason to stop comes, for their deltas may be interleaved. Usage may come before, with or behind that
 //! reason, so the answer ends at `[DONE]` or the end of the stream only. Choices other than the first are not read: a
 //! request for more than one is reported when it is written. Members of a chunk that nobody here knows are not told.
+//!
+//! Nearly all chunks tell a piece of one text and are else the same: such a one casts a mould, and the next that fits it is
+//! not read but for its text.
 
 use smallvec::SmallVec;
 
@@ -12,6 +15,7 @@ use super::detail::{self, Detail};
 use super::error;
 use super::reasoning_in::{self, Thought};
 use crate::base::span::Span;
+use crate::json::mould::{Idle, Mould};
 use crate::json::{self, Escaped, Raw, Writer};
 use crate::limits::{LOGPROBS_BYTES_MAX, ORDER_PARTS_MAX};
 use crate::protocol::Dialect;
@@ -41,6 +45,9 @@ pub struct Stream {
     /// Whether the sound has been named.
     named: bool,
     weighed: Weighed,
+    /// The last chunk, where it only told a piece of such a text.
+    mould: Mould,
+    moulded: Kind,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,8 +59,9 @@ enum Place {
     Ended,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
+    #[default]
     Text,
     Refusal,
     Reasoning,
@@ -78,6 +86,11 @@ impl StreamDecoder for Stream {
             self.finish(sink);
             return Ok(());
         }
+        if let Some(text) = self.mould.fill(frame.data).filter(|_| frame.event.is_empty()) {
+            self.say(self.moulded, text, sink);
+            return Ok(());
+        }
+        self.mould.clear();
         if json::value(frame.data).is_err() {
             return Err(BadUpstream("an event is not JSON"));
         }
@@ -105,7 +118,10 @@ impl Stream {
     pub(super) fn chunk(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), BadUpstream> {
         let (mut id, mut model) = (Escaped::EMPTY, Escaped::EMPTY);
         let (mut choices, mut usage, mut groq, mut failed, mut cited) = (None, None, None, None, None);
+        let mut idle = Idle::default();
         for (name, value) in json::members(frame.data) {
+            // Names are read when the answer starts, and what is no object says nothing.
+            idle.add(frame.data, value);
             match name.bytes() {
                 b"id" => id = value.as_str().unwrap_or(id),
                 b"model" => model = value.as_str().unwrap_or(model),
@@ -131,39 +147,50 @@ impl Stream {
             self.place = Place::Inside;
             sink(Event::Start { id, model });
         }
-        let mut spent = None;
-        for choice in choices.iter().flat_map(|choices| choices.elements()) {
-            self.choice(choice, cited, &mut spent, sink);
+        let (mut spent, mut only) = (None, None);
+        for (nth, choice) in choices.iter().flat_map(|choices| choices.elements()).enumerate() {
+            only = self.choice(choice, cited, &mut spent, sink).filter(|_| nth == 0);
         }
         let spent = usage.or(groq).map(|usage| Usage::openai(usage.bytes())).or(spent);
         if let Some(usage) = spent.filter(|_| self.place != Place::Ended) {
             sink(Event::Usage(usage));
+        } else if let Some((kind, text)) = only.filter(|_| self.place == Place::Inside && frame.event.is_empty()) {
+            self.moulded = kind;
+            self.mould.cast(frame.data, text, idle);
         }
         Ok(())
     }
 
-    fn choice(
+    /// Tells a choice. What it tells is returned where that is a piece of one text and nothing else.
+    fn choice<'a>(
         &mut self,
-        choice: Raw<'_>,
+        choice: Raw<'a>,
         cited: Option<Raw<'_>>,
         usage: &mut Option<Usage>,
         sink: &mut impl FnMut(Event<'_>),
-    ) {
+    ) -> Option<(Kind, Escaped<'a>)> {
         let (mut delta, mut reason, mut word, mut whole) = (None, None, None, false);
+        let mut more = false;
         for (name, value) in choice.members() {
             match name.bytes() {
-                b"index" if value.as_u64().is_some_and(|index| index > 0) => return,
+                b"index" if value.as_u64().is_some_and(|index| index > 0) => return None,
                 b"delta" => delta = Some(value),
                 // Some tell a whole message, in a stream of one event; some repeat in it what has been told.
                 b"message" if delta.is_none() && self.next == 0 && value.is_object() => {
                     (delta, whole) = (Some(value), true);
                 }
                 // The old completions.
-                b"text" if self.place == Place::Inside => self.say_any(Kind::Text, value, sink),
+                b"text" if self.place == Place::Inside => {
+                    more = true;
+                    self.say_any(Kind::Text, value, sink);
+                }
                 b"finish_reason" => reason = value.as_str().filter(|reason| !reason.bytes().is_empty()),
                 // vLLM: the word that ended it.
                 b"stop_reason" => word = value.as_str(),
-                b"logprobs" if value.is_object() && self.place == Place::Inside => self.weighed.add(value),
+                b"logprobs" if value.is_object() && self.place == Place::Inside => {
+                    more = true;
+                    self.weighed.add(value);
+                }
                 // Moonshot.
                 b"usage" if value.is_object() => *usage = Some(Usage::openai(value.bytes())),
                 _ => {}
@@ -171,11 +198,9 @@ impl Stream {
         }
         // Some tell the reason twice; what comes behind the first says nothing new.
         if self.place != Place::Inside {
-            return;
+            return None;
         }
-        if let Some(delta) = delta {
-            self.delta(delta, whole, sink);
-        }
+        let only = delta.and_then(|delta| self.delta(delta, whole, sink));
         if let Some(reason) = reason.filter(|_| self.place == Place::Inside) {
             if !self.cited {
                 cited.iter().flat_map(|cited| cited.elements()).for_each(|url| self.source(url, sink));
@@ -185,12 +210,19 @@ impl Stream {
                 Err((fault, message)) => self.fail(fault, message, sink),
             }
         }
+        only.filter(|_| !more && usage.is_none())
     }
 
-    /// What is added to the answer; `whole` where it is all of it.
-    fn delta(&mut self, delta: Raw<'_>, whole: bool, sink: &mut impl FnMut(Event<'_>)) {
+    /// What is added to the answer; `whole` where it is all of it. A piece of one text is returned where it adds nothing
+    /// else.
+    fn delta<'a>(
+        &mut self,
+        delta: Raw<'a>,
+        whole: bool,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Option<(Kind, Escaped<'a>)> {
         let (mut content, mut calls, mut details, mut notes) = (None, None, None, None);
-        let (mut refusal, mut images, mut audio) = (None, None, None);
+        let (mut refusal, mut images, mut audio, mut old) = (None, None, None, None);
         let (mut thought, mut kind, mut unknown) = (Escaped::EMPTY, Kind::Text, SmallVec::<[_; 2]>::new());
         for (name, value) in delta.members() {
             match name.bytes() {
@@ -206,7 +238,7 @@ impl Stream {
                 b"audio" if value.is_object() => audio = Some(value),
                 b"annotations" => notes = Some(value),
                 b"tool_calls" => calls = Some(value),
-                b"function_call" if value.is_object() => self.call(&Said::old(value), sink),
+                b"function_call" if value.is_object() => old = Some(value),
                 // Google marks its thoughts so.
                 b"extra_content" => {
                     let thought = value.find("google").and_then(|google| google.find("thought"));
@@ -219,6 +251,7 @@ impl Stream {
                 _ => {}
             }
         }
+        old.into_iter().for_each(|old| self.call(&Said::old(old), sink));
         match whole {
             true => self.thoughts(details, thought, sink),
             false => {
@@ -244,6 +277,10 @@ impl Stream {
         if !unknown.is_empty() && self.place == Place::Inside {
             self.foreign(unknown.iter().copied(), sink);
         }
+        let more = whole || old.is_some() || refusal.is_some() || audio.is_some();
+        let is_none = |value: &Option<Raw<'_>>| value.is_none_or(Raw::is_null);
+        let alone = !more && [details, notes, images, calls].iter().all(is_none);
+        alone.then(|| piece(content, kind, thought)).flatten()
     }
 
     fn content(&mut self, kind: Kind, content: Raw<'_>, sink: &mut impl FnMut(Event<'_>)) {
@@ -468,6 +505,15 @@ impl Stream {
         }
         self.place = Place::Stopped;
         sink(Event::Stop(stop.settled(self.called)));
+    }
+}
+
+/// The text of a delta, where it tells one.
+fn piece<'a>(content: Option<Raw<'a>>, kind: Kind, thought: Escaped<'a>) -> Option<(Kind, Escaped<'a>)> {
+    match content.and_then(Raw::as_str).filter(|text| !text.bytes().is_empty()) {
+        Some(text) => thought.bytes().is_empty().then_some((kind, text)),
+        None if thought.bytes().is_empty() || content.is_some_and(Raw::is_array) => None,
+        None => Some((Kind::Reasoning, thought)),
     }
 }
 

@@ -4,15 +4,50 @@
 //! any text. The encoder of a request asks for a name that may be said; what had to change is remembered, and the
 //! answer's calls are told under the names that the client knows (conversion.md 33, 34, 35).
 
+use std::collections::HashMap;
+
 use super::request::CallKind;
 use super::text::Text;
 
 /// Most letters of a tool's name with all vendors.
 pub const TOOL_NAME_BYTES_MAX: usize = 64;
 
+/// Tools from which on names are found by an index and not by looking through them.
+const INDEX_FROM: usize = 64;
+
 /// The names of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names(Vec<Name>);
+pub struct Names {
+    list: Vec<Name>,
+    index: Option<Box<Index>>,
+}
+
+/// Places in the list, by what is looked for. Few requests have so many tools that it is worth its memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Index {
+    said: HashMap<Box<str>, usize>,
+    meant: HashMap<Meant, usize>,
+}
+
+/// A tool as the client knows it: name as it stands, group, kind.
+type Meant = (Box<[u8]>, Option<Box<str>>, CallKind);
+
+impl Index {
+    fn of(list: &[Name]) -> Box<Index> {
+        let mut index = Box::<Index>::default();
+        list.iter().enumerate().for_each(|(at, name)| index.add(at, name));
+        index
+    }
+
+    fn add(&mut self, at: usize, name: &Name) {
+        self.said.insert(name.said.clone(), at);
+        self.meant.insert(key(&name.meant, name.namespace.as_ref(), name.kind), at);
+    }
+}
+
+fn key(name: &Text<'_>, namespace: Option<&Text<'_>>, kind: CallKind) -> Meant {
+    (name.bytes().into(), namespace.map(|space| space.decode().into()), kind)
+}
 
 /// A tool under two names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +66,7 @@ impl Names {
     /// The name to say for a tool: its own where it may stand, else one that is free. Asked again for the same tool
     /// it answers the same.
     pub fn say(&mut self, name: &Text<'_>, namespace: Option<&Text<'_>>, kind: CallKind) -> Text<'static> {
-        let known = |known: &&Name| {
-            known.meant.bytes() == name.bytes() && known.kind == kind && known.namespace.as_ref() == namespace
-        };
-        if let Some(known) = self.0.iter().find(known) {
+        if let Some(known) = self.known(name, namespace, kind) {
             return Text::plain(&known.said);
         }
         let plain = name.decode();
@@ -45,28 +77,48 @@ impl Names {
         let mut said = sayable(&whole);
         // A name that is as it was counts as taken by itself only: everything that is said is remembered.
         let mut turn = 0_u32;
-        while self.0.iter().any(|known| *known.said == *said) {
+        while self.meant(&said).is_some() {
             turn += 1;
             said = hashed(&said, &format!("{whole}\0{turn}"));
         }
         let text = Text::plain(&said);
-        self.0.push(Name {
+        let name = Name {
             said: said.into(),
             meant: name.clone().into_owned(),
             namespace: namespace.map(|space| space.clone().into_owned()),
             kind,
-        });
+        };
+        if let Some(index) = &mut self.index {
+            index.add(self.list.len(), &name);
+        }
+        self.list.push(name);
+        if self.list.len() == INDEX_FROM {
+            self.index = Some(Index::of(&self.list));
+        }
         text
+    }
+
+    fn known(&self, name: &Text<'_>, namespace: Option<&Text<'_>>, kind: CallKind) -> Option<&Name> {
+        let is_it = |known: &&Name| {
+            known.meant.bytes() == name.bytes() && known.kind == kind && known.namespace.as_ref() == namespace
+        };
+        match &self.index {
+            Some(index) => index.meant.get(&key(name, namespace, kind)).map(|&at| &self.list[at]),
+            None => self.list.iter().find(is_it),
+        }
     }
 
     /// The tool that an upstream means by `said`; nothing where the name stands for itself.
     pub fn meant(&self, said: &str) -> Option<&Name> {
-        self.0.iter().find(|name| *name.said == *said)
+        match &self.index {
+            Some(index) => index.said.get(said).map(|&at| &self.list[at]),
+            None => self.list.iter().find(|name| *name.said == *said),
+        }
     }
 
     /// Whether any name differs from what the client knows, or stands for another kind of tool.
     pub fn is_plain(&self) -> bool {
-        self.0
+        self.list
             .iter()
             .all(|name| name.namespace.is_none() && name.kind == CallKind::Function && name.meant.eq_str(&name.said))
     }
@@ -136,5 +188,24 @@ mod tests {
         assert!(one != other && other != third && one != third);
         let meant = names.meant("mcp__open").expect("it was said");
         assert_eq!((meant.meant.clone(), meant.namespace.clone()), (text("open"), Some(group)));
+    }
+
+    /// Past the bound from which an index is kept nothing is another.
+    #[test]
+    fn many_names_are_as_few() {
+        let mut names = Names::default();
+        let ask = |names: &mut Names, n: usize| {
+            let group = text(&format!("g{}", n % 3));
+            let name = text(&format!("tool.{}", n / 6));
+            let kind = if n.is_multiple_of(2) { CallKind::Function } else { CallKind::Custom };
+            names.say(&name, (!n.is_multiple_of(3)).then_some(&group), kind)
+        };
+        let all: Vec<_> = (0..4 * INDEX_FROM).map(|n| ask(&mut names, n)).collect();
+        assert_eq!((0..4 * INDEX_FROM).map(|n| ask(&mut names, n)).collect::<Vec<_>>(), all, "the same again");
+        let mut said: Vec<String> = all.iter().map(|said| said.decode().into_owned()).collect();
+        said.iter().for_each(|said| assert!(names.meant(said).is_some_and(|name| *name.said == **said)));
+        said.sort();
+        said.dedup();
+        assert_eq!((said.len(), names.list.len()), (all.len(), all.len()), "no two under one name");
     }
 }

@@ -1,9 +1,11 @@
 //! Reads an Ollama upstream's answer, a line at a time or whole, from `/api/chat` and from `/api/generate`.
 //!
 //! A line holds a piece of thought, of text, and calls that are whole; the last has `done` and the counts. Text and
-//! thought follow each other, and a line with `done` ends the answer: what is behind it says nothing.
+//! thought follow each other, and a line with `done` ends the answer: what is behind it says nothing. A line that tells a
+//! piece of one of them casts a mould: the next that fits it is not read but for that piece.
 
 use super::error;
+use crate::json::mould::{Idle, Mould};
 use crate::json::{self, Escaped, Raw};
 use crate::protocol::failure::Fault;
 use crate::protocol::ir::{BadUpstream, CallKind, Delta, Event, Failure, PartKind, Source, Stop, StreamDecoder};
@@ -19,6 +21,9 @@ pub struct Stream {
     /// The part that is being told.
     current: Option<(u32, Kind)>,
     called: bool,
+    /// The last line, where it only told a piece of such a part.
+    mould: Mould,
+    moulded: Kind,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,8 +34,9 @@ enum Place {
     Ended,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
+    #[default]
     Text,
     Reasoning,
 }
@@ -54,8 +60,17 @@ impl StreamDecoder for Stream {
                 sink(Event::Ping);
                 Ok(())
             }
-            FrameKind::Data if json::value(frame.data).is_err() => Err(BadUpstream("a line is not JSON")),
-            FrameKind::Data => self.line(frame.data, sink).map(|_| ()),
+            FrameKind::Data => {
+                if let Some(text) = self.mould.fill(frame.data) {
+                    self.say(self.moulded, Some(text), sink);
+                    return Ok(());
+                }
+                self.mould.clear();
+                match json::value(frame.data) {
+                    Ok(_) => self.line(frame.data, sink).map(|_| ()),
+                    Err(_) => Err(BadUpstream("a line is not JSON")),
+                }
+            }
         }
     }
 
@@ -87,7 +102,7 @@ impl Stream {
     /// Reads a line; what it says of `done`.
     fn line(&mut self, line: &[u8], sink: &mut impl FnMut(Event<'_>)) -> Result<Option<bool>, BadUpstream> {
         let (mut model, mut reason, mut done, mut failed) = (Escaped::EMPTY, Escaped::EMPTY, None, false);
-        let (mut message, mut own) = (None, Said::default());
+        let (mut message, mut own, mut idle) = (None, Said::default(), Idle::default());
         for (name, value) in json::members(line) {
             match name.bytes() {
                 b"message" if value.is_object() => message = Some(value),
@@ -99,7 +114,7 @@ impl Stream {
                 b"done" => done = value.as_bool(),
                 b"done_reason" => reason = value.as_str().unwrap_or(reason),
                 b"error" => failed = !value.is_null(),
-                _ => {}
+                _ => idle.add(line, value),
             }
         }
         if failed {
@@ -125,6 +140,9 @@ impl Stream {
         said.calls.iter().flat_map(|calls| calls.elements()).for_each(|call| self.call(call, sink));
         if done == Some(true) {
             self.stop(reason, line, sink);
+        } else if let Some((kind, text)) = said.only() {
+            self.moulded = kind;
+            self.mould.cast(line, text, idle);
         }
         Ok(done)
     }
@@ -225,6 +243,18 @@ impl Stream {
 }
 
 impl<'a> Said<'a> {
+    /// What is said, where that is a piece of one text and nothing else.
+    fn only(&self) -> Option<(Kind, Escaped<'a>)> {
+        let said = |text: Option<Escaped<'a>>| text.filter(|text| !text.bytes().is_empty());
+        let is_none = |value: Option<Raw<'_>>| value.is_none_or(Raw::is_null);
+        match (said(self.thinking), said(self.text)) {
+            _ if !is_none(self.images) || !is_none(self.calls) => None,
+            (Some(thought), None) => Some((Kind::Reasoning, thought)),
+            (None, Some(text)) => Some((Kind::Text, text)),
+            _ => None,
+        }
+    }
+
     fn of(message: Raw<'a>) -> Said<'a> {
         let mut said = Said::default();
         for (name, value) in message.members() {

@@ -2,6 +2,7 @@
 //!
 //! What they mean together is [`super::stream_in`]'s matter.
 
+use crate::json::mould::Idle;
 use crate::json::{Escaped, Raw};
 use crate::protocol::ir::CallKind;
 
@@ -27,6 +28,8 @@ pub(super) struct Said<'a> {
     pub(super) part: Option<Raw<'a>>,
     pub(super) annotation: Option<Raw<'a>>,
     pub(super) response: Option<Raw<'a>>,
+    /// Numbers of events and what is there to hide lengths.
+    pub(super) idle: Idle,
 }
 
 impl<'a> Said<'a> {
@@ -43,6 +46,7 @@ impl<'a> Said<'a> {
                 b"part" => said.part = Some(value),
                 b"annotation" => said.annotation = Some(value),
                 b"response" => said.response = Some(value).filter(|response| response.is_object()),
+                b"sequence_number" | b"obfuscation" => said.idle.add(event.bytes(), value),
                 _ => {}
             }
         }

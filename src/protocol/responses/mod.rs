@@ -18,6 +18,7 @@ mod event_in;
 mod input_in;
 mod input_out;
 mod item;
+mod open_item;
 mod thread;
 mod tools_in;
 mod tools_out;

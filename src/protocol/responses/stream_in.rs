@@ -6,13 +6,17 @@
 //!
 //! Items that only OpenAI knows pass as foreign parts with all their events; a made image is a medium, and the events
 //! on the way to it only say that the upstream is still there.
+//!
+//! An event that tells a piece of text or input casts a mould: the next that fits it is not read but for that piece.
 
 use smallvec::SmallVec;
 
 use super::error;
 use super::event_in::{Kind, Said, Whole};
 use super::item::inside;
+use super::open_item::{Item, Moulded, Of, Part};
 use crate::base::span::Span;
+use crate::json::mould::Mould;
 use crate::json::{Escaped, Raw};
 use crate::limits::ORDER_PARTS_MAX;
 use crate::protocol::Dialect;
@@ -35,6 +39,9 @@ pub struct Stream {
     called: bool,
     /// The seal of the call that comes next.
     seal: Option<Seal<'static>>,
+    /// The last event, where it told such a piece.
+    mould: Mould,
+    moulded: Moulded,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,39 +50,6 @@ enum Place {
     Before,
     Inside,
     Ended,
-}
-
-#[derive(Debug)]
-struct Item {
-    index: u64,
-    kind: Kind,
-    /// The part that is told now.
-    part: Option<Part>,
-    /// Parts of the item that have begun, and the number of the last one.
-    begun: usize,
-    last: Option<u64>,
-    /// Whether anything of its reasoning itself has been told, and of the summary.
-    thought: bool,
-    summed: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    at: u32,
-    of: Of,
-    number: u64,
-    told: bool,
-    annotated: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
-    Text,
-    Refusal,
-    Summary,
-    Thought,
-    Call,
-    Foreign,
 }
 
 impl StreamDecoder for Stream {
@@ -89,6 +63,11 @@ impl StreamDecoder for Stream {
             sink(Event::Ping);
             return Ok(());
         }
+        if let Some(text) = self.mould.fill(frame.data) {
+            self.more(self.moulded, text, sink);
+            return Ok(());
+        }
+        self.mould.clear();
         let Ok(event) = Raw::parse(frame.data) else {
             // Some say Chat's end mark behind the last event; without that one it says nothing.
             let mark = frame.data.trim_ascii() == b"[DONE]";
@@ -131,17 +110,12 @@ impl Stream {
         event: Raw<'_>,
         sink: &mut impl FnMut(Event<'_>),
     ) -> Result<(), BadUpstream> {
-        let (of, text) = match name {
-            b"output_text.delta" => (Of::Text, said.delta),
-            b"refusal.delta" => (Of::Refusal, said.delta),
-            b"reasoning_summary_text.delta" => (Of::Summary, said.delta),
-            b"reasoning_text.delta" => (Of::Thought, said.delta),
-            b"function_call_arguments.delta" | b"custom_tool_call_input.delta" => {
-                if let Some(delta) = said.delta {
-                    self.input(said.index, delta, sink);
-                }
-                return Ok(());
-            }
+        let of = match name {
+            b"output_text.delta" => Of::Text,
+            b"refusal.delta" => Of::Refusal,
+            b"reasoning_summary_text.delta" => Of::Summary,
+            b"reasoning_text.delta" => Of::Thought,
+            b"function_call_arguments.delta" | b"custom_tool_call_input.delta" => Of::Call,
             b"output_text.done" => return self.rest(said, Of::Text, sink),
             b"refusal.done" => return self.rest(said, Of::Refusal, sink),
             b"reasoning_summary_text.done" => return self.rest(said, Of::Summary, sink),
@@ -176,10 +150,23 @@ impl Stream {
             }
             _ => return self.other(said.index, event, sink),
         };
-        if let Some(text) = text {
-            self.say(said.index, of, said.number, text, sink);
+        let Some(text) = said.delta else { return Ok(()) };
+        let moulded = Moulded { index: said.index, number: said.number, of };
+        self.more(moulded, text, sink);
+        // Without a type the event's name says what it is, which is not in its text.
+        if !said.kind.is_empty() && self.place == Place::Inside {
+            self.moulded = moulded;
+            self.mould.cast(event.bytes(), text, said.idle.clone());
         }
         Ok(())
+    }
+
+    /// A piece of a text or of a call's input.
+    fn more(&mut self, Moulded { index, number, of }: Moulded, text: Escaped<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        match of {
+            Of::Call => self.input(index, text, sink),
+            _ => self.say(index, of, number, text, sink),
+        }
     }
 
     fn start(&mut self, response: Option<Raw<'_>>, sink: &mut impl FnMut(Event<'_>)) {
