@@ -15,19 +15,23 @@ use super::string::{self, Inside};
 use crate::base::span::Span;
 use crate::limits::{MOULD_BYTES_MAX, MOULD_IDLE_MAX};
 
-/// The last text of a stream, if the next may be like it.
+/// The last text of a stream, if the next may be like it. Boxed: many a stream never casts one.
 #[derive(Debug, Default)]
-pub struct Mould {
+pub struct Mould(Option<Box<Cast>>);
+
+#[derive(Debug, Default)]
+struct Cast {
+    /// The text; empty where the next may be anything.
     last: Vec<u8>,
     /// What is not read, as it lies in `last`, in order.
     idle: Idle,
     /// What may differ, in order.
-    holes: SmallVec<[Hole; 3]>,
+    holes: SmallVec<[Hole; MOULD_IDLE_MAX + 1]>,
 }
 
 /// Values of a text that its reader does not look at: strings and numbers.
 #[derive(Clone, Debug, Default)]
-pub struct Idle(SmallVec<[Hole; 6]>);
+pub struct Idle(SmallVec<[Hole; MOULD_IDLE_MAX]>);
 
 /// A place that may differ.
 #[derive(Clone, Copy, Debug)]
@@ -73,34 +77,35 @@ impl Mould {
         let Some(told) = Span::inside(text, told.bytes()).filter(|_| text.len() <= MOULD_BYTES_MAX) else {
             return self.clear();
         };
+        let Cast { last, idle: before, holes } = &mut **self.0.get_or_insert_default();
         // A number or a stamp that has changed once will change again. Of another text nothing is known.
-        let alike = !self.last.is_empty() && idle.0.len() == self.idle.0.len();
-        for (now, before) in idle.0.iter_mut().zip(&self.idle.0).filter(|_| alike) {
-            now.varies = before.varies || now.span.of(text) != before.span.of(&self.last);
+        let alike = !last.is_empty() && idle.0.len() == before.0.len();
+        for (now, before) in idle.0.iter_mut().zip(&before.0).filter(|_| alike) {
+            now.varies = before.varies || now.span.of(text) != before.span.of(last);
         }
-        self.holes.clear();
+        holes.clear();
         let apart = |span: Span| span.end <= told.start || told.end <= span.start;
-        self.holes.extend(idle.0.iter().copied().filter(|hole| hole.varies && apart(hole.span)));
-        let place = self.holes.partition_point(|hole| hole.span.start < told.start);
-        self.holes.insert(place, Hole { span: told, kind: Kind::Told, varies: true });
-        self.idle = idle;
-        self.last.clear();
-        self.last.extend_from_slice(text);
+        holes.extend(idle.0.iter().copied().filter(|hole| hole.varies && apart(hole.span)));
+        let place = holes.partition_point(|hole| hole.span.start < told.start);
+        holes.insert(place, Hole { span: told, kind: Kind::Told, varies: true });
+        *before = idle;
+        last.clear();
+        last.extend_from_slice(text);
     }
 
     /// The next text may be anything.
     pub fn clear(&mut self) {
-        self.last.clear();
+        if let Some(cast) = &mut self.0 {
+            cast.last.clear();
+        }
     }
 
     /// What `text` tells, if it is the last one again but for the places that may differ.
     pub fn fill<'t>(&self, text: &'t [u8]) -> Option<Escaped<'t>> {
-        if self.last.is_empty() {
-            return None;
-        }
+        let Cast { last, holes, .. } = self.0.as_deref().filter(|cast| !cast.last.is_empty())?;
         let (mut from, mut at, mut told) = (0, 0, None);
-        for hole in &self.holes {
-            let fixed = &self.last[from..hole.span.start as usize];
+        for hole in holes {
+            let fixed = &last[from..hole.span.start as usize];
             at += text[at..].starts_with(fixed).then_some(fixed.len())?;
             let end = match hole.kind {
                 Kind::Number => at + digits(&text[at..])?,
@@ -114,7 +119,7 @@ impl Mould {
             }
             (from, at) = (hole.span.end as usize, end);
         }
-        told.filter(|_| text[at..] == self.last[from..])
+        told.filter(|_| text[at..] == last[from..])
     }
 }
 
