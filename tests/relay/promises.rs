@@ -595,8 +595,11 @@ fn the_table_names_only_tests_that_exist() {
     let files = std::fs::read_dir(folder).expect("the folder").flatten().filter(|file| file.path().is_file());
     let sources: String = files.map(|file| std::fs::read_to_string(file.path()).expect("a text")).collect();
     let is_listed = |name: &str| {
-        let alone = format!("on_both_drivers!({name});");
-        sources.lines().any(|line| line == alone || line.trim() == format!("{name},"))
+        let on_one_line = |line: &str| {
+            let inside = line.strip_prefix("on_both_drivers!(").and_then(|line| line.strip_suffix(");"));
+            inside.is_some_and(|names| names.split(", ").any(|listed| listed == name))
+        };
+        sources.lines().any(|line| on_one_line(line) || line.trim() == format!("{name},"))
     };
     let rows: Vec<&str> = own.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(1).collect();
     let numbers: Vec<u32> =
