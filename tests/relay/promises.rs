@@ -39,7 +39,7 @@
 //! | 32 an outage | `promise_32_an_outage_is_told_and_passes` |
 //! | 33 wrong keys | `a_wrong_key_is_refused_in_the_dialect`, `every_form_of_the_key_is_taken` |
 //! | 34 secrets stay on their side | `the_upstream_gets_its_own_credential_only`, `a_quoted_upstream_key_is_masked` |
-//! | 35 no default password | `promise_35_without_a_password_a_token_is_shown_once`, `promise_35_guessing_is_slowed` |
+//! | 35 no default password | `promise_35_without_a_password_a_token_is_shown_once`, `promise_35_guessing_is_slowed`, `promise_35_one_address_is_locked_and_no_other` |
 //! | 36 browsers | `promise_36_a_session_is_a_cookie_that_pages_cannot_use`, `promise_36_a_session_outlives_a_restart_until_its_logout`, `a_foreign_host_is_refused` |
 //! | 37 secrets in no output | `no_marked_member_is_ever_told`, `no_secret_is_written_down`, `promise_37_what_the_api_changes_shows_no_secret`, `no_output_holds_a_secret`, `a_proxy_that_refuses_is_named_without_its_password` |
 //! | 38 no CRLF gets through | `no_header_is_made_of_a_model_name`, `malformed_heads_are_refused`, `promise_38_no_line_of_the_log_is_forged` |
