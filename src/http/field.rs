@@ -240,8 +240,13 @@ impl Fields {
     /// The members of all `Connection` fields: `close`, `keep-alive`, and names of fields that end here.
     #[inline]
     pub fn connection_options<'a>(&'a self, buf: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let values = self.all(Name::Connection).map(|field| field.value.of(buf));
-        values.flat_map(members).filter(|option| !option.is_empty())
+        self.members(buf, Name::Connection).filter(|option| !option.is_empty())
+    }
+
+    /// The members of all fields of this name, whose values are lists; empty ones too.
+    #[inline]
+    pub fn members<'b>(&self, buf: &'b [u8], name: Name) -> impl Iterator<Item = &'b [u8]> {
+        self.all(name).flat_map(|field| members(field.value.of(buf)))
     }
 
     /// The fields that go on to the next hop: not those of this hop alone, and not those that `Connection`
@@ -287,7 +292,7 @@ pub fn credentials<'a>(buf: &'a [u8], fields: &Fields, query: Option<&'a [u8]>) 
     let named = [Name::XApiKey, Name::ApiKey, Name::XGoogApiKey];
     let named = named.into_iter().flat_map(|name| fields.all(name)).map(|field| field.value.of(buf));
     // A page can set no other field of a WebSocket's handshake.
-    let offered = fields.all(Name::SecWebSocketProtocol).flat_map(|field| members(field.value.of(buf)));
+    let offered = fields.members(buf, Name::SecWebSocketProtocol);
     let offered = offered.filter_map(|protocol| protocol.strip_prefix(SOCKET_KEY));
     if let Some(key) = bearer.chain(named).chain(offered).find(|key| !key.is_empty()) {
         return Some(Cow::Borrowed(key));

@@ -22,7 +22,7 @@ use crate::ws;
 
 /// Whether the head asks for a WebSocket.
 pub(super) fn is_asked(head: &RequestHead, fields: &Fields, input: &[u8]) -> bool {
-    head.method == Method::Get && members(fields, input, Name::Upgrade).any(|to| to.eq_ignore_ascii_case(b"websocket"))
+    head.method == Method::Get && fields.members(input, Name::Upgrade).any(|to| to.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// The head as the requests on the WebSocket have it, where it asks for one: those post.
@@ -31,10 +31,6 @@ pub(super) fn meant(head: &RequestHead, fields: &Fields, input: &[u8]) -> Reques
         true => RequestHead { method: Method::Post, framing: Framing::Sized(0), ..*head },
         false => *head,
     }
-}
-
-fn members<'a>(fields: &'a Fields, input: &'a [u8], name: Name) -> impl Iterator<Item = &'a [u8]> {
-    fields.all(name).flat_map(|field| field.value.of(input).split(|&byte| byte == b',')).map(ascii::trim)
 }
 
 /// Why a handshake is none: the status, what is wrong, and fields that say what is right.
@@ -74,19 +70,15 @@ fn repeated(head: &RequestHead, fields: &Fields, input: &[u8]) -> Vec<u8> {
     write::request_line(b"POST", &target, &mut out);
     write::field("host", fields.value(input, Name::Host).unwrap_or_default(), &mut out);
     let starts = |name: &[u8], start: &[u8]| name.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start));
-    for field in fields.onward(input) {
+    write::forward_fields(input, fields, &mut out, |field| {
         let (name, value) = (field.name.of(input), field.value.of(input));
         let is_bodys = starts(name, b"content-") || matches!(field.known, Name::Accept | Name::Expect);
         let is_handshakes = starts(name, b"sec-websocket-") || field.known == Name::Upgrade;
         // Says which WebSocket it is, and nothing to whom is asked by HTTP.
         let is_beta = starts(name, b"openai-beta") && memchr::memmem::find(value, b"responses_websockets").is_some();
-        if !is_bodys && !is_handshakes && !is_beta {
-            for piece in [name, b": ", value, write::CRLF] {
-                out.extend_from_slice(piece);
-            }
-        }
-    }
-    let key = members(fields, input, Name::SecWebSocketProtocol).find_map(|member| member.strip_prefix(SOCKET_KEY));
+        is_bodys || is_handshakes || is_beta
+    });
+    let key = fields.members(input, Name::SecWebSocketProtocol).find_map(|member| member.strip_prefix(SOCKET_KEY));
     if let Some(key) = key.filter(|_| fields.get(Name::Authorization).is_none()) {
         write::field("authorization", &[b"Bearer ", key].concat(), &mut out);
     }
@@ -102,7 +94,7 @@ fn greeting(accept: &str, fields: &Fields, input: &[u8], id: &str) -> Vec<u8> {
     write::field("upgrade", b"websocket", &mut out);
     write::field("connection", b"Upgrade", &mut out);
     write::field("sec-websocket-accept", accept.as_bytes(), &mut out);
-    let mut offered = members(fields, input, Name::SecWebSocketProtocol);
+    let mut offered = fields.members(input, Name::SecWebSocketProtocol);
     if let Some(protocol) = offered.find(|one| !one.starts_with(SOCKET_KEY) && ascii::is_token(one)) {
         write::field("sec-websocket-protocol", protocol, &mut out);
     }
