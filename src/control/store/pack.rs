@@ -164,10 +164,9 @@ pub(super) fn write(rows: &[Row]) -> (Vec<u8>, (i64, i64)) {
     out.push(FORM);
     out.extend_from_slice(&(rows.len() as u16).to_le_bytes());
     let first = rows.first().copied().unwrap_or_default();
-    let varies = varies(&first, rows);
-    for column in 0..COLUMNS {
+    for (column, varies) in varies(&first, rows).into_iter().enumerate() {
         let (mut least, mut most) = (first.0[column], first.0[column]);
-        if varies[column] {
+        if varies {
             for row in rows {
                 least = least.min(row.0[column]);
                 most = most.max(row.0[column]);
