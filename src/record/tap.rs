@@ -436,7 +436,7 @@ mod tests {
             second.begin_try(20);
             second.upstream_request(b"second");
             first.join(second, serves);
-            assert_eq!(held.get(), 11, "nothing is given back twice");
+            assert_eq!(held.get(), 2 * limits::TRACE_PIECE_BYTES_LEAST, "nothing is given back twice");
             first.upstream_request(b"!");
             let trace = first.end(RequestId::new(1, 0, 0, 7), 0).trace(&Mask::new(std::iter::empty()));
             assert_eq!(trace.tries.iter().map(|one| one.begun_us).collect::<Vec<_>>(), [10, 20]);
