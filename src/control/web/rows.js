@@ -14,7 +14,7 @@ const REFUSED = [401, 403, 404, 413, 429];
 /** How it ended, in words. */
 export function outcome(row) {
   if (row.outcome !== 'client_error') return t('outcome_' + row.outcome);
-  return row.attempts ? t('refused_upstream') : t(REFUSED.includes(row.status) ? 'refused_' + row.status : 'outcome_client_error');
+  return row.attempts ? t('refused_upstream') : REFUSED.includes(row.status) ? t('refused_' + row.status) : t('outcome_client_error');
 }
 
 export function Outcome({ row }) {
