@@ -6,23 +6,26 @@ use crate::json::Raw;
 use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{
-    BadRequest, CallKind, Input, Json, Media, MediaKind, Part, Seal, Source, Text, ToolCall, ToolResult,
+    BadRequest, CallKind, Input, Json, Media, MediaKind, Part, Seal, Source, Text, ToolCall, ToolResult, Unread,
 };
 
-/// Reads one block; what is not known is kept as it is written.
-pub(super) fn block(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
+/// What a tool answered, as a path.
+const ANSWERED: &str = "messages.content.content";
+
+/// Reads one block of the list `inside`; what is not known is kept as it is written.
+pub(super) fn block<'a>(raw: Raw<'a>, inside: &'static str, unread: &mut Unread) -> Result<Part<'a>, BadRequest> {
     if !raw.is_object() {
         return Err(bad("", "has to be an object"));
     }
     let kind = raw.find("type").and_then(Raw::as_str).ok_or_else(|| bad("type", "is missing"))?;
     match kind.bytes() {
-        b"text" => words(raw),
-        b"image" => medium(MediaKind::Image, raw),
-        b"document" => medium(MediaKind::Document, raw),
-        b"thinking" => thought(raw),
-        b"redacted_thinking" => redacted(raw),
+        b"text" => words(raw, inside, unread),
+        b"image" => medium(MediaKind::Image, raw, unread),
+        b"document" => medium(MediaKind::Document, raw, unread),
+        b"thinking" => thought(raw, unread),
+        b"redacted_thinking" => redacted(raw, unread),
         b"tool_use" => call(raw),
-        b"tool_result" => result(raw),
+        b"tool_result" => result(raw, unread),
         _ => Ok(foreign(raw)),
     }
 }
@@ -46,7 +49,7 @@ fn cache(value: Raw<'_>) -> Option<Json<'_>> {
     (!value.is_null()).then(|| value.into())
 }
 
-fn words(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
+fn words<'a>(raw: Raw<'a>, inside: &'static str, unread: &mut Unread) -> Result<Part<'a>, BadRequest> {
     let (mut said, mut cached, mut citations) = (None, None, None);
     for (name, value) in raw.members() {
         match name.bytes() {
@@ -54,15 +57,14 @@ fn words(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
             b"text" => said = text("text", value)?,
             b"cache_control" => cached = cache(value),
             b"citations" => citations = cache(value).filter(|_| value.bytes() != b"[]"),
-            // Claude Code and others keep members here that answers had, which say nothing.
-            _ => {}
+            _ => unread.leave(inside, name, value),
         }
     }
     let text = said.ok_or_else(|| bad("text", "is missing"))?;
     Ok(Part::Text { text, cache: cached, citations })
 }
 
-fn medium(kind: MediaKind, raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
+fn medium<'a>(kind: MediaKind, raw: Raw<'a>, unread: &mut Unread) -> Result<Part<'a>, BadRequest> {
     let (mut from, mut title, mut cached, mut carry) = (None, None, None, Vec::new());
     for (name, value) in raw.members() {
         match name.bytes() {
@@ -75,7 +77,7 @@ fn medium(kind: MediaKind, raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
         }
     }
     let from = from.filter(|from| from.is_object()).ok_or_else(|| bad("source", "has to be an object"))?;
-    let (mut how, mut media_type, mut bytes) = (None, None, None);
+    let (mut how, mut media_type, mut bytes, mut others) = (None, None, None, Unread::default());
     for (name, value) in from.members() {
         match name.bytes() {
             b"type" => how = text("source.type", value)?,
@@ -83,7 +85,7 @@ fn medium(kind: MediaKind, raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
             b"data" => bytes = text("source.data", value)?,
             b"url" => bytes = text("source.url", value)?,
             b"file_id" => bytes = text("source.file_id", value)?,
-            _ => {}
+            _ => others.leave("messages.content.source", name, value),
         }
     }
     let how = how.ok_or_else(|| bad("source.type", "is missing"))?;
@@ -101,16 +103,18 @@ fn medium(kind: MediaKind, raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
         // Blocks in place of a document, or something newer.
         _ => return Ok(foreign(raw)),
     };
+    unread.append(others);
     Ok(Part::Media(Media { kind, source, media_type, name: title, detail: None, cache: cached, carry }))
 }
 
-fn thought(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
+fn thought<'a>(raw: Raw<'a>, unread: &mut Unread) -> Result<Part<'a>, BadRequest> {
     let (mut said, mut signature) = (None, None);
     for (name, value) in raw.members() {
         match name.bytes() {
             b"thinking" => said = text("thinking", value)?,
             b"signature" => signature = text("signature", value)?,
-            _ => {}
+            b"type" => {}
+            _ => unread.leave("messages.content", name, value),
         }
     }
     let signature = signature.filter(|signature| !signature.is_empty() && signature.bytes() != UNSIGNED);
@@ -118,8 +122,16 @@ fn thought(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
     Ok(Part::Reasoning { text: said.unwrap_or_default(), seal, id: None, summary: false })
 }
 
-fn redacted(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
-    let data = raw.find("data").and_then(Raw::as_str).ok_or_else(|| bad("data", "has to be a string"))?;
+fn redacted<'a>(raw: Raw<'a>, unread: &mut Unread) -> Result<Part<'a>, BadRequest> {
+    let mut data = None;
+    for (name, value) in raw.members() {
+        match name.bytes() {
+            b"type" => {}
+            b"data" => data = value.as_str(),
+            _ => unread.leave("messages.content", name, value),
+        }
+    }
+    let data = data.ok_or_else(|| bad("data", "has to be a string"))?;
     let seal = Some(Seal::read(Dialect::Anthropic, SealKind::Encrypted, data.into()));
     Ok(Part::Reasoning { text: Text::default(), seal, id: None, summary: false })
 }
@@ -152,13 +164,13 @@ fn call(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
     }))
 }
 
-fn result(raw: Raw<'_>) -> Result<Part<'_>, BadRequest> {
+fn result<'a>(raw: Raw<'a>, unread: &mut Unread) -> Result<Part<'a>, BadRequest> {
     let (mut id, mut said, mut failed, mut cached, mut carry) = (None, Vec::new(), None, None, Vec::new());
     for (name, value) in raw.members() {
         match name.bytes() {
             b"type" => {}
             b"tool_use_id" => id = text("tool_use_id", value)?,
-            b"content" => said = content(value).map_err(|bad| under(bad, "content"))?,
+            b"content" => said = content(value, ANSWERED, unread).map_err(|bad| under(bad, "content"))?,
             b"is_error" => failed = boolean("is_error", value)?,
             b"cache_control" => cached = cache(value),
             _ if value.is_null() => {}

@@ -9,7 +9,7 @@ use super::{block_in, tool_in};
 use crate::json::{self, Raw};
 use crate::protocol::Dialect;
 use crate::protocol::ir::{
-    BadRequest, Effort, Instruction, Json, Part, Request, Role, Shape, Text, Thinking, ToolChoice, Turn,
+    BadRequest, Effort, Instruction, Json, Part, Request, Role, Shape, Text, Thinking, ToolChoice, Turn, Unread,
 };
 
 /// Reads a body that is valid JSON.
@@ -75,7 +75,7 @@ fn plain<'a>(name: Text<'a>, value: Raw<'a>, request: &mut Request<'a>) -> Resul
 const BILLING: &str = "x-anthropic-billing-header:";
 
 fn system<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
-    let mut parts = content(value).map_err(|bad| under(bad, "system"))?;
+    let mut parts = content(value, "system", &mut request.unread).map_err(|bad| under(bad, "system"))?;
     for (part, raw) in parts.iter_mut().zip(value.elements()) {
         if let Part::Text { text, .. } = part
             && text.bytes().starts_with(BILLING.as_bytes())
@@ -98,7 +98,7 @@ fn turn<'a>(message: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadReques
         match name.bytes() {
             b"role" => role = text("role", value)?,
             b"content" => said = Some(value),
-            _ => request.leave("messages", name, value),
+            _ => request.unread.leave("messages", name, value),
         }
     }
     let role = role.ok_or_else(|| bad("role", "is missing"))?;
@@ -109,7 +109,7 @@ fn turn<'a>(message: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadReques
         _ => return Err(bad("role", "has to be user, assistant or system")),
     };
     let said = said.ok_or_else(|| bad("content", "is missing"))?;
-    let mut parts = content(said).map_err(|bad| under(bad, "content"))?;
+    let mut parts = content(said, "messages.content", &mut request.unread).map_err(|bad| under(bad, "content"))?;
     if role == Role::Assistant {
         block_in::unshow(&mut parts);
     }
@@ -120,8 +120,12 @@ fn turn<'a>(message: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadReques
     Ok(())
 }
 
-/// A string, or blocks.
-pub(super) fn content(value: Raw<'_>) -> Result<Vec<Part<'_>>, BadRequest> {
+/// A string, or blocks, whose path is `inside`.
+pub(super) fn content<'a>(
+    value: Raw<'a>,
+    inside: &'static str,
+    unread: &mut Unread,
+) -> Result<Vec<Part<'a>>, BadRequest> {
     if let Some(text) = value.as_str() {
         return Ok(vec![Part::text(text)]);
     }
@@ -132,7 +136,7 @@ pub(super) fn content(value: Raw<'_>) -> Result<Vec<Part<'_>>, BadRequest> {
         return Err(bad("", "has to be a string or an array of blocks"));
     }
     let blocks = value.elements().enumerate();
-    blocks.map(|(nth, block)| block_in::block(block).map_err(|bad| under(bad, nth))).collect()
+    blocks.map(|(nth, block)| block_in::block(block, inside, unread).map_err(|bad| under(bad, nth))).collect()
 }
 
 fn tool_choice<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
@@ -150,7 +154,7 @@ fn tool_choice<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadR
             b"disable_parallel_tool_use" => {
                 request.parallel_tools = boolean("tool_choice.disable_parallel_tool_use", value)?.map(|one| !one);
             }
-            _ => request.leave("tool_choice", name, value),
+            _ => request.unread.leave("tool_choice", name, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("tool_choice.type", "is missing"))?;
@@ -178,7 +182,7 @@ fn thinking<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequ
             b"type" => kind = text("thinking.type", value)?,
             b"budget_tokens" => budget = whole("thinking.budget_tokens", value)?,
             b"display" => request.reasoning.shown = text("thinking.display", value)?.map(|how| !how.eq_str("omitted")),
-            _ => request.leave("thinking", name, value),
+            _ => request.unread.leave("thinking", name, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("thinking.type", "is missing"))?;
@@ -229,11 +233,18 @@ fn shape<'a>(member: &'static str, format: Raw<'a>, request: &mut Request<'a>) -
         request.carry.push((Text::constant(member), format.into()));
         return Ok(());
     }
-    let schema = format.find("schema").filter(|schema| schema.is_object());
+    let (mut called, mut schema) = (Text::default(), None);
+    for (name, value) in format.members() {
+        match name.bytes() {
+            b"type" => {}
+            b"name" if value.as_str().is_some() => called = value.as_str().map(Text::from).unwrap_or_default(),
+            b"schema" if value.is_object() => schema = Some(value),
+            _ => request.unread.leave(member, name, value),
+        }
+    }
     let schema = schema.ok_or_else(|| bad(member, "has no schema"))?;
-    let name = format.find("name").and_then(Raw::as_str).map(Text::from).unwrap_or_default();
     // Anthropic keeps every schema to the letter.
-    request.shape = Shape::JsonSchema { name, description: None, schema: schema.into(), strict: Some(true) };
+    request.shape = Shape::JsonSchema { name: called, description: None, schema: schema.into(), strict: Some(true) };
     Ok(())
 }
 

@@ -74,6 +74,9 @@ impl Turns<'_> {
     }
 
     fn arranged(&mut self, turns: &[Turn<'_>]) {
+        if turns.iter().any(|turn| turn.name.is_some()) {
+            self.outgoing.dropped.drop("messages.name");
+        }
         let sides = arrange(turns);
         let ids = ids(sides.iter().flat_map(|side| &side.pieces));
         let id = |number: u32| ids.get(number as usize).map_or(&b""[..], |id| &**id);

@@ -8,10 +8,15 @@ use super::request_in::{expected, text};
 use crate::json::Raw;
 use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{BadRequest, Effort, Reasoning, Seal, Text, Thinking};
+use crate::protocol::ir::{BadRequest, Effort, Reasoning, Seal, Text, Thinking, Unread};
 
 /// Reads one member of the body; false if it says nothing of reasoning that is known.
-pub(super) fn member<'a>(name: &[u8], value: Raw<'a>, out: &mut Reasoning<'a>) -> Result<bool, BadRequest> {
+pub(super) fn member<'a>(
+    name: &[u8],
+    value: Raw<'a>,
+    out: &mut Reasoning<'a>,
+    unread: &mut Unread,
+) -> Result<bool, BadRequest> {
     match name {
         b"reasoning_effort" => {
             let word = text(value, "reasoning_effort")?;
@@ -29,12 +34,12 @@ pub(super) fn member<'a>(name: &[u8], value: Raw<'a>, out: &mut Reasoning<'a>) -
                     (b"enabled", _) => switch(value.as_bool(), out),
                     (b"exclude", _) => out.shown = value.as_bool().map(|exclude| !exclude),
                     (b"summary", Some(summary)) => out.summary = Some(Text::from(summary)),
-                    _ => {}
+                    _ => unread.leave("reasoning", name, value),
                 }
             }
         }
         // Anthropic's, which DeepSeek, Moonshot and Z.ai took over.
-        b"thinking" if value.is_object() => thinking(value, out),
+        b"thinking" if value.is_object() => thinking(value, "thinking", out, unread),
         // Alibaba.
         b"enable_thinking" => {
             let on = value.as_bool().ok_or_else(|| expected("enable_thinking", "a boolean"))?;
@@ -43,11 +48,17 @@ pub(super) fn member<'a>(name: &[u8], value: Raw<'a>, out: &mut Reasoning<'a>) -
         b"thinking_budget" => budget(value, out),
         // Cherry Studio.
         b"anthropic" => match value.find("thinking").filter(|value| value.is_object()) {
-            Some(value) => thinking(value, out),
+            Some(config) => {
+                unread.leave_all_but(&["thinking"], "anthropic", value);
+                thinking(config, "anthropic.thinking", out, unread);
+            }
             None => return Ok(false),
         },
         b"google" => match value.find("thinking_config").or_else(|| value.find("thinkingConfig")) {
-            Some(config) => google(config, out),
+            Some(config) => {
+                unread.leave_all_but(&["thinking_config", "thinkingConfig"], "google", value);
+                google(config, out, unread);
+            }
             None => return Ok(false),
         },
         _ => return Ok(false),
@@ -62,7 +73,7 @@ fn effort(word: &str) -> Option<Thinking> {
     }
 }
 
-fn thinking(value: Raw<'_>, out: &mut Reasoning<'_>) {
+fn thinking(value: Raw<'_>, inside: &str, out: &mut Reasoning<'_>, unread: &mut Unread) {
     for (name, value) in value.members() {
         match (name.bytes(), value.as_str().map(|word| word.bytes())) {
             (b"type", Some(b"enabled" | b"adaptive" | b"auto")) => switch(Some(true), out),
@@ -72,12 +83,12 @@ fn thinking(value: Raw<'_>, out: &mut Reasoning<'_>) {
                 let word = String::from_utf8_lossy(word);
                 effort(&word).into_iter().for_each(|thinking| set(out, thinking));
             }
-            _ => {}
+            _ => unread.leave(inside, name, value),
         }
     }
 }
 
-fn google(config: Raw<'_>, out: &mut Reasoning<'_>) {
+fn google(config: Raw<'_>, out: &mut Reasoning<'_>, unread: &mut Unread) {
     for (name, value) in config.members() {
         match name.bytes() {
             b"thinking_budget" | b"thinkingBudget" => match value.bytes() {
@@ -92,7 +103,7 @@ fn google(config: Raw<'_>, out: &mut Reasoning<'_>) {
                     .for_each(|one| set(out, Thinking::Effort(one)));
             }
             b"include_thoughts" | b"includeThoughts" => out.shown = value.as_bool(),
-            _ => {}
+            _ => unread.leave("google.thinking_config", name, value),
         }
     }
 }

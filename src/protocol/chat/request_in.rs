@@ -116,13 +116,13 @@ fn member<'a>(
         b"model" => request.model = text(value, "model")?,
         b"stream" => request.stream = truth(value, "stream")?,
         b"stream_options" => stream_options(value, request)?,
-        b"tools" => tools_in::tools(value, &mut request.tools)?,
+        b"tools" => tools_in::tools(value, &mut request.tools, &mut request.unread)?,
         b"functions" => {
             request.old_functions = true;
             tools_in::functions(value, &mut request.tools)?;
         }
-        b"tool_choice" => request.tool_choice = Some(tools_in::choice(value)?),
-        b"function_call" => late.choice = Some(tools_in::old_choice(value)?),
+        b"tool_choice" => request.tool_choice = Some(tools_in::choice(value, &mut request.unread)?),
+        b"function_call" => late.choice = Some(tools_in::old_choice(value, &mut request.unread)?),
         b"web_search_options" => request.tools.push(tools_in::search(value)?),
         b"parallel_tool_calls" => request.parallel_tools = Some(truth(value, "parallel_tool_calls")?),
         b"max_completion_tokens" => late.output = Some(count(value, "max_completion_tokens")?),
@@ -131,7 +131,7 @@ fn member<'a>(
         b"response_format" => shape(value, request)?,
         b"extra_body" => extra(value, request, late)?,
         name if sampling(name, value, request)? || account(name, value, request, late)? => {}
-        bytes if reasoning_in::member(bytes, value, &mut request.reasoning)? => {
+        bytes if reasoning_in::member(bytes, value, &mut request.reasoning, &mut request.unread)? => {
             request.repeat.push((Text::from(name), Json::from(value)));
         }
         _ => request.carry.push((Text::from(name), Json::from(value))),
@@ -271,9 +271,14 @@ pub fn refuse_infill(request: &Request<'_>) -> Result<(), BadRequest> {
 fn stream_options<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
     let mut others = false;
     for (name, value) in object(value, "stream_options")?.members().filter(|(_, value)| !value.is_null()) {
-        match name.eq_str("include_usage") {
-            true => request.include_usage = Some(truth(value, "stream_options.include_usage")?),
-            false => others = true,
+        match name.bytes() {
+            b"include_usage" => request.include_usage = Some(truth(value, "stream_options.include_usage")?),
+            // About the bytes between OpenAI and its client.
+            b"include_obfuscation" => others = true,
+            _ => {
+                others = true;
+                request.unread.leave("stream_options", name, value);
+            }
         }
     }
     if others {
@@ -299,7 +304,7 @@ fn stop<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest>
 fn shape<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
     let kind = object(value, "response_format")?.find("type").and_then(Raw::as_str);
     for (name, value) in value.members().filter(|(name, _)| !matches!(name.bytes(), b"type" | b"json_schema")) {
-        request.leave("response_format", name, value);
+        request.unread.leave("response_format", name, value);
     }
     match kind.map_or(&b""[..], |kind| kind.bytes()) {
         b"text" => request.shape = Shape::Text,
@@ -314,7 +319,7 @@ fn shape<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest
                     b"description" => description = value.as_str().map(Text::from),
                     b"schema" => schema = Some(Json::from(value)),
                     b"strict" => strict = value.as_bool(),
-                    _ => request.leave("response_format.json_schema", name, value),
+                    _ => request.unread.leave("response_format.json_schema", name, value),
                 }
             }
             let schema = schema.ok_or_else(|| expected("response_format.json_schema.schema", "a schema"))?;

@@ -4,17 +4,17 @@
 //! old `functions`.
 
 use super::request_in::{expected, object, text, within};
-use crate::json::{Raw, Writer};
+use crate::json::{Escaped, Raw, Writer};
 use crate::protocol::Dialect;
-use crate::protocol::ir::{BadRequest, CallKind, Function, Json, Text, Tool, ToolChoice, WebSearch};
+use crate::protocol::ir::{BadRequest, CallKind, Function, Json, Text, Tool, ToolChoice, Unread, WebSearch};
 
 /// Reads `tools`.
-pub(super) fn tools<'a>(value: Raw<'a>, out: &mut Vec<Tool<'a>>) -> Result<(), BadRequest> {
+pub(super) fn tools<'a>(value: Raw<'a>, out: &mut Vec<Tool<'a>>, unread: &mut Unread) -> Result<(), BadRequest> {
     if !value.is_array() {
         return Err(expected("tools", "an array"));
     }
     for (nth, raw) in value.elements().enumerate() {
-        out.push(tool(raw).map_err(|bad| within(format_args!("tools.{nth}"), bad))?);
+        out.push(tool(raw, unread).map_err(|bad| within(format_args!("tools.{nth}"), bad))?);
     }
     Ok(())
 }
@@ -34,11 +34,11 @@ pub(super) fn functions<'a>(value: Raw<'a>, out: &mut Vec<Tool<'a>>) -> Result<(
     Ok(())
 }
 
-fn tool(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
+fn tool<'a>(raw: Raw<'a>, unread: &mut Unread) -> Result<Tool<'a>, BadRequest> {
     object(raw, "")?;
     let kind = raw.find("type").and_then(Raw::as_str);
     if kind.is_some_and(|kind| kind.eq_str("custom")) {
-        return custom(raw.find("custom").unwrap_or(raw));
+        return custom(raw, unread);
     }
     let nested = raw.find("function");
     if kind.is_some_and(|kind| !kind.eq_str("function")) {
@@ -95,14 +95,20 @@ fn members<'a>(raw: Raw<'a>, function: &mut Function<'a>) -> Result<(), BadReque
     Ok(())
 }
 
-fn custom(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
+/// A tool that takes any text, whose members stand in `custom`, or beside its type.
+fn custom<'a>(raw: Raw<'a>, unread: &mut Unread) -> Result<Tool<'a>, BadRequest> {
     let (mut known, mut description, mut format, mut carry) = (Text::default(), None, None, Vec::new());
-    for (name, value) in raw.members().filter(|(_, value)| !value.is_null()) {
+    let nested = raw.find("custom").filter(|inner| inner.is_object());
+    let beside = raw.members().filter(|(name, _)| nested.is_some() && !matches!(name.bytes(), b"type" | b"custom"));
+    for (name, value) in beside.filter(|(_, value)| !value.is_null()) {
+        carry.push((Text::from(name), Json::from(value)));
+    }
+    for (name, value) in nested.unwrap_or(raw).members().filter(|(_, value)| !value.is_null()) {
         match name.bytes() {
             b"type" => {}
             b"name" => known = text(value, "custom.name")?,
             b"description" => description = Some(text(value, "custom.description")?),
-            b"format" => format = grammar(value),
+            b"format" => format = grammar(value, unread),
             _ => carry.push((Text::from(name), Json::from(value))),
         }
     }
@@ -113,11 +119,13 @@ fn custom(raw: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
 }
 
 /// The grammar of a tool as the pivot has it: beside its type, and nothing where any text will do.
-fn grammar(format: Raw<'_>) -> Option<Json<'_>> {
+fn grammar<'a>(format: Raw<'a>, unread: &mut Unread) -> Option<Json<'a>> {
     let Some(inner) = format.find("grammar").filter(|inner| inner.is_object()) else {
         let free = format.find("type").and_then(Raw::as_str).is_some_and(|kind| kind.eq_str("text"));
         return (!free).then(|| Json::from(format));
     };
+    unread.leave_all_but(&["type", "grammar"], "tools.custom.format", format);
+    unread.leave_all_but(&["syntax", "definition"], "tools.custom.format.grammar", inner);
     let mut out = Vec::with_capacity(inner.bytes().len() + 24);
     let mut json = Writer::new(&mut out);
     json.begin_object().key("type").string("grammar");
@@ -132,9 +140,17 @@ pub(super) fn search(value: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
     let mut search = WebSearch::new(Dialect::Chat, Json::from(value));
     for (name, value) in value.members().filter(|(_, value)| !value.is_null()) {
         match name.bytes() {
-            b"user_location" if value.is_object() => {
-                search.location = Some(Json::from(value.find("approximate").unwrap_or(value)));
-            }
+            b"user_location" if value.is_object() => match value.find("approximate") {
+                Some(inner) => {
+                    search.location = Some(Json::from(inner));
+                    let beside = |name: &Escaped<'_>| !name.eq_str("type") && !name.eq_str("approximate");
+                    for (name, value) in value.members().filter(|(name, value)| beside(name) && !value.is_null()) {
+                        let path = Text::joined([b"user_location.", name.bytes()].concat());
+                        search.carry.push((path, value.into()));
+                    }
+                }
+                None => search.location = Some(Json::from(value)),
+            },
             b"search_context_size" => search.context_size = Some(Json::from(value)),
             _ => search.carry.push((name.into(), value.into())),
         }
@@ -143,7 +159,7 @@ pub(super) fn search(value: Raw<'_>) -> Result<Tool<'_>, BadRequest> {
 }
 
 /// Reads `tool_choice`, also as Anthropic and Responses say it.
-pub(super) fn choice(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
+pub(super) fn choice<'a>(value: Raw<'a>, unread: &mut Unread) -> Result<ToolChoice<'a>, BadRequest> {
     if let Some(word) = value.as_str() {
         return match word.bytes() {
             b"auto" => Ok(ToolChoice::Auto),
@@ -158,7 +174,7 @@ pub(super) fn choice(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
         let name = value.find(nested).unwrap_or(value).find("name").and_then(Raw::as_str);
         name.map(Text::from).ok_or_else(|| expected("tool_choice", "the name of a tool"))
     };
-    Ok(match kind.map_or(&b"function"[..], |kind| kind.bytes()) {
+    let choice = match kind.map_or(&b"function"[..], |kind| kind.bytes()) {
         b"auto" => ToolChoice::Auto,
         b"none" => ToolChoice::None,
         b"any" | b"required" => ToolChoice::Required,
@@ -166,16 +182,31 @@ pub(super) fn choice(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
             ToolChoice::Named { name: name("function")?, namespace: None, kind: CallKind::Function }
         }
         b"custom" => ToolChoice::Named { name: name("custom")?, namespace: None, kind: CallKind::Custom },
-        b"allowed_tools" => allowed(value.find("allowed_tools").unwrap_or(value))?,
-        _ => ToolChoice::Foreign(Json::from(value)),
-    })
+        b"allowed_tools" => allowed(value.find("allowed_tools").unwrap_or(value), unread)?,
+        _ => return Ok(ToolChoice::Foreign(Json::from(value))),
+    };
+    for (name, inner) in value.members() {
+        match name.bytes() {
+            // The members of each kind's flat form and of its nested one.
+            b"type" | b"name" | b"mode" | b"tools" => {}
+            b"function" | b"custom" => unread.leave_all_but(&["name"], "tool_choice.function", inner),
+            b"allowed_tools" => unread.leave_all_but(&["mode", "tools"], "tool_choice.allowed_tools", inner),
+            _ => unread.leave("tool_choice", name, inner),
+        }
+    }
+    Ok(choice)
 }
 
-fn allowed(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
+fn allowed<'a>(value: Raw<'a>, unread: &mut Unread) -> Result<ToolChoice<'a>, BadRequest> {
     let required = value.find("mode").and_then(Raw::as_str).is_some_and(|mode| mode.eq_str("required"));
     let mut names = Vec::new();
     for tool in value.find("tools").iter().flat_map(|tools| tools.elements()) {
-        let nested = tool.find("function").or_else(|| tool.find("custom")).unwrap_or(tool);
+        let nested = tool.find("function").or_else(|| tool.find("custom"));
+        if let Some(inner) = nested {
+            unread.leave_all_but(&["name"], "tool_choice.allowed_tools.tools.function", inner);
+        }
+        unread.leave_all_but(&["type", "name", "function", "custom"], "tool_choice.allowed_tools.tools", tool);
+        let nested = nested.unwrap_or(tool);
         let name = nested.find("name").and_then(Raw::as_str);
         names.push(Text::from(name.ok_or_else(|| expected("tool_choice.allowed_tools.tools", "names of tools"))?));
     }
@@ -183,7 +214,8 @@ fn allowed(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
 }
 
 /// Reads the old `function_call`.
-pub(super) fn old_choice(value: Raw<'_>) -> Result<ToolChoice<'_>, BadRequest> {
+pub(super) fn old_choice<'a>(value: Raw<'a>, unread: &mut Unread) -> Result<ToolChoice<'a>, BadRequest> {
+    unread.leave_all_but(&["name"], "function_call", value);
     match value.as_str().map(|word| word.bytes()) {
         Some(b"auto") => Ok(ToolChoice::Auto),
         Some(b"none") => Ok(ToolChoice::None),

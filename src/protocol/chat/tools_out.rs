@@ -45,8 +45,9 @@ impl Tools<'_, '_> {
                 Tool::Function(function) if writes => {
                     self.function(function);
                 }
-                Tool::Custom { name, namespace, description, format, .. } if writes => {
+                Tool::Custom { name, namespace, description, format, carry } if writes => {
                     self.custom(name, namespace.as_ref(), description.as_ref(), format.as_ref());
+                    carry.iter().for_each(|(name, _)| self.dropped.drop(format!("tools.{}", name.decode())));
                 }
                 Tool::Foreign { raw, .. } if writes => _ = self.json.raw(raw.raw()),
                 Tool::Foreign { raw, .. } => self.dropped.drop_foreign("tools", raw.raw()),

@@ -30,7 +30,7 @@ pub fn request<'a>(body: &'a [u8], path_model: Option<&'a str>, stream: bool) ->
     for (name, value) in json::members(body).filter(|(_, value)| !value.is_null()) {
         match &*key(name) {
             b"contents" => contents = Some(value),
-            b"systemInstruction" => request.instructions = turns_in::instructions(value)?,
+            b"systemInstruction" => request.instructions = turns_in::instructions(value, &mut request.unread)?,
             b"tools" => {
                 request.tools = tools(value)?;
                 request.repeat.push((Text::constant("tools"), value.into()));
@@ -50,7 +50,7 @@ pub fn request<'a>(body: &'a [u8], path_model: Option<&'a str>, stream: bool) ->
         }
     }
     let contents = contents.ok_or_else(|| bad("contents", "it is missing"))?;
-    request.turns = turns_in::turns(contents)?;
+    request.turns = turns_in::turns(contents, &mut request.unread)?;
     Ok(request)
 }
 

@@ -127,7 +127,8 @@ impl Said<'_, '_> {
         json.begin_object();
         match tool {
             Tool::Function(function) => self.function(nth, function, json)?,
-            Tool::Custom { name, namespace, description, format, .. } => {
+            Tool::Custom { name, namespace, description, format, carry } => {
+                carry.iter().for_each(|(name, _)| self.dropped.drop(format!("tools.{}", name.decode())));
                 let said = self.names.say(name, namespace.as_ref(), CallKind::Custom);
                 let description = custom::description(description.as_ref(), format.as_ref());
                 json.key("name").escaped(said.escaped()).key("description").escaped(description.escaped());

@@ -11,17 +11,17 @@ use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{
     BadRequest, CallKind, Input, Instruction, Json, Media, MediaKind, Part, Role, Seal, Source, Text, ToolCall,
-    ToolResult, Turn, media,
+    ToolResult, Turn, Unread, media,
 };
 
 /// The value of `contents`.
-pub(super) fn turns(contents: Raw<'_>) -> Result<Vec<Turn<'_>>, BadRequest> {
+pub(super) fn turns<'a>(contents: Raw<'a>, unread: &mut Unread) -> Result<Vec<Turn<'a>>, BadRequest> {
     if !contents.is_array() && !contents.is_object() {
         return Err(bad("contents", "it is not a list"));
     }
     let mut turns: Vec<Turn<'_>> = Vec::new();
     for (nth, content) in list(contents).enumerate() {
-        let turn = turn(content, &format!("contents.{nth}"))?;
+        let turn = turn(content, &format!("contents.{nth}"), Place::CONTENTS, unread)?;
         // A stream is kept chunk by chunk by some, and a thought goes over several of them.
         match turns.last_mut() {
             Some(last) if last.role == turn.role && goes_on(last, &turn) => {
@@ -55,15 +55,27 @@ fn push<'a>(part: Part<'a>, parts: &mut Vec<Part<'a>>) {
 }
 
 /// The value of `systemInstruction`: a content, whose role says nothing.
-pub(super) fn instructions(content: Raw<'_>) -> Result<Vec<Instruction<'_>>, BadRequest> {
+pub(super) fn instructions<'a>(content: Raw<'a>, unread: &mut Unread) -> Result<Vec<Instruction<'a>>, BadRequest> {
     let parts = match content.as_str() {
         Some(said) => vec![Part::text(said)],
-        None => turn(content, "systemInstruction")?.parts,
+        None => turn(content, "systemInstruction", Place::SYSTEM, unread)?.parts,
     };
     Ok(vec![Instruction { role: Role::System, parts }])
 }
 
-fn turn<'a>(content: Raw<'a>, at: &str) -> Result<Turn<'a>, BadRequest> {
+/// Where members stand that are not read, as paths.
+#[derive(Clone, Copy)]
+struct Place {
+    turn: &'static str,
+    part: &'static str,
+}
+
+impl Place {
+    const CONTENTS: Place = Place { turn: "contents", part: "contents.parts" };
+    const SYSTEM: Place = Place { turn: "systemInstruction", part: "systemInstruction.parts" };
+}
+
+fn turn<'a>(content: Raw<'a>, at: &str, place: Place, unread: &mut Unread) -> Result<Turn<'a>, BadRequest> {
     if !content.is_object() {
         return Err(bad(at.to_owned(), "it is not an object"));
     }
@@ -84,17 +96,23 @@ fn turn<'a>(content: Raw<'a>, at: &str) -> Result<Turn<'a>, BadRequest> {
             }
             b"parts" => {
                 for (nth, value) in list(value).enumerate() {
-                    part(value, &mut parts).map_err(|what| bad(format!("{at}.parts.{nth}"), what))?;
+                    part(value, &mut parts, place.part, unread)
+                        .map_err(|what| bad(format!("{at}.parts.{nth}"), what))?;
                 }
             }
-            _ => {}
+            _ => unread.leave(place.turn, name, value),
         }
     }
     Ok(Turn { role, name: None, parts })
 }
 
 /// Reads one part, which may be two for the pivot.
-fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str> {
+fn part<'a>(
+    part: Raw<'a>,
+    parts: &mut Vec<Part<'a>>,
+    inside: &'static str,
+    unread: &mut Unread,
+) -> Result<(), &'static str> {
     if !part.is_object() {
         return Err("it is not an object");
     }
@@ -111,7 +129,7 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
             b"fileData" => file = Some(value),
             // An agent's own note, which no vendor reads.
             b"partMetadata" => {}
-            other => carry.push((Text::joined(other.to_vec()), value.into())),
+            _ => carry.push((name, value)),
         }
     }
     let seal = |kind| signature.map(|seal| Seal::read(Dialect::Gemini, kind, Text::from(seal)));
@@ -120,6 +138,10 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
         parts.push(Part::Foreign { origin: Dialect::Gemini, raw: part.into() });
         return Ok(());
     }
+    // A medium keeps them.
+    let (kept, left) = if is_media { (carry, Vec::new()) } else { (Vec::new(), carry) };
+    left.into_iter().for_each(|(name, value)| unread.leave(inside, name, value));
+    let carry = kept.into_iter().map(|(name, value)| (Text::joined(key(name).to_vec()), value.into())).collect();
     if let Some(call) = call {
         let carried = signature.and_then(carried::read);
         let call = tool_call(call, seal(SealKind::Call).filter(|_| carried.is_none()))?;
@@ -139,9 +161,9 @@ fn part<'a>(part: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), &'static str
         return Ok(());
     }
     parts.push(match (result, inline, file, text) {
-        (Some(result), ..) => Part::ToolResult(tool_result(result)?),
-        (None, Some(inline), ..) => Part::Media(Media { carry, ..inlined(inline)? }),
-        (None, None, Some(file), _) => Part::Media(Media { carry, ..filed(file)? }),
+        (Some(result), ..) => Part::ToolResult(tool_result(result, unread)?),
+        (None, Some(inline), ..) => Part::Media(Media { carry, ..inlined(inline, unread)? }),
+        (None, None, Some(file), _) => Part::Media(Media { carry, ..filed(file, unread)? }),
         (None, None, None, Some(text)) => Part::text(text),
         (None, None, None, None) if seal(SealKind::Signature).is_some() => Part::text(Text::default()),
         _ => return Err("it holds nothing that is known"),
@@ -178,7 +200,7 @@ fn tool_call<'a>(call: Raw<'a>, seal: Option<Seal<'a>>) -> Result<ToolCall<'a>, 
     })
 }
 
-fn tool_result(result: Raw<'_>) -> Result<ToolResult<'_>, &'static str> {
+fn tool_result<'a>(result: Raw<'a>, unread: &mut Unread) -> Result<ToolResult<'a>, &'static str> {
     let (mut id, mut said, mut response) = (Escaped::EMPTY, None, None);
     let (mut media, mut carry) = (Vec::new(), Vec::new());
     for (name, value) in result.members().filter(|(_, value)| !value.is_null()) {
@@ -191,9 +213,9 @@ fn tool_result(result: Raw<'_>) -> Result<ToolResult<'_>, &'static str> {
                 for part in list(value) {
                     for (name, value) in part.members() {
                         match &*key(name) {
-                            b"inlineData" => media.push(Part::Media(inlined(value)?)),
-                            b"fileData" => media.push(Part::Media(filed(value)?)),
-                            _ => {}
+                            b"inlineData" => media.push(Part::Media(inlined(value, unread)?)),
+                            b"fileData" => media.push(Part::Media(filed(value, unread)?)),
+                            _ => unread.leave("contents.parts.functionResponse.parts", name, value),
                         }
                     }
                 }
@@ -233,21 +255,26 @@ fn tool_result(result: Raw<'_>) -> Result<ToolResult<'_>, &'static str> {
 }
 
 /// The members of a medium: its type, its bytes or its address, its name.
-fn described<'a>(raw: Raw<'a>, data: &[u8]) -> (Option<Escaped<'a>>, Option<Escaped<'a>>, Option<Text<'a>>) {
+fn described<'a>(
+    raw: Raw<'a>,
+    data: &[u8],
+    inside: &str,
+    unread: &mut Unread,
+) -> (Option<Escaped<'a>>, Option<Escaped<'a>>, Option<Text<'a>>) {
     let (mut media_type, mut held, mut said) = (None, None, None);
     for (name, value) in raw.members() {
         match &*key(name) {
             b"mimeType" => media_type = value.as_str().filter(|kind| !kind.bytes().is_empty()),
             b"displayName" => said = value.as_str().map(Text::from),
-            name if name == data => held = value.as_str(),
-            _ => {}
+            known if known == data => held = value.as_str(),
+            _ => unread.leave(inside, name, value),
         }
     }
     (media_type, held, said)
 }
 
-fn inlined(raw: Raw<'_>) -> Result<Media<'_>, &'static str> {
-    let (media_type, data, name) = described(raw, b"data");
+fn inlined<'a>(raw: Raw<'a>, unread: &mut Unread) -> Result<Media<'a>, &'static str> {
+    let (media_type, data, name) = described(raw, b"data", "contents.parts.inlineData", unread);
     let data = data.ok_or("its inlineData has no data")?;
     let media_type = media_type.ok_or("its inlineData has no mimeType")?;
     Ok(Media {
@@ -261,8 +288,8 @@ fn inlined(raw: Raw<'_>) -> Result<Media<'_>, &'static str> {
     })
 }
 
-fn filed(raw: Raw<'_>) -> Result<Media<'_>, &'static str> {
-    let (media_type, uri, name) = described(raw, b"fileUri");
+fn filed<'a>(raw: Raw<'a>, unread: &mut Unread) -> Result<Media<'a>, &'static str> {
+    let (media_type, uri, name) = described(raw, b"fileUri", "contents.parts.fileData", unread);
     let uri = uri.ok_or("its fileData has no fileUri")?;
     let plain = uri.decode();
     let vendors = !plain.starts_with("http") || plain.contains("generativelanguage.googleapis.com");

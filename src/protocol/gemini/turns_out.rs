@@ -81,6 +81,9 @@ impl<'r, 'o> Contents<'r, 'o> {
     }
 
     fn arranged(&mut self, request: &'r Request<'_>, json: &mut Writer<'_>) -> Result<(), BadRequest> {
+        if request.turns.iter().any(|turn| turn.name.is_some()) {
+            self.dropped.drop("messages.name");
+        }
         let mut sides = arrange(&request.turns);
         if sides.is_empty() {
             // Instructions alone are no request here.
@@ -405,9 +408,11 @@ impl<'r, 'o> Contents<'r, 'o> {
     }
 
     /// A name that only a Gemini client's vendor is known to take.
-    fn name_file(&self, media: &Media<'_>, json: &mut Writer<'_>) {
-        if let Some(name) = media.name.as_ref().filter(|_| self.native) {
-            json.key("displayName").escaped(name.escaped());
+    fn name_file(&mut self, media: &Media<'_>, json: &mut Writer<'_>) {
+        match &media.name {
+            Some(name) if self.native => _ = json.key("displayName").escaped(name.escaped()),
+            Some(_) => self.dropped.drop("content.filename"),
+            None => {}
         }
     }
 

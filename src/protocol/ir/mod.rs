@@ -31,7 +31,7 @@ use super::failure::Fault;
 use crate::sse::{self, Frame};
 
 pub use assemble::Response;
-pub use dropped::{Action, Dropped};
+pub use dropped::{Action, Dropped, Unread};
 pub use event::{Delta, Event, PartKind, Stop};
 pub use names::Names;
 pub use request::{

@@ -5,11 +5,10 @@
 //! [`Part::Foreign`], a member of the body in [`Request::carry`]; the encoder of the same protocol says it again, the
 //! others report it.
 
-use super::dropped::Dropped;
+use super::dropped::{Dropped, Unread};
 use super::seal::Seal;
 use super::text::{Json, Text};
 use super::thinking::Thinking;
-use crate::json::{Escaped, Raw};
 use crate::protocol::Dialect;
 
 /// A request.
@@ -66,8 +65,8 @@ pub struct Request<'a> {
     /// Members that say in the origin's own words what is said above: its encoder repeats them, and to the others
     /// they are no loss.
     pub repeat: Vec<(Text<'a>, Json<'a>)>,
-    /// Paths of what stands inside the members above and has no place in them: named where another protocol is spoken.
-    pub unread: Vec<String>,
+    /// What stands inside the members above and has no place in them.
+    pub unread: Unread,
     /// Tools were given by Chat's old `functions`, so calls are told by `function_call`.
     pub old_functions: bool,
     /// It was said by the `prompt` of Chat's old completions, whose other members Chat does not know.
@@ -103,16 +102,9 @@ impl<'a> Request<'a> {
             modalities: Vec::new(),
             carry: Vec::new(),
             repeat: Vec::new(),
-            unread: Vec::new(),
+            unread: Unread::default(),
             old_functions: false,
             old_completion: false,
-        }
-    }
-
-    /// Notes a member of `inside` that is not understood; one that says nothing is none.
-    pub fn leave(&mut self, inside: &str, name: Escaped<'_>, value: Raw<'_>) {
-        if !value.is_null() {
-            self.unread.push(format!("{inside}.{}", name.decode()));
         }
     }
 }

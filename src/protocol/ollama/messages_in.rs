@@ -6,7 +6,7 @@ use super::request_in::bad;
 use crate::json::{Escaped, Raw};
 use crate::protocol::ir::{
     BadRequest, CallKind, Input, Instruction, Json, Media, MediaKind, Part, Request, Role, Source, Text, ToolCall,
-    ToolResult, Turn, media,
+    ToolResult, Turn, Unread, media,
 };
 
 /// A message as its members say it.
@@ -49,7 +49,7 @@ pub(super) fn messages<'a>(messages: Raw<'a>, request: &mut Request<'a>) -> Resu
         }
         parts.extend(content.map(Part::text));
         images(nth, message.images, &mut parts)?;
-        calls(nth, message.tool_calls, &mut parts)?;
+        calls(nth, message.tool_calls, &mut parts, &mut request.unread)?;
         match role {
             Role::System | Role::Developer if request.turns.is_empty() => {
                 request.instructions.push(Instruction { role, parts });
@@ -84,9 +84,8 @@ fn message<'a>(nth: usize, said: Raw<'a>, request: &mut Request<'a>) -> Result<M
                 continue;
             }
             // Ollama itself passes over what it does not know; here it is at least reported.
-            other => {
-                let name = Text::joined([b"messages.", other].concat());
-                request.carry.push((name, Json::from(value)));
+            _ => {
+                request.unread.leave("messages", name, value);
                 continue;
             }
         };
@@ -119,7 +118,12 @@ fn images<'a>(nth: usize, images: Option<Raw<'a>>, parts: &mut Vec<Part<'a>>) ->
     Ok(())
 }
 
-fn calls<'a>(nth: usize, calls: Option<Raw<'a>>, parts: &mut Vec<Part<'a>>) -> Result<(), BadRequest> {
+fn calls<'a>(
+    nth: usize,
+    calls: Option<Raw<'a>>,
+    parts: &mut Vec<Part<'a>>,
+    unread: &mut Unread,
+) -> Result<(), BadRequest> {
     for (at, call) in calls.iter().flat_map(|calls| calls.elements()).enumerate() {
         let path = || format!("messages.{nth}.tool_calls.{at}.function");
         let (mut id, mut function, mut carry) = (Text::default(), None, Vec::new());
@@ -143,7 +147,9 @@ fn calls<'a>(nth: usize, calls: Option<Raw<'a>>, parts: &mut Vec<Part<'a>>) -> R
                 (b"arguments", None) if !value.is_null() => {
                     return Err(bad(format!("{}.arguments", path()), "must be an object"));
                 }
-                _ => {}
+                // The place among several, which Ollama tells.
+                (b"index", _) => {}
+                _ => unread.leave("messages.tool_calls.function", name, value),
             }
         }
         if called.is_empty() {

@@ -150,16 +150,18 @@ fn format<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadReques
 
 fn tools<'a>(tools: Raw<'a>, request: &mut Request<'a>) -> Result<(), BadRequest> {
     for (nth, tool) in tools.elements().enumerate() {
-        let (mut kind, mut function, mut other) = (None, None, false);
+        let (mut kind, mut function) = (None, None);
         for (name, value) in tool.members() {
             match name.bytes() {
                 b"type" => kind = value.as_str(),
                 b"function" if value.is_object() => function = Some(value),
-                _ => other |= !value.is_null(),
+                _ => {}
             }
         }
-        // What has members that nobody here knows is kept as it is.
-        let function = function.filter(|_| !other && kind.is_none_or(|kind| kind.eq_str("function")));
+        let function = function.filter(|_| kind.is_none_or(|kind| kind.eq_str("function")));
+        if function.is_some() {
+            request.unread.leave_all_but(&["type", "function"], "tools", tool);
+        }
         request.tools.push(match function {
             Some(said) => Tool::Function(self::function(nth, said)?),
             None if tool.is_object() => Tool::Foreign { origin: Dialect::Ollama, raw: Json::from(tool) },

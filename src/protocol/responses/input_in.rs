@@ -16,7 +16,7 @@ use crate::protocol::Dialect;
 use crate::protocol::ir::seal::SealKind;
 use crate::protocol::ir::{
     BadRequest, CallKind, Input, Instruction, Json, Media, MediaKind, Part, Request, Role, Seal, Source, Text,
-    ToolCall, ToolResult, Turn, media,
+    ToolCall, ToolResult, Turn, Unread, media,
 };
 
 /// The tool that stands for Responses' `local_shell` where it is said as a function.
@@ -145,7 +145,8 @@ impl<'a> Reader<'_, 'a> {
         };
         let path = format!("input.{at}.content");
         let mut parts: Vec<_> = shell("message", &item.rest).into_iter().collect();
-        contents(&path, item.content.ok_or_else(|| bad(path.clone(), "is missing"))?, &mut parts)?;
+        let said = item.content.ok_or_else(|| bad(path.clone(), "is missing"))?;
+        contents(&path, said, &mut parts, &mut self.request.unread)?;
         if parts.is_empty() {
             return Ok(());
         }
@@ -162,8 +163,8 @@ impl<'a> Reader<'_, 'a> {
         let seal = item.encrypted.map(|sealed| text(&format!("{path}.encrypted_content"), sealed)).transpose()?;
         let seal = seal.filter(|sealed| !sealed.is_empty());
         let seal = seal.map(|sealed| Seal::read(Dialect::Responses, SealKind::Encrypted, sealed));
-        let thought = texts(item.content);
-        let summary = texts(item.summary);
+        let thought = texts(item.content, "input.content", &mut self.request.unread);
+        let summary = texts(item.summary, "input.summary", &mut self.request.unread);
         if let Some(seal) =
             seal.clone().filter(|seal| seal.kind == SealKind::Call && thought.is_none() && summary.is_none())
         {
@@ -212,7 +213,8 @@ impl<'a> Reader<'_, 'a> {
         }
         let mut content = Vec::new();
         let path = format!("input.{at}.output");
-        contents(&path, item.output.ok_or_else(|| bad(path.clone(), "is missing"))?, &mut content)?;
+        let output = item.output.ok_or_else(|| bad(path.clone(), "is missing"))?;
+        contents(&path, output, &mut content, &mut self.request.unread)?;
         let (id, carry) = (id.unwrap_or_default(), carried(item.rest));
         let result = ToolResult { id, name, kind, content, json: None, failed: false, cache: None, carry };
         self.turn(Role::User, false).push(Part::ToolResult(result));
@@ -267,9 +269,18 @@ fn shell<'a>(kind: &str, rest: &[(Escaped<'a>, Raw<'a>)]) -> Option<Part<'a>> {
 }
 
 /// The texts of a reasoning item's `content` or `summary`, a blank line between them.
-fn texts<'a>(parts: Option<Raw<'a>>) -> Option<Text<'a>> {
+fn texts<'a>(parts: Option<Raw<'a>>, path: &str, unread: &mut Unread) -> Option<Text<'a>> {
     let mut whole: Option<Text<'a>> = None;
-    for text in parts?.elements().filter_map(|part| part.find("text")?.as_str()) {
+    for part in parts?.elements() {
+        let mut said = None;
+        for (name, value) in part.members() {
+            match name.bytes() {
+                b"type" => {}
+                b"text" => said = value.as_str(),
+                _ => unread.leave(path, name, value),
+            }
+        }
+        let Some(text) = said else { continue };
         match &mut whole {
             None => whole = Some(text.into()),
             Some(whole) => {
@@ -282,7 +293,12 @@ fn texts<'a>(parts: Option<Raw<'a>>) -> Option<Text<'a>> {
 }
 
 /// The content of a message or of a result.
-fn contents<'a>(path: &str, content: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), BadRequest> {
+fn contents<'a>(
+    path: &str,
+    content: Raw<'a>,
+    parts: &mut Vec<Part<'a>>,
+    unread: &mut Unread,
+) -> Result<(), BadRequest> {
     if let Some(text) = content.as_str() {
         parts.push(Part::text(text));
         return Ok(());
@@ -294,7 +310,7 @@ fn contents<'a>(path: &str, content: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Resu
     for (at, raw) in content.elements().enumerate() {
         match raw.as_str() {
             Some(text) => parts.push(Part::text(text)),
-            None => part(path, at, raw, parts)?,
+            None => part(path, at, raw, parts, unread)?,
         }
     }
     Ok(())
@@ -348,7 +364,13 @@ impl<'a> Content<'a> {
     }
 }
 
-fn part<'a>(path: &str, at: usize, raw: Raw<'a>, parts: &mut Vec<Part<'a>>) -> Result<(), BadRequest> {
+fn part<'a>(
+    path: &str,
+    at: usize,
+    raw: Raw<'a>,
+    parts: &mut Vec<Part<'a>>,
+    unread: &mut Unread,
+) -> Result<(), BadRequest> {
     let place = |name: &str| format!("{path}.{at}.{name}");
     object(&format!("{path}.{at}"), raw)?;
     let content = Content::of(raw);
@@ -361,13 +383,19 @@ fn part<'a>(path: &str, at: usize, raw: Raw<'a>, parts: &mut Vec<Part<'a>>) -> R
             Part::Text { text: said("text", content.text)?, cache: None, citations }
         }
         "refusal" => Part::Refusal(said("refusal", content.refusal)?),
-        "input_image" => Part::Media(Media { carry: carried(content.rest.clone()), ..image(&content, &said)? }),
+        "input_image" => {
+            let url = content.image_url.filter(|url| url.is_object());
+            url.iter().for_each(|url| unread.leave_all_but(&["url", "detail"], "input.content.image_url", *url));
+            Part::Media(Media { carry: carried(content.rest.clone()), ..image(&content, &said)? })
+        }
         "input_file" => Part::Media(Media { carry: carried(content.rest.clone()), ..file(&content, &said)? }),
         "input_audio" => {
             let audio = content.input_audio.ok_or_else(|| bad(place("input_audio"), "is missing"))?;
             let data = said("input_audio.data", audio.find("data"))?;
             let format = said("input_audio.format", audio.find("format"))?;
-            Part::Media(medium(MediaKind::Audio, Source::Base64(data), Some(media::audio_type(&format))))
+            unread.leave_all_but(&["data", "format"], "input.content.input_audio", audio);
+            let audio = medium(MediaKind::Audio, Source::Base64(data), Some(media::audio_type(&format)));
+            Part::Media(Media { carry: carried(content.rest.clone()), ..audio })
         }
         item if is_modelled_item(item.as_bytes()) => {
             return Err(bad(place("type"), "is an item, no part of a message"));

@@ -122,7 +122,7 @@ fn format<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<Shape<'a>, Ba
                 object("text.format.schema", value)?;
                 schema = Some(value);
             }
-            _ => request.leave("text.format", member, value),
+            _ => request.unread.leave("text.format", member, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("text.format.type", "is missing"))?;

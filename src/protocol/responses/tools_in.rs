@@ -8,7 +8,7 @@ use super::input_in::LOCAL_SHELL;
 use super::request_in::{bad, carried, flag, object, text};
 use crate::json::{Escaped, Raw};
 use crate::protocol::Dialect;
-use crate::protocol::ir::{BadRequest, CallKind, Function, Json, Request, Text, Tool, ToolChoice, WebSearch};
+use crate::protocol::ir::{BadRequest, CallKind, Function, Json, Request, Text, Tool, ToolChoice, Unread, WebSearch};
 
 /// What a model is told of `local_shell` where it is a function.
 const LOCAL_SHELL_IS: &str = "Runs a command in a shell on the user's machine and returns what it prints.";
@@ -26,7 +26,12 @@ pub(super) fn tools<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<(),
         let tool = Members::of(raw);
         match tool.kind(&path)?.bytes() {
             b"namespace" => namespace(&path, &tool, request)?,
-            _ => request.tools.push(tool.read(&path, raw, None)?),
+            kind => {
+                if kind == LOCAL_SHELL.as_bytes() {
+                    tool.rest.iter().for_each(|(member, value)| request.unread.leave("tools", *member, *value));
+                }
+                request.tools.push(tool.read(&path, raw, None)?);
+            }
         }
     }
     Ok(())
@@ -43,6 +48,7 @@ fn namespace<'a>(path: &str, group: &Members<'a>, request: &mut Request<'a>) -> 
     let tools = tools.ok_or_else(|| bad(format!("{path}.tools"), "must be an array"))?;
     let is = group.description(path)?.unwrap_or_default();
     request.namespaces.push((name.clone(), is));
+    group.rest.iter().for_each(|(member, value)| request.unread.leave("tools", *member, *value));
     for (at, raw) in tools.elements().enumerate() {
         let path = format!("{path}.tools.{at}");
         object(&path, raw)?;
@@ -185,10 +191,13 @@ pub(super) fn choice<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<To
             b"name" => name = Some(text("tool_choice.name", value)?),
             b"namespace" => namespace = Some(text("tool_choice.namespace", value)?),
             // Chat's form, which some clients send here.
-            b"function" | b"custom" => name = value.find("name").and_then(Raw::as_str).map(Text::from),
+            b"function" | b"custom" => {
+                name = value.find("name").and_then(Raw::as_str).map(Text::from);
+                request.unread.leave_all_but(&["name"], "tool_choice.function", value);
+            }
             b"mode" => mode = value.as_str(),
             b"tools" => tools = Some(value),
-            _ => request.leave("tool_choice", member, value),
+            _ => request.unread.leave("tool_choice", member, value),
         }
     }
     let kind = kind.ok_or_else(|| bad("tool_choice.type", "is missing"))?.decode().into_owned();
@@ -209,7 +218,7 @@ pub(super) fn choice<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<To
                 Some(b"required") => true,
                 _ => return Err(bad("tool_choice.mode", "must be auto or required")),
             };
-            Ok(match tools.elements().map(allowed).collect() {
+            Ok(match tools.elements().map(|tool| allowed(tool, &mut request.unread)).collect() {
                 Some(names) => ToolChoice::Allowed { required, names },
                 None => ToolChoice::Foreign(value.into()),
             })
@@ -219,13 +228,13 @@ pub(super) fn choice<'a>(value: Raw<'a>, request: &mut Request<'a>) -> Result<To
 }
 
 /// The name of a tool in a list of those that may be called; nothing if only its vendor knows it.
-fn allowed(tool: Raw<'_>) -> Option<Text<'_>> {
+fn allowed<'a>(tool: Raw<'a>, unread: &mut Unread) -> Option<Text<'a>> {
     let (mut kind, mut name) = (None, None);
     for (member, value) in tool.members() {
         match member.bytes() {
             b"type" => kind = value.as_str(),
             b"name" => name = value.as_str(),
-            _ => {}
+            _ => unread.leave("tool_choice.tools", member, value),
         }
     }
     match kind?.bytes() {

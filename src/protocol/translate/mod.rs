@@ -135,9 +135,13 @@ pub fn encode_request(
         _ => None,
     };
     any::encode_request(upstream, homed.as_ref().unwrap_or(request), to, out)?;
-    if request.origin != upstream {
-        request.unread.iter().for_each(|path| out.dropped.drop(path.clone()));
-    }
+    // An encoder repeats to its own vendor what holds some of it.
+    let repeats = |path: &str| {
+        let within = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        request.origin == upstream && request.repeat.iter().any(|(name, _)| within(&name.decode()))
+    };
+    let unread = request.unread.paths().filter(|path| !repeats(path));
+    unread.for_each(|path| out.dropped.drop(path.to_owned()));
     Ok(())
 }
 
