@@ -49,6 +49,14 @@ impl RequestId {
         Some((value(0..9)?, value(9..11)? as u16, value(11..15)? as u32, value(15..20)? as u32))
     }
 
+    /// What it is made of: milliseconds, core, salt and sequence.
+    pub fn parts(&self) -> (u64, u16, u32, u32) {
+        let value = |places: std::ops::Range<usize>| {
+            self.0[places].iter().fold(0_u64, |value, digit| value << 5 | u64::from(VALUES[usize::from(*digit)]))
+        };
+        (value(0..9), value(9..11) as u16, value(11..15) as u32, value(15..20) as u32)
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -81,6 +89,7 @@ mod tests {
     fn an_id_is_read_back() {
         let id = RequestId::new(1_800_000_000_000, 1_023, 0xf_ffff, 77);
         assert_eq!(RequestId::read(id.as_str()), Some((1_800_000_000_000, 1_023, 0xf_ffff, 77)));
+        assert_eq!(Some(id.parts()), RequestId::read(id.as_str()));
         assert_eq!(RequestId::read("u0000000000000000000"), None);
     }
 

@@ -127,7 +127,7 @@ mod tests {
     fn every_step_is_told() {
         assert_eq!(
             ask(None, Some("gpt-5"), &[], None),
-            "route r\nit meets none of 1 rules\ndecided by models[\"gpt-*\"]\n\
+            "route r\nit does not meet the one rule\ndecided by models[\"gpt-*\"]\n\
              1. a/mapped in chat, answers carry the name asked for\n   key 1, priority 100, weight 1\n   key late, priority 200, weight 1\n"
         );
         let thinking = ask(None, None, &[], Some(r#"{"model":"x","reasoning_effort":"high"}"#));
@@ -136,9 +136,7 @@ mod tests {
         assert!(ruled.contains("it meets rules[0]\ndecided by rules[0]\n1. b/demo in demo"), "{ruled}");
         let spread = ask(None, Some("auto(low)"), &[], None);
         assert!(
-            spread.contains(
-                "of no scene\ndecided by to\nthe name asks for reasoning: low\ntried in the order of spread Ordered"
-            ),
+            spread.contains("of no scene\ndecided by to\nthe name asks for reasoning: low\ntried as they are listed"),
             "{spread}"
         );
         let thinking = ask(Some("alice"), Some("gemini"), &[], Some(r#"{"reasoning_effort":"high"}"#));

@@ -45,7 +45,13 @@ impl<'s> Walk<'s, '_, '_> {
         match &node.kind {
             Kind::Text { text, .. } if !words.is_empty() && !words.contains(&text.as_str()) => {
                 let quoted = self.problems.quote(at, text);
-                let said = format!("{quoted} is none of {}{}", words.join(", "), hint(text, words.iter().copied()));
+                let (known, near) = (words.join(", "), hint(text, words.iter().copied()));
+                let takes_number = choices.iter().flat_map(|choice| types(choice)).any(|name| name == "integer");
+                let said = if takes_number {
+                    format!("{quoted} is neither {known} nor a number{near}")
+                } else {
+                    format!("{quoted} is none of {known}{near}")
+                };
                 self.wrong(at, said)
             }
             Kind::Text { text, .. } => Some(Value::String(text.clone())),

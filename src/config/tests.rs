@@ -216,7 +216,7 @@ fn all_problems_are_told_at_once_with_their_places() {
     let reading = read(
         r#"{
   "listne": "127.0.0.1:1", // 2
-  "driver": "iouring",
+  "driver": "iouring", "cores": "many",
   "retry": { "attempts_max": 0, "rounds_max": 1.5 },
   "providers": {
     "a": { "protocol": "chat", "base_url": "http://127.0.0.1:1", "keys": [
@@ -234,6 +234,7 @@ fn all_problems_are_told_at_once_with_their_places() {
     let expected = [
         r#"2 listne: unknown member, did you mean "listen"?"#,
         r#"3 driver: "iouring" is none of auto, io_uring, epoll, did you mean "io_uring"?"#,
+        r#"3 cores: "many" is neither auto nor a number"#,
         "4 retry.attempts_max: 0 is out of range: from 1 to 100",
         "4 retry.rounds_max: expected a whole number, found a number that is not whole",
         "7 providers.a.keys[0].key: the environment variable UNSET is not set",

@@ -412,6 +412,45 @@ async fn an_import_is_shown_before_it_is_made() {
 }
 
 #[tokio::test]
+async fn one_is_read_and_changed_only_where_it_is_as_it_was_seen() {
+    let place = Place::new("seen");
+    for (list, name) in [("providers", "deep"), ("clients", "alice"), ("routes", "main")] {
+        let all = place.well("GET", &format!("/api/{list}"), Value::Null).await;
+        let one = place.well("GET", &format!("/api/{list}/{name}"), Value::Null).await;
+        assert_eq!((&one["name"], &all[list][0]), (&json!(name), &one));
+        place.refused("GET", &format!("/api/{list}/nobody"), Value::Null, 404).await;
+    }
+    let request = Request::get("/api/providers/deep").header("host", "localhost").extension(Caller::Owner);
+    let request = request.body(Body::empty()).expect("a request");
+    let answer = api::router(place.world.shared.clone()).oneshot(request).await.expect("infallible");
+    let seen = answer.headers()["etag"].to_str().expect("a mark").to_owned();
+    let patch = |weight: u32| json!({ "weight": weight });
+    let key = "/api/providers/deep/keys/second";
+    let (status, told) = place.ask_with("PATCH", key, &[("if-match", &seen)], patch(2)).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let before = place.text();
+    for (method, path, body) in [
+        ("PATCH", key, patch(3)),
+        ("DELETE", key, Value::Null),
+        ("POST", "/api/providers/deep/keys", json!({ "key": "canary-third-secret" })),
+        ("POST", "/api/providers", json!({ "name": "other", "protocol": "demo" })),
+        ("PATCH", "/api/clients/alice", json!({ "disabled": true })),
+        ("POST", "/api/clients/alice/rotate", Value::Null),
+        ("PUT", "/api/routes/main", json!({ "to": [] })),
+        ("DELETE", "/api/routes/main", Value::Null),
+    ] {
+        let (status, told) = place.ask_with(method, path, &[("if-match", &seen)], body).await;
+        assert_eq!(status, StatusCode::PRECONDITION_FAILED, "{method} {path}: {told}");
+    }
+    assert_eq!(place.text(), before);
+    let now = format!("\"{}\"", told["etag"].as_str().expect("a mark"));
+    for seen in [&now, "*"] {
+        let (status, told) = place.ask_with("PATCH", key, &[("if-match", seen)], patch(2)).await;
+        assert_eq!((status, &told["changes"]), (StatusCode::OK, &json!([])), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_axum_refuses_is_told_in_the_same_form() {
     let place = Place::new("forms");
     for (path, most) in
@@ -434,6 +473,12 @@ async fn what_axum_refuses_is_told_in_the_same_form() {
         ("/api/requests?status=odd", "status"),
         ("/api/requests?limit=-1", "limit"),
         ("/api/requests?to=never", "to"),
+        ("/api/requests?limit=0", "limit"),
+        ("/api/requests?before=zzz", "before"),
+        ("/api/requests?status=6xx", "status"),
+        ("/api/requests?dialect=klingon", "dialect"),
+        ("/api/usage?dialect=klingon", "dialect"),
+        ("/api/traces?nope=1", "nope"),
     ] {
         let told = place.refused("GET", path, Value::Null, 400).await;
         assert_eq!(told["member"], member, "{path}: {told}");
@@ -441,8 +486,22 @@ async fn what_axum_refuses_is_told_in_the_same_form() {
     let gone =
         place.refused("PATCH", "/v0/management/openai-compatibility", json!({ "name": "no", "prefix": "x" }), 404);
     assert_eq!(gone.await["error"], "item not found");
-    let (status, told) = place.world.ask("owner", "POST", "/api/secret", &[], "{").await;
-    assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
+    for body in ["{", ""] {
+        let (status, told) = place.world.ask("owner", "POST", "/api/secret", &[], body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
+    }
+    for (method, path, body, member) in [
+        ("POST", "/api/secret", json!({}), "path"),
+        ("PUT", "/api/log", json!({ "level": 5 }), "level"),
+        ("POST", "/api/explain", json!({ "model": "m", "client": "nobody" }), "client"),
+    ] {
+        let told = place.refused(method, path, body, 422).await;
+        assert_eq!(told["member"], member, "{path}: {told}");
+    }
+    let (zoned, escaped) = ("2026-11-30T00:00:00+08:00", "2026-11-30T00:00:00%2B08:00");
+    for time in [zoned, escaped] {
+        place.well("GET", &format!("/api/requests?from={time}"), Value::Null).await;
+    }
     assert_eq!(place.refused("PUT", "/api/log", json!({ "level": "loud" }), 422).await["member"], "level");
     assert_eq!(
         place

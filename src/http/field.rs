@@ -116,25 +116,22 @@ impl Name {
 /// at a time: bit 5 makes a letter small, leaves a hyphen, and makes either of them from no other `tchar`.
 #[inline]
 fn spells(text: &[u8], token: &[u8]) -> bool {
-    // Of names of one length few end in the same letter.
-    if token.last().map(|byte| byte | 0x20) != text.last().copied() {
-        return false;
-    }
     const SMALL: u64 = 0x2020_2020_2020_2020;
-    let (words, tail) = token.as_chunks::<8>();
-    let (text_words, text_tail) = text.as_chunks::<8>();
-    // Loops by index: pairs by `zip` are not made inline here and cost ten times as much.
-    for (at, word) in words.iter().enumerate() {
-        if u64::from_ne_bytes(*word) | SMALL != u64::from_ne_bytes(text_words[at]) {
-            return false;
-        }
+    let same = |token: &[u8; 8], text: &[u8; 8]| u64::from_ne_bytes(*token) | SMALL == u64::from_ne_bytes(*text);
+    // Of names of one length few end in the same letters: the last eight bytes are looked at first, and the first
+    // eight again where the words between them do not fill the name.
+    if let (Some(end), Some(text_end)) = (token.last_chunk(), text.last_chunk()) {
+        let (words, text_words) = (token.as_chunks().0, text.as_chunks().0);
+        // By index: pairs by `zip` are not made inline here and cost ten times as much.
+        return same(end, text_end) && words.iter().enumerate().all(|(at, word)| same(word, &text_words[at]));
     }
-    for (at, byte) in tail.iter().enumerate() {
-        if byte | 0x20 != text_tail[at] {
-            return false;
-        }
+    let halves = (token.first_chunk::<4>(), token.last_chunk::<4>(), text.first_chunk::<4>(), text.last_chunk::<4>());
+    if let (Some(first), Some(last), Some(text_first), Some(text_last)) = halves {
+        let same =
+            |token: &[u8; 4], text: &[u8; 4]| u32::from_ne_bytes(*token) | SMALL as u32 == u32::from_ne_bytes(*text);
+        return same(first, text_first) && same(last, text_last);
     }
-    true
+    token.iter().enumerate().all(|(at, byte)| byte | 0x20 == text[at])
 }
 
 /// Fields that speak about one connection and so end here (RFC 9110 §7.6.1), or that the next hop gets from

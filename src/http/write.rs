@@ -4,6 +4,7 @@
 //! `forward_fields` repeats received bytes, and those have passed the strict reading of `head`.
 
 use super::field::{Field, Fields};
+use crate::base::ascii;
 
 /// The empty chunk and the empty trailer section that end a chunked body.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -31,20 +32,31 @@ pub fn status_line(status: u16, out: &mut Vec<u8>) {
 /// Appends a field line. CR, LF and NUL in the value become blanks (RFC 9110 §5.5), so that no value, wherever
 /// it comes from, begins a line.
 pub fn field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    let start = out.len();
-    out.extend_from_slice(value);
+    let start = out.len() + name.len() + 2;
+    line(name, value, out);
     if memchr::memchr3(b'\r', b'\n', 0, value).is_some() {
-        let written = out[start..].iter_mut();
+        let written = out[start..start + value.len()].iter_mut();
         written.filter(|byte| matches!(byte, b'\r' | b'\n' | 0)).for_each(|byte| *byte = b' ');
     }
-    out.extend_from_slice(CRLF);
+}
+
+/// Appends a field line whose value is a token of ours.
+pub fn field_token(name: &str, token: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(ascii::is_token(token));
+    line(name, token, out);
 }
 
 /// Appends `name: number`.
 pub fn field_number(name: &str, value: u64, out: &mut Vec<u8>) {
-    field(name, itoa::Buffer::new().format(value).as_bytes(), out);
+    line(name, itoa::Buffer::new().format(value).as_bytes(), out);
+}
+
+#[inline]
+fn line(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(name.len() + value.len() + 4);
+    for part in [name.as_bytes(), b": ", value, CRLF] {
+        out.extend_from_slice(part);
+    }
 }
 
 /// Appends the fields of a received head that go on to the next hop, name and value verbatim: not those that

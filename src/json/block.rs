@@ -10,6 +10,9 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::string::Inside;
 
 /// The offset of the quote that closes the string whose inside begins at `at`, if it is plain ASCII of at
@@ -42,9 +45,9 @@ pub(super) fn short(_: &[u8], _: usize) -> Option<usize> {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use ends::{behind_container, quote};
+pub(super) use ends::quote;
 
-/// How [`end`] can be compiled, in the order of preference.
+/// How [`end`] and [`behind_container`] can be compiled, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Set {
     /// AVX-512, of the processors that do not slow down for it: those that also have VBMI2.
@@ -66,7 +69,11 @@ impl Set {
             Set::Avx512 => {
                 is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi2") && Set::Avx2.available()
             }
-            Set::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1"),
+            Set::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("bmi1")
+                    && is_x86_feature_detected!("popcnt")
+            }
         }
     }
 
@@ -77,16 +84,83 @@ impl Set {
     }
 }
 
+/// The first [`Set`] that this processor can run, once that is known: its number from 1, and one more for none.
+#[cfg(target_arch = "x86_64")]
+static BEST: AtomicU8 = AtomicU8::new(0);
+#[cfg(target_arch = "x86_64")]
+const AVX512: u8 = 1;
+#[cfg(target_arch = "x86_64")]
+const AVX2: u8 = 2;
+#[cfg(target_arch = "x86_64")]
+const NONE: u8 = 3;
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn look() -> u8 {
+    let best = match () {
+        () if Set::Avx512.available() => AVX512,
+        () if Set::Avx2.available() => AVX2,
+        () => NONE,
+    };
+    BEST.store(best, Ordering::Relaxed);
+    best
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn best() -> u8 {
+    match BEST.load(Ordering::Relaxed) {
+        0 => look(),
+        known => known,
+    }
+}
+
 /// `string::end`; nothing if the string holds what no string may hold, has no end though this is the `last` part
 /// of the text, or the processor has no [`Set`] for it.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn end(text: &[u8], at: usize, last: bool) -> Option<Inside> {
-    if Set::Avx512.available() { end_by(Set::Avx512, text, at, last) } else { end_by(Set::Avx2, text, at, last) }
+    match best() {
+        // SAFETY: the processor has the features that `avx512::end` is compiled for.
+        AVX512 => unsafe { avx512::end(text, at, last) },
+        // SAFETY: the processor has the features that `avx2::end` is compiled for.
+        AVX2 => unsafe { avx2::end(text, at, last) },
+        _ => None,
+    }
+}
+
+/// The offset behind the bracket that closes the one at `start` of a text that is known to be valid.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn behind_container(text: &[u8], start: usize) -> Option<usize> {
+    match best() {
+        // SAFETY: the processor has the features that `avx512::behind_container` is compiled for.
+        AVX512 => unsafe { avx512::behind_container(text, start) },
+        // SAFETY: the processor has the features that `avx2::behind_container` is compiled for.
+        AVX2 => unsafe { avx2::behind_container(text, start) },
+        _ => ends::behind_container(text, start),
+    }
+}
+
+/// [`behind_container`] by the instructions of `set`, or by what every processor has.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(super) fn behind_container_by(set: Option<Set>, text: &[u8], start: usize) -> Option<usize> {
+    match set.filter(|set| set.available()) {
+        // SAFETY: the processor has the features that `avx512::behind_container` is compiled for.
+        Some(Set::Avx512) => unsafe { avx512::behind_container(text, start) },
+        // SAFETY: the processor has the features that `avx2::behind_container` is compiled for.
+        Some(Set::Avx2) => unsafe { avx2::behind_container(text, start) },
+        None => ends::behind_container(text, start),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn end(_: &[u8], _: usize, _: bool) -> Option<Inside> {
+    None
 }
 
 /// [`end`] by the instructions of `set`; nothing if they are not there.
-#[cfg(target_arch = "x86_64")]
-#[inline]
+#[cfg(all(test, target_arch = "x86_64"))]
 pub(super) fn end_by(set: Set, text: &[u8], at: usize, last: bool) -> Option<Inside> {
     match set {
         _ if !set.available() => None,
@@ -97,7 +171,7 @@ pub(super) fn end_by(set: Set, text: &[u8], at: usize, last: bool) -> Option<Ins
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(all(test, not(target_arch = "x86_64")))]
 pub(super) fn end_by(_: Set, _: &[u8], _: usize, _: bool) -> Option<Inside> {
     None
 }
@@ -171,6 +245,52 @@ macro_rules! reader {
     };
 }
 
+/// The ends of containers, by the `Block` of the module at hand, with `$features` where it has some.
+#[cfg(target_arch = "x86_64")]
+macro_rules! containers {
+    ($($features:literal)?) => {
+        /// See [`super::behind_container`].
+        $(#[target_feature(enable = $features)])?
+        pub(in crate::json) fn behind_container(text: &[u8], start: usize) -> Option<usize> {
+            let mut rest = text.get(start..)?;
+            let (mut carry, mut inside, mut depth) = (0, 0, 0_usize);
+            let mut tail;
+            loop {
+                let (bytes, later) = match rest.split_first_chunk() {
+                    Some(split) => split,
+                    None => {
+                        tail = [0; BLOCK];
+                        tail[..rest.len()].copy_from_slice(rest);
+                        (&tail, &[][..])
+                    }
+                };
+                let block = Block::load(bytes);
+                let backslashes = block.equal(b'\\');
+                let escaped = if backslashes | carry == 0 { 0 } else { escaped(backslashes, &mut carry) };
+                let quotes = block.equal(b'"') & !escaped;
+                // Within a long string nothing else counts.
+                if quotes != 0 || inside == 0 {
+                    // Set from a quote that opens up to the one that closes.
+                    let strings = runs(quotes) ^ inside;
+                    inside = ((strings as i64) >> 63) as u64;
+                    let folded = block.folded();
+                    let (opens, closes) = (folded.equal(b'{') & !strings, folded.equal(b'}') & !strings);
+                    let closing = closes.count_ones() as usize;
+                    if closing < depth {
+                        depth = depth - closing + opens.count_ones() as usize;
+                    } else if let Some(at) = closed(opens, closes, &mut depth)? {
+                        return Some(text.len() - rest.len() + at + 1);
+                    }
+                }
+                if later.is_empty() {
+                    return None;
+                }
+                rest = later;
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -222,6 +342,36 @@ fn open(text: &[u8], at: usize, rest: usize, escaped: u64, noted: &mut [Noted]) 
         good = good.min(blocks - 1 - back);
     }
     are_units(text, noted).then_some(Inside::Open(good))
+}
+
+/// Each bit is the sum of those up to it.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn runs(mut bits: u64) -> u64 {
+    for by in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << by;
+    }
+    bits
+}
+
+/// Where in a block the outermost of `depth` containers closes, if it does; nothing where more close than are open.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn closed(opens: u64, closes: u64, depth: &mut usize) -> Option<Option<usize>> {
+    let mut brackets = opens | closes;
+    while brackets != 0 {
+        let first = brackets & brackets.wrapping_neg();
+        brackets ^= first;
+        if opens & first != 0 {
+            *depth += 1;
+        } else {
+            *depth = depth.checked_sub(1)?;
+            if *depth == 0 {
+                return Some(Some(first.trailing_zeros() as usize));
+            }
+        }
+    }
+    Some(None)
 }
 
 /// All bits up to and with the first one of `bits`; all there are if it has none.

@@ -117,8 +117,11 @@ fn skip(text: &[u8], start: usize) -> Option<usize> {
         #[cfg(not(target_arch = "x86_64"))]
         b'{' | b'[' => skip_container(text, start),
         _ => {
-            let len = text[start..].iter().take_while(|&&byte| CLASS[byte as usize] == PLAIN).count();
-            (len > 0).then_some(start + len)
+            let mut end = start;
+            while text.get(end).is_some_and(|&byte| CLASS[byte as usize] == PLAIN) {
+                end += 1;
+            }
+            (end > start).then_some(end)
         }
     }
 }
@@ -223,7 +226,9 @@ mod tests {
         ) {
             let text = format!("{}{{{}}}{}", " ".repeat(before), pieces.concat(), "}]".repeat(3));
             let text = text.as_bytes();
-            prop_assert_eq!(block::behind_container(text, before), skip_container(text, before));
+            for set in block::Set::ALL.into_iter().map(Some).chain([None]) {
+                prop_assert_eq!(block::behind_container_by(set, text, before), skip_container(text, before), "{:?}", set);
+            }
             for at in (0..text.len()).filter(|at| text[*at] == b'"') {
                 if let Some(quote) = block::quote(text, at + 1) {
                     prop_assert_eq!(Some(quote), skip_long(text, at + 1));

@@ -100,7 +100,15 @@ pub fn value(text: &[u8]) -> Result<(), Error> {
 
 /// The first byte from `at` on that is not JSON whitespace (RFC 8259 §2).
 #[inline]
-pub(super) fn blank(text: &[u8], mut at: usize) -> usize {
+pub(super) fn blank(text: &[u8], at: usize) -> usize {
+    match text.get(at) {
+        // Nearly always nothing stands between.
+        Some(byte) if *byte > b' ' => at,
+        _ => behind_blanks(text, at),
+    }
+}
+
+fn behind_blanks(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
     }

@@ -154,7 +154,7 @@ impl<'a> Escaped<'a> {
     /// What it says; borrowed if nothing in it is escaped.
     pub fn decode(&self) -> Cow<'a, str> {
         if memchr::memchr(b'\\', self.0).is_none() {
-            return String::from_utf8_lossy(self.0);
+            return std::str::from_utf8(self.0).map_or_else(|_| String::from_utf8_lossy(self.0), Cow::Borrowed);
         }
         let mut plain = Vec::with_capacity(self.0.len());
         text::unescape(self.0, &mut plain);

@@ -99,8 +99,8 @@ impl Nest {
     }
 }
 
-/// What comes next; nothing where the end of the text so far has been reached first.
-type Step = Result<Option<Next>, Error>;
+/// Whether the pass goes on; not where the end of the text so far has been reached first.
+type Step = Result<bool, Error>;
 
 impl Scan {
     /// At the start of a text that must be an object.
@@ -144,40 +144,59 @@ impl Scan {
         if u32::try_from(text.len()).is_err() {
             return Err(Error { at: u32::MAX as usize, kind: ErrorKind::Length });
         }
+        // A copy that nobody else sees stays in registers: between two strings there is little to do.
+        let mut pass = self.clone();
+        let outcome = pass.run(text, last, &mut member);
+        *self = pass;
+        outcome?;
+        match last {
+            true if self.next == Next::Comma && self.nest.depth == 0 => Ok(true),
+            true => Err(Error { at: text.len(), kind: ErrorKind::End }),
+            false => Ok(false),
+        }
+    }
+
+    /// Goes on to the end of `text`.
+    #[inline(always)]
+    fn run(&mut self, text: &[u8], last: bool, member: &mut impl FnMut(Span, Span)) -> Result<(), Error> {
         loop {
-            let step = match self.next {
-                Next::Text { object } => self.text(text, object),
-                Next::Value => self.value_at(text, last),
-                Next::InString => self.string(text, last),
-                Next::InNumber(part) => self.number(text, last, part),
-                Next::FirstElement => Ok(self.first(text, b']', Next::Value)),
-                Next::FirstName => Ok(self.first(text, b'}', Next::Name)),
-                Next::Name => self.name(text, last),
-                Next::InName { start } => self.in_name(text, last, start),
-                Next::Colon => self.colon(text),
+            let goes_on = match self.next {
+                Next::Text { object } => self.text(text, object)?,
+                Next::Value => self.value_at(text, last)?,
+                Next::InString => self.string(text, last)?,
+                Next::InNumber(part) => self.number(text, last, part)?,
+                Next::FirstElement => self.first(text, b']', Next::Value),
+                Next::FirstName => self.first(text, b'}', Next::Name),
+                Next::Name => self.name(text, last)?,
+                Next::InName { start } => self.in_name(text, last, start)?,
+                Next::Colon => self.colon(text)?,
                 Next::Ended => {
                     if self.nest.depth == 1 {
                         member(self.outer_name, Span::new(self.outer_start as usize, self.at));
                     }
                     self.next = Next::Comma;
-                    self.comma(text)
+                    self.comma(text)?
                 }
-                Next::Comma => self.comma(text),
+                Next::Comma => self.comma(text)?,
             };
-            match step? {
-                Some(next) => self.next = next,
-                None if last && self.next == Next::Comma && self.nest.depth == 0 => return Ok(true),
-                None if last => return Err(Error { at: text.len(), kind: ErrorKind::End }),
-                None => return Ok(false),
+            if !goes_on {
+                return Ok(());
             }
         }
     }
 
+    /// Goes on with `next`.
+    #[inline(always)]
+    fn go(&mut self, next: Next) -> bool {
+        self.next = next;
+        true
+    }
+
     /// Stops at the end of what is there, to go on with `next`.
     #[inline(always)]
-    fn stop(&mut self, next: Next) -> Option<Next> {
+    fn stop(&mut self, next: Next) -> bool {
         self.next = next;
-        None
+        false
     }
 
     /// The first byte of what comes next, blanks stepped over.
@@ -188,7 +207,7 @@ impl Scan {
     }
 
     fn text(&mut self, text: &[u8], object: bool) -> Step {
-        let Some(first) = self.peek(text) else { return Ok(None) };
+        let Some(first) = self.peek(text) else { return Ok(false) };
         let kind = match first {
             b'{' => None,
             b'"' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' if object => Some(ErrorKind::NotObject),
@@ -199,12 +218,12 @@ impl Scan {
             return Err(Error { at: self.at, kind });
         }
         self.start = self.at as u32;
-        Ok(Some(Next::Value))
+        Ok(self.go(Next::Value))
     }
 
     #[inline(always)]
     fn value_at(&mut self, text: &[u8], last: bool) -> Step {
-        let Some(first) = self.peek(text) else { return Ok(None) };
+        let Some(first) = self.peek(text) else { return Ok(false) };
         let at = self.at;
         if self.nest.depth == 1 {
             self.outer_start = at as u32;
@@ -217,12 +236,14 @@ impl Scan {
             b'{' => {
                 self.nest.open(true, at)?;
                 self.at += 1;
-                Ok(self.first(text, b'}', Next::Name).or_else(|| self.stop(Next::FirstName)))
+                self.next = Next::FirstName;
+                Ok(self.first(text, b'}', Next::Name))
             }
             b'[' => {
                 self.nest.open(false, at)?;
                 self.at += 1;
-                Ok(self.first(text, b']', Next::Value).or_else(|| self.stop(Next::FirstElement)))
+                self.next = Next::FirstElement;
+                Ok(self.first(text, b']', Next::Value))
             }
             b'-' | b'0'..=b'9' => self.number(text, last, Number::Start),
             b't' => self.literal(text, last, b"true"),
@@ -237,7 +258,7 @@ impl Scan {
         match string::end(text, self.at, last)? {
             Inside::Closed(quote) => {
                 self.at = quote + 1;
-                Ok(Some(Next::Ended))
+                Ok(self.go(Next::Ended))
             }
             Inside::Open(good) => {
                 self.at = good;
@@ -251,7 +272,7 @@ impl Scan {
         let (end, part) = part.advance(text, self.at)?;
         self.at = end;
         match end < text.len() || last && part.may_end() {
-            true => Ok(Some(Next::Ended)),
+            true => Ok(self.go(Next::Ended)),
             false => Ok(self.stop(Next::InNumber(part))),
         }
     }
@@ -261,7 +282,7 @@ impl Scan {
         let rest = &text[self.at..];
         if rest.starts_with(word) {
             self.at += word.len();
-            return Ok(Some(Next::Ended));
+            return Ok(self.go(Next::Ended));
         }
         let same = rest.iter().zip(word).take_while(|(have, want)| have == want).count();
         match same == rest.len() {
@@ -273,19 +294,22 @@ impl Scan {
 
     /// What stands first in a container: its end or `other`.
     #[inline(always)]
-    fn first(&mut self, text: &[u8], close: u8, other: Next) -> Option<Next> {
-        if self.peek(text)? != close {
-            return Some(other);
+    fn first(&mut self, text: &[u8], close: u8, other: Next) -> bool {
+        match self.peek(text) {
+            None => false,
+            Some(byte) if byte != close => self.go(other),
+            Some(_) => {
+                self.at += 1;
+                self.nest.close();
+                self.go(Next::Ended)
+            }
         }
-        self.at += 1;
-        self.nest.close();
-        Some(Next::Ended)
     }
 
     #[inline(always)]
     fn name(&mut self, text: &[u8], last: bool) -> Step {
         match self.peek(text) {
-            None => Ok(None),
+            None => Ok(false),
             Some(b'"') => {
                 self.at += 1;
                 self.in_name(text, last, self.at as u32)
@@ -315,10 +339,10 @@ impl Scan {
     #[inline(always)]
     fn colon(&mut self, text: &[u8]) -> Step {
         match self.peek(text) {
-            None => Ok(None),
+            None => Ok(false),
             Some(b':') => {
                 self.at += 1;
-                Ok(Some(Next::Value))
+                Ok(self.go(Next::Value))
             }
             Some(_) => Err(Error { at: self.at, kind: ErrorKind::Colon }),
         }
@@ -326,18 +350,18 @@ impl Scan {
 
     #[inline(always)]
     fn comma(&mut self, text: &[u8]) -> Step {
-        let Some(byte) = self.peek(text) else { return Ok(None) };
+        let Some(byte) = self.peek(text) else { return Ok(false) };
         let at = self.at;
         if self.nest.depth == 0 {
             return Err(Error { at, kind: ErrorKind::Trailing });
         }
         self.at += 1;
         match (byte, self.nest.in_object()) {
-            (b',', true) => Ok(Some(Next::Name)),
-            (b',', false) => Ok(Some(Next::Value)),
+            (b',', true) => Ok(self.go(Next::Name)),
+            (b',', false) => Ok(self.go(Next::Value)),
             (b'}', true) | (b']', false) => {
                 self.nest.close();
-                Ok(Some(Next::Ended))
+                Ok(self.go(Next::Ended))
             }
             (_, true) => Err(Error { at, kind: ErrorKind::Brace }),
             (_, false) => Err(Error { at, kind: ErrorKind::Bracket }),

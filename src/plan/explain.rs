@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::meet::Look;
 use super::route::{self, By, Question, Refused};
 use crate::config::Snapshot;
-use crate::config::snapshot::KeyIx;
+use crate::config::snapshot::{KeyIx, Spread};
 use crate::protocol::Dialect;
 use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Outline};
@@ -123,7 +123,7 @@ pub fn explain(s: &Snapshot, ask: &Ask<'_>) -> Result<Told, String> {
             let route = chosen.route.filter(|_| chosen.turn.is_some());
             if let Some(route) = route.filter(|_| chosen.targets.len() > 1) {
                 let spread = s.routes[usize::from(route)].spread;
-                told.step("spread", format!("tried in the order of spread {spread:?}"));
+                told.step("spread", ordered(spread));
             }
             told.targets = chosen.targets.iter().map(|target| reached(s, target)).collect();
         }
@@ -156,6 +156,16 @@ fn reached(s: &Snapshot, target: &route::Target<'_>) -> Target {
     }
 }
 
+/// In which order targets are tried, in words.
+fn ordered(spread: Spread) -> &'static str {
+    match spread {
+        Spread::Ordered => "tried as they are listed",
+        Spread::RoundRobin => "each request begins with the next of them (round_robin)",
+        Spread::Fastest => "the fastest is tried first (fastest)",
+        Spread::Latest => "the latest model is tried first (latest)",
+    }
+}
+
 fn meet_rules(
     s: &Snapshot,
     ask: &Ask<'_>,
@@ -179,7 +189,11 @@ fn meet_rules(
     look.end(question, body);
     match question.rule {
         Some(place) => told.step("rules", format!("it meets rules[{place}]")),
-        None => told.step("rules", format!("it meets none of {} rules", rules.rules.len())),
+        None => match rules.rules.len() {
+            0 => {}
+            1 => told.step("rules", "it does not meet the one rule"),
+            many => told.step("rules", format!("it meets none of {many} rules")),
+        },
     }
     match question.scene {
         _ if !asks_scene => {}

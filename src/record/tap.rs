@@ -121,25 +121,27 @@ impl Desk {
 #[derive(Default)]
 struct Raw {
     full: Vec<Vec<u8>>,
+    /// Bytes in these.
+    before: usize,
     last: Vec<u8>,
-    len: usize,
     cut: bool,
 }
 
 impl Raw {
-    fn add(&mut self, bytes: &[u8]) {
-        let here = bytes.len().min(self.last.capacity() - self.last.len());
-        self.last.extend_from_slice(&bytes[..here]);
-        self.len += bytes.len();
-        let more = &bytes[here..];
-        if !more.is_empty() {
-            let room = self.len.clamp(limits::TRACE_PIECE_BYTES_LEAST, limits::TRACE_PIECE_BYTES_MOST).max(more.len());
-            let mut fresh = Vec::with_capacity(room);
-            fresh.extend_from_slice(more);
-            let full = std::mem::replace(&mut self.last, fresh);
-            if !full.is_empty() {
-                self.full.push(full);
-            }
+    fn len(&self) -> usize {
+        self.before + self.last.len()
+    }
+
+    fn room(&self) -> usize {
+        self.last.capacity() - self.last.len()
+    }
+
+    /// Goes on in another piece.
+    fn turn(&mut self, fresh: Vec<u8>) {
+        let full = std::mem::replace(&mut self.last, fresh);
+        if !full.is_empty() {
+            self.before += full.len();
+            self.full.push(full);
         }
     }
 
@@ -148,7 +150,7 @@ impl Raw {
         if self.full.is_empty() {
             return self.last;
         }
-        let mut whole = Vec::with_capacity(self.len);
+        let mut whole = Vec::with_capacity(self.len());
         self.full.iter().chain([&self.last]).for_each(|piece| whole.extend_from_slice(piece));
         whole
     }
@@ -166,24 +168,42 @@ struct Passing {
 /// Bytes that all taps of a core hold.
 pub type Held = Rc<Cell<usize>>;
 
-/// How much a tap holds, of what all of its core do.
+/// How much a tap holds, of what all of its core do: the pieces that it has, be they full or not.
 struct Share {
     own: usize,
     held: Held,
 }
 
 impl Share {
-    /// Adds as much as the bounds allow.
+    /// Adds as much as the bounds allow. They are looked at once for each piece: most of what passes are small events.
+    #[inline]
     fn add(&mut self, raw: &mut Raw, bytes: &[u8]) {
-        let room = limits::TRACE_MESSAGE_BYTES
-            .saturating_sub(raw.len)
+        if bytes.len() <= raw.room() {
+            raw.last.extend_from_slice(bytes);
+        } else {
+            self.add_beyond(raw, bytes);
+        }
+    }
+
+    /// Adds what the piece under way has no room for. What was cut once stays so: there are no holes.
+    fn add_beyond(&mut self, raw: &mut Raw, bytes: &[u8]) {
+        let (here, more) = bytes.split_at(raw.room());
+        raw.last.extend_from_slice(here);
+        let most = limits::TRACE_MESSAGE_BYTES
+            .saturating_sub(raw.len())
             .min(limits::TRACE_BYTES_MAX.saturating_sub(self.own))
             .min(limits::TRACES_CORE_BYTES.saturating_sub(self.held.get()));
-        let taken = bytes.len().min(room);
-        raw.cut |= taken < bytes.len();
-        raw.add(&bytes[..taken]);
-        self.own += taken;
-        self.held.set(self.held.get() + taken);
+        let size = (raw.len() + more.len()).clamp(limits::TRACE_PIECE_BYTES_LEAST, limits::TRACE_PIECE_BYTES_MOST);
+        let size = size.max(more.len()).min(if raw.cut { 0 } else { most });
+        let taken = more.len().min(size);
+        raw.cut |= taken < more.len();
+        if taken > 0 {
+            let mut fresh = Vec::with_capacity(size);
+            fresh.extend_from_slice(&more[..taken]);
+            raw.turn(fresh);
+            self.own += size;
+            self.held.set(self.held.get() + size);
+        }
     }
 }
 
@@ -284,8 +304,8 @@ pub struct Recording {
 impl Recording {
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
-        let tries: usize = self.tries.iter().map(|one| one.request.len + one.response.len).sum();
-        self.head.len + self.body.len + tries + self.response.len
+        let tries: usize = self.tries.iter().map(|one| one.request.len() + one.response.len()).sum();
+        self.head.len() + self.body.len() + tries + self.response.len()
     }
 
     /// The trace that it is, without secrets. Times are from the exchange's beginning.
@@ -416,7 +436,7 @@ mod tests {
             second.begin_try(20);
             second.upstream_request(b"second");
             first.join(second, serves);
-            assert_eq!(held.get(), 11, "nothing is given back twice");
+            assert_eq!(held.get(), 2 * limits::TRACE_PIECE_BYTES_LEAST, "nothing is given back twice");
             first.upstream_request(b"!");
             let trace = first.end(RequestId::new(1, 0, 0, 7), 0).trace(&Mask::new(std::iter::empty()));
             assert_eq!(trace.tries.iter().map(|one| one.begun_us).collect::<Vec<_>>(), [10, 20]);
@@ -449,17 +469,18 @@ mod tests {
 
     #[test]
     fn bytes_stay_where_they_are_and_are_whole_in_the_end() {
-        let mut raw = Raw::default();
+        let (mut raw, held) = (Raw::default(), Held::default());
+        let mut share = Share { own: 0, held };
         let all: Vec<u8> = (0..200_000_u32).map(|nth| nth as u8).collect();
         let mut from = 0;
         let mut first = None;
         for take in (1_usize..).take_while(|take| take * (take + 1) / 2 < all.len()) {
-            raw.add(&all[from..from + take]);
+            share.add(&mut raw, &all[from..from + take]);
             from += take;
             let start = raw.full.first().unwrap_or(&raw.last).as_ptr();
             assert_eq!(*first.get_or_insert(start), start);
         }
-        assert_eq!(raw.len, from);
+        assert_eq!(raw.len(), from);
         assert!(raw.full.iter().all(|piece| piece.len() == piece.capacity()));
         assert_eq!(raw.whole(), all[..from]);
     }
@@ -470,7 +491,7 @@ mod tests {
         tap.client_body(&vec![b'a'; limits::TRACE_MESSAGE_BYTES]);
         assert!(!tap.body.cut);
         tap.client_body(b"b");
-        assert!(tap.body.cut && tap.body.len == limits::TRACE_MESSAGE_BYTES);
+        assert!(tap.body.cut && tap.body.len() == limits::TRACE_MESSAGE_BYTES);
         held.set(limits::TRACES_CORE_BYTES - 1);
         tap.client_response(b"cd");
         assert!(tap.response.cut && tap.response.last == b"c");

@@ -18,7 +18,7 @@ use super::reply::{self, Note};
 use super::session::After;
 use super::translate::Turned;
 use super::wait::{Client, Gone};
-use super::{choose, demo, fail, local, quota, say, unboxed, unpack, upgrade};
+use super::{choose, demo, fail, local, placed, quota, say, unboxed, unpack, upgrade};
 use crate::base::span::Span;
 use crate::config::snapshot::{Access, ClientIx, ProviderIx, Snapshot};
 use crate::http::body::Framing;
@@ -174,7 +174,7 @@ impl Exchange {
             }
         };
         // Boxed, so that what only this phase needs is not part of every open stream.
-        let reached = Box::pin(self.reach(client, input, head, body, &called, &mut scratch)).await;
+        let reached = placed(|| self.reach(client, input, head, body, &called, &mut scratch)).await;
         input.drain(..end);
         if input.is_empty() {
             client.core.slabs.give(std::mem::take(input));
@@ -195,7 +195,7 @@ impl Exchange {
             Reached::Turned(answer, turned) => {
                 self.tell_dropped(&client.core, &turned);
                 // Boxed for the same reason: what a translated answer needs is no part of the others.
-                Box::pin(self.turn(client, answer, turned, version, scratch)).await
+                placed(|| self.turn(client, answer, turned, version, scratch)).await
             }
             Reached::Demo(demo) => {
                 client.core.take_back(scratch);

@@ -5,6 +5,8 @@
 //! the upstream said; both come from the core's free list and go back as soon as nobody looks at them.
 //! Backpressure is structural: an upstream is read again only after what it said before has been written.
 
+use std::pin::Pin;
+
 mod aside;
 mod ask;
 mod attempt;
@@ -50,6 +52,12 @@ mod whole;
 #[expect(clippy::boxed_local, reason = "the box is what it takes")]
 fn unboxed<T>(boxed: Box<T>) -> T {
     *boxed
+}
+
+/// What `make` makes, made where it stays. A large future is mostly room for later, which `Box::pin` would copy.
+#[inline(always)]
+fn placed<T>(make: impl FnOnce() -> T) -> Pin<Box<T>> {
+    Box::into_pin(Box::write(Box::new_uninit(), make()))
 }
 
 #[cfg(test)]

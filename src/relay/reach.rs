@@ -17,6 +17,7 @@ use super::exchange::{Called, micros};
 use super::failure::Failure;
 use super::line::{self, Waited};
 use super::outgoing;
+use super::placed;
 use super::ready::Ready;
 use super::say::{self, Pivot, Said, Unsaid};
 use super::shaping::Shaper;
@@ -453,8 +454,8 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let (request, chosen) = (self.request, self.chosen);
         let shaper = Shaper { request, target, chosen, fields, dialect: upstream };
         // Boxed, for what is said of one request is no part of the others.
-        let said = say::say(client, request, &mut self.pivot, target, upstream, entry.id.as_str(), &shaper);
-        match Box::pin(said).await {
+        let (pivot, id) = (&mut self.pivot, entry.id.as_str());
+        match placed(|| say::say(client, request, pivot, target, upstream, id, &shaper)).await {
             Ok(said) => Ok(Some(said)),
             Err(Unsaid::Bad(failure)) => Err(Step::Over(Reached::Failed { failure, provider: target.provider })),
             Err(Unsaid::Crowded) => {

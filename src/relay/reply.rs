@@ -89,7 +89,7 @@ pub(super) async fn send<N: Net>(
 /// The field lines that every answer carries.
 pub(super) fn marks(id: Option<&RequestId>, cors: bool, close: bool, head: &mut Vec<u8>) {
     if let Some(id) = id {
-        write::field("x-request-id", id.as_bytes(), head);
+        write::field_token("x-request-id", id.as_bytes(), head);
     }
     if cors {
         head.extend_from_slice(

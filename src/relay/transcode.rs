@@ -19,10 +19,10 @@ use super::reach::Found;
 use super::reply;
 use super::session::After;
 use super::translate::Turned;
-use super::unboxed;
 use super::upstream::Lane;
 use super::wait::{Client, Gone, Interest, Wake};
 use super::whole::{self, Whole};
+use super::{placed, unboxed};
 use crate::config::snapshot::ProviderIx;
 use crate::http::body::{Decoder, State};
 use crate::http::head::{Name, Version};
@@ -86,8 +86,8 @@ impl Exchange {
         // Boxed, for what whole answers hold is no part of an open stream.
         let (end, after) = match (streams, turned.whole.is_some()) {
             (true, false) => self.turn_stream(client, answered, turned, version, provider).await,
-            (true, true) => Box::pin(self.replay(client, answered, turned, version, provider)).await,
-            (false, _) => Box::pin(self.turn_whole(client, answered, turned, provider)).await,
+            (true, true) => placed(|| self.replay(client, answered, turned, version, provider)).await,
+            (false, _) => placed(|| self.turn_whole(client, answered, turned, provider)).await,
         };
         trial.ended(&core, self.entry.model_sent.as_str(), end);
         if let Some(measured) = measured {

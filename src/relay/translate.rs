@@ -8,6 +8,7 @@ use super::attempt::Answered;
 use super::failure::{Failure, told_status};
 use super::hold;
 use super::outgoing;
+use super::placed;
 use super::reach::Prepared;
 use super::say::Said;
 use super::wait::Client;
@@ -146,7 +147,7 @@ pub(super) async fn turned<N: Net>(
     let kind = fields.value(&answered.buffer, Name::ContentType).unwrap_or_default();
     let coded = hold::stream_framing(kind, request.streamed, said.upstream).filter(|_| answered.encoded);
     // Boxed, for what it holds meanwhile is no part of an open stream.
-    let (answering, whole) = Box::pin(whole::read(client, answering, answered, fields, coded)).await?;
+    let (answering, whole) = placed(|| whole::read(client, answering, answered, fields, coded)).await?;
     if compaction.is_some() && compact::told(&whole.response).is_err() {
         return Err(Failure::broken("its answer holds no summary"));
     }

@@ -87,7 +87,7 @@ def test_a_failing_request_says_why(page, weir):
     row.wait_for()
     row.locator("a").first.click()
     page.wait_for_selector(".falls li")
-    wait_for_text(page, "failed: no upstream answered")
+    wait_for_text(page, "failed: no upstream served it")
     page.wait_for_selector("table.diff")
     shot(page, "weir-diff")
     assert UPSTREAM_KEY not in page.content()

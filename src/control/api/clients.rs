@@ -8,13 +8,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::config::Applied;
+use super::config::{Applied, Seen, marked, one_of};
 use super::problem::{Body, Document};
 use super::{providers, usage};
 use crate::config::problem::Step;
@@ -29,10 +30,25 @@ use crate::plan::quota::{Met, On};
 ///
 /// With what each has asked and spent since weir counts, and what is left of its limits.
 #[utoipa::path(get, path = "/api/clients", tag = "clients",
-    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
-pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
-    let file = file_of(&shared).await?;
-    let spent = usage::of_clients(&shared).await?;
+    responses((status = 200, body = Object, headers(("etag" = String))), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Response, Document> {
+    let (etag, told) = all(&shared).await?;
+    Ok(marked(&etag, told))
+}
+
+/// A client
+#[utoipa::path(get, path = "/api/clients/{name}", tag = "clients", params(("name" = String, Path)),
+    responses((status = 200, body = Object, headers(("etag" = String))), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, Document> {
+    let (etag, mut told) = all(&shared).await?;
+    let one = one_of(&mut told["clients"], &name).ok_or_else(|| Document::absent("there is no client of this name"))?;
+    Ok(marked(&etag, one))
+}
+
+/// What is told of all of them, and the mark of the file.
+async fn all(shared: &Arc<Shared>) -> Result<(String, Value), Document> {
+    let (etag, file) = file_of(shared).await?;
+    let spent = usage::of_clients(shared).await?;
     let snapshot = shared.snapshot.load();
     let now_ms = unix_ms();
     let told = |(name, client): (&String, &Value)| {
@@ -61,17 +77,18 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value
         Access::Open => "open",
     };
     let first_client =
-        closes(&file).then(|| json!({ "requests_today": without_client(&shared), "detail": closing(&shared) }));
-    Ok(Json(json!({
+        closes(&file).then(|| json!({ "requests_today": without_client(shared), "detail": closing(shared) }));
+    let told = json!({
         "clients": clients, "access": file["access"], "access_now": access_now, "first_client": first_client,
-    })))
+    });
+    Ok((etag, told))
 }
 
-/// The file as it is written.
-async fn file_of(shared: &Shared) -> Result<Value, Document> {
+/// The file as it is written, and its mark.
+async fn file_of(shared: &Shared) -> Result<(String, Value), Document> {
     let read = change::current(shared).await?;
     let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
-    Ok(file.unwrap_or_default())
+    Ok((read.etag, file.unwrap_or_default()))
 }
 
 /// Whether the first client of this file ends that everybody is served.
@@ -152,6 +169,7 @@ fn members(body: &Map<String, Value>) -> Result<(), Document> {
     responses((status = 200, body = Made), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
+    seen: Seen,
     Body(mut body): Body<Map<String, Value>>,
 ) -> Result<Json<Made>, Document> {
     let name = match body.remove("name") {
@@ -164,14 +182,14 @@ pub(super) async fn create(
         Some(_) => return Err(Document::invalid("closes_access", "it is true or false")),
     };
     members(&body)?;
-    if !agreed && closes(&file_of(&shared).await?) {
+    if !agreed && closes(&file_of(&shared).await?.1) {
         let why = format!("{}; send \"closes_access\": true to go on", closing(&shared));
         return Err(Document::of_member(StatusCode::CONFLICT, "closes_access", why));
     }
     let (key, print) = make_key()?;
     let mut client = Map::from_iter([("key".to_owned(), Value::from(print))]);
     client.extend(body.into_iter().filter(|(_, value)| !value.is_null()));
-    let Json(applied) = providers::add(&shared, "clients", "client", name.clone(), client.into()).await?;
+    let Json(applied) = providers::add(&shared, seen, "clients", "client", name.clone(), client.into()).await?;
     Ok(Json(Made { name, key, applied }))
 }
 
@@ -183,10 +201,11 @@ pub(super) async fn create(
 pub(super) async fn change_one(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Json<Applied>, Document> {
     members(&patch)?;
-    providers::patch_entry(&shared, "clients", "client", name, patch.into()).await
+    providers::patch_entry(&shared, seen, "clients", "client", name, patch.into()).await
 }
 
 /// Remove a client
@@ -195,8 +214,9 @@ pub(super) async fn change_one(
 pub(super) async fn remove_one(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
 ) -> Result<Json<Applied>, Document> {
-    providers::remove(&shared, "clients", "client", name).await
+    providers::remove(&shared, seen, "clients", "client", name).await
 }
 
 /// Make a client's key anew
@@ -207,6 +227,7 @@ pub(super) async fn remove_one(
 pub(super) async fn rotate(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
 ) -> Result<Json<Made>, Document> {
     let (key, print) = make_key()?;
     let asked = name.clone();
@@ -215,6 +236,6 @@ pub(super) async fn rotate(
         providers::must_be(text, &path[..2], true, "client of this name")?;
         Ok(jsonc_edit::set(text, &path, &print.into())?)
     };
-    let applied = change(&shared, None, edit).await?.into();
+    let applied = change(&shared, seen.0, edit).await?.into();
     Ok(Json(Made { name, key, applied }))
 }

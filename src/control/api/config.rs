@@ -3,11 +3,13 @@
 //! The text is the file, with marks in the places of secrets; whoever sends it back sends the marks, and the secrets are
 //! in it again. What is sent is checked as `weir check` checks it before a byte is written.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -188,6 +190,31 @@ impl From<Changed> for Applied {
     }
 }
 
+/// The mark of the text that whoever asks for a change has seen (`If-Match`): of another text nothing is changed.
+pub(super) struct Seen(pub(super) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Seen {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Seen, Infallible> {
+        let mark = parts.headers.get(header::IF_MATCH).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let mark = mark.filter(|mark| mark.trim() != "*");
+        Ok(Seen(mark.map(|mark| mark.trim().trim_start_matches("W/").trim_matches('"').to_owned())))
+    }
+}
+
+/// An answer that is made of the file, with the mark of its text.
+pub(super) fn marked(etag: &str, told: Value) -> Response {
+    let mark = HeaderValue::from_str(&format!("\"{etag}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+    ([(header::ETAG, mark)], Json(told)).into_response()
+}
+
+/// The one of a list that has this name.
+pub(super) fn one_of(list: &mut Value, name: &str) -> Option<Value> {
+    let found = list.as_array_mut()?.iter_mut().find(|one| one["name"] == name);
+    found.map(Value::take)
+}
+
 /// Replace the configuration file
 ///
 /// Comments are part of the text. With `If-Match` only the text of that mark is replaced (412 otherwise). The text that
@@ -197,13 +224,10 @@ impl From<Changed> for Applied {
     responses((status = 200, body = Applied), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn put(
     State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
+    seen: Seen,
     Body(Text { text }): Body<Text>,
 ) -> Result<Json<Applied>, Document> {
-    let expected = headers.get(header::IF_MATCH).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let expected = expected.filter(|mark| mark != "*");
-    let expected = expected.map(|mark| mark.trim_start_matches("W/").trim_matches('"').to_owned());
-    Ok(Json(change::change(&shared, expected, move |_| Ok(text)).await?.into()))
+    Ok(Json(change::change(&shared, seen.0, move |_| Ok(text)).await?.into()))
 }
 
 /// An earlier text.
@@ -248,9 +272,10 @@ pub(super) async fn backup(
 pub(super) async fn restore(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
 ) -> Result<Json<Applied>, Document> {
     let text = kept(&shared, &name)?;
-    Ok(Json(change::change(&shared, None, move |_| Ok(text)).await?.into()))
+    Ok(Json(change::change(&shared, seen.0, move |_| Ok(text)).await?.into()))
 }
 
 fn kept(shared: &Shared, name: &str) -> Result<String, Document> {

@@ -153,7 +153,7 @@ impl From<Unchanged> for Document {
             }
             Unchanged::Edit(Refusal::Absent(what)) => Document::absent(format!("there is no {what}")),
             Unchanged::Edit(Refusal::Taken(what)) => {
-                Document::new(StatusCode::CONFLICT, format!("there is a {what} already"))
+                Document::of_member(StatusCode::CONFLICT, "name", format!("there is a {what} already"))
             }
             Unchanged::Edit(Refusal::Invalid { member, why }) => Document::invalid(member, why),
             Unchanged::Wrong(found) => {
@@ -180,6 +180,9 @@ impl From<QueryRejection> for Document {
         let why = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
         let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match why.split_once(": ").filter(|(name, _)| is_name(name)) {
+            Some((name, "invalid digit found in string")) => {
+                Document::of_member(StatusCode::BAD_REQUEST, name, format!("{name} takes a whole number"))
+            }
             Some((name, why)) => Document::of_member(StatusCode::BAD_REQUEST, name, why),
             None => Document::new(StatusCode::BAD_REQUEST, why),
         }
@@ -206,14 +209,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Body<T>, Document> {
         let bytes = Bytes::from_request(request, state).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Err(Document::new(StatusCode::BAD_REQUEST, "a body of JSON is needed"));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
+            let path = if path == "." { String::new() } else { path };
             let why = error.into_inner();
             match why.classify() {
                 serde_json::error::Category::Data => {
-                    let member = if path == "." { String::new() } else { path };
-                    Document::invalid(member, why.to_string())
+                    let why = why.to_string();
+                    Document::invalid(lacking(&path, &why).unwrap_or(path), why)
+                }
+                // What stands in the place of a word and is none is told as if it were no JSON.
+                _ if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok() => {
+                    Document::invalid(path, "a value of another type is expected here")
                 }
                 _ => Document::new(StatusCode::BAD_REQUEST, format!("the body is no JSON: {why}")),
             }
@@ -221,6 +232,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         reader.end().map_err(|why| Document::new(StatusCode::BAD_REQUEST, format!("the body is no JSON: {why}")))?;
         Ok(Body(value))
     }
+}
+
+/// The member that is said to be missing, below `path`.
+fn lacking(path: &str, why: &str) -> Option<String> {
+    let (member, _) = why.strip_prefix("missing field `")?.split_once('`')?;
+    Some(if path.is_empty() { member.to_owned() } else { format!("{path}.{member}") })
 }
 
 /// The text that stands for an error that axum has made by itself.

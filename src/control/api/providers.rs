@@ -8,11 +8,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::config::Applied;
+use super::config::{Applied, Seen, marked, one_of};
 use super::problem::{Body, Document};
 use crate::config::problem::Step;
 use crate::config::snapshot::KeyIx;
@@ -24,17 +25,32 @@ use crate::control::{Shared, discover, health, probe};
 ///
 /// As the file says them, with presets filled in, secrets masked, and each key's health.
 #[utoipa::path(get, path = "/api/providers", tag = "providers",
-    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
-pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
-    let read = change::current(&shared).await?;
+    responses((status = 200, body = Object, headers(("etag" = String))), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Response, Document> {
+    let (etag, providers) = all(&shared).await?;
+    Ok(marked(&etag, json!({ "providers": providers })))
+}
+
+/// A provider
+#[utoipa::path(get, path = "/api/providers/{name}", tag = "providers", params(("name" = String, Path)),
+    responses((status = 200, body = Object, headers(("etag" = String))), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, Document> {
+    let (etag, mut providers) = all(&shared).await?;
+    let one = one_of(&mut providers, &name).ok_or_else(|| Document::absent("there is no provider of this name"))?;
+    Ok(marked(&etag, one))
+}
+
+/// All of them, and the mark of the file.
+async fn all(shared: &Shared) -> Result<(String, Value), Document> {
+    let read = change::current(shared).await?;
     let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
     let file = file.unwrap_or_default();
-    let states = States::of(&shared);
+    let states = States::of(shared);
     let hidden = mask::hidden(file.clone(), &shared.salt);
     let providers = hidden["providers"].as_object().into_iter().flatten();
     let told: Vec<Value> =
         providers.map(|(name, provider)| told(&states, name, provider, &file["providers"][name]["keys"])).collect();
-    Ok(Json(json!({ "providers": told })))
+    Ok((read.etag, told.into()))
 }
 
 /// What is known of each key at the moment.
@@ -147,6 +163,7 @@ pub(super) fn must_be(text: &str, path: &[Step<'_>], there: bool, what: &str) ->
 /// Adds `value` as the entry `name` of a section, where there is none.
 pub(super) async fn add(
     shared: &Arc<Shared>,
+    seen: Seen,
     section: &'static str,
     what: &'static str,
     name: String,
@@ -157,12 +174,13 @@ pub(super) async fn add(
         must_be(text, &path, false, &format!("{what} of this name"))?;
         Ok(jsonc_edit::set(text, &path, &value)?)
     };
-    Ok(Json(change(shared, None, edit).await?.into()))
+    Ok(Json(change(shared, seen.0, edit).await?.into()))
 }
 
 /// Merges `patch` into the entry `name` of a section.
 pub(super) async fn patch_entry(
     shared: &Arc<Shared>,
+    seen: Seen,
     section: &'static str,
     what: &'static str,
     name: String,
@@ -173,12 +191,13 @@ pub(super) async fn patch_entry(
         must_be(text, &path, true, &format!("{what} of this name"))?;
         Ok(jsonc_edit::merge(text, &path, &patch)?)
     };
-    Ok(Json(change(shared, None, edit).await?.into()))
+    Ok(Json(change(shared, seen.0, edit).await?.into()))
 }
 
 /// Takes the entry `name` of a section out.
 pub(super) async fn remove(
     shared: &Arc<Shared>,
+    seen: Seen,
     section: &'static str,
     what: &'static str,
     name: String,
@@ -188,7 +207,7 @@ pub(super) async fn remove(
         must_be(text, &path, true, &format!("{what} of this name"))?;
         Ok(jsonc_edit::remove(text, &path)?)
     };
-    Ok(Json(change(shared, None, edit).await?.into()))
+    Ok(Json(change(shared, seen.0, edit).await?.into()))
 }
 
 /// Add a provider
@@ -198,10 +217,11 @@ pub(super) async fn remove(
     responses((status = 200, body = Applied), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
+    seen: Seen,
     Body(body): Body<Map<String, Value>>,
 ) -> Result<Json<Applied>, Document> {
     let (name, provider) = named(body)?;
-    add(&shared, "providers", "provider", name, provider.into()).await
+    add(&shared, seen, "providers", "provider", name, provider.into()).await
 }
 
 /// Change a provider
@@ -212,9 +232,10 @@ pub(super) async fn create(
 pub(super) async fn change_one(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Json<Applied>, Document> {
-    patch_entry(&shared, "providers", "provider", name, patch.into()).await
+    patch_entry(&shared, seen, "providers", "provider", name, patch.into()).await
 }
 
 /// Remove a provider
@@ -223,8 +244,9 @@ pub(super) async fn change_one(
 pub(super) async fn remove_one(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
 ) -> Result<Json<Applied>, Document> {
-    remove(&shared, "providers", "provider", name).await
+    remove(&shared, seen, "providers", "provider", name).await
 }
 
 /// Where the key of a name stands, and how it is written.
@@ -245,6 +267,7 @@ fn key_at(text: &str, provider: &str, key: &str) -> Result<(usize, Value), Refus
 pub(super) async fn add_key(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
     Body(key): Body<Map<String, Value>>,
 ) -> Result<Json<Applied>, Document> {
     let edit = move |text: &str| {
@@ -261,7 +284,7 @@ pub(super) async fn add_key(
             _ => jsonc_edit::set(text, &path, &json!([written]))?,
         })
     };
-    Ok(Json(change(&shared, None, edit).await?.into()))
+    Ok(Json(change(&shared, seen.0, edit).await?.into()))
 }
 
 /// Change a key
@@ -273,6 +296,7 @@ pub(super) async fn add_key(
 pub(super) async fn change_key(
     State(shared): State<Arc<Shared>>,
     Path((name, key)): Path<(String, String)>,
+    seen: Seen,
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Json<Applied>, Document> {
     let edit = move |text: &str| {
@@ -285,7 +309,7 @@ pub(super) async fn change_key(
         };
         Ok(jsonc_edit::merge(&text, &path, &patch.into())?)
     };
-    Ok(Json(change(&shared, None, edit).await?.into()))
+    Ok(Json(change(&shared, seen.0, edit).await?.into()))
 }
 
 /// Remove a key
@@ -295,13 +319,14 @@ pub(super) async fn change_key(
 pub(super) async fn remove_key(
     State(shared): State<Arc<Shared>>,
     Path((name, key)): Path<(String, String)>,
+    seen: Seen,
 ) -> Result<Json<Applied>, Document> {
     let edit = move |text: &str| {
         let (place, _) = key_at(text, &name, &key)?;
         let path = [Step::Member("providers"), Step::Member(&name), Step::Member("keys"), Step::Entry(place)];
         Ok(jsonc_edit::remove(text, &path)?)
     };
-    Ok(Json(change(&shared, None, edit).await?.into()))
+    Ok(Json(change(&shared, seen.0, edit).await?.into()))
 }
 
 /// The index of a provider that is in force, and those of its keys of a name.

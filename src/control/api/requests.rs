@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::problem::Document;
 use super::stored;
-use super::usage::moment;
+use super::usage::{known_dialect, moment};
+use crate::base::id::RequestId;
 use crate::control::Shared;
 use crate::control::store::{Exchange, Filter, Page, Status};
 use crate::limits;
@@ -21,8 +22,8 @@ use crate::limits;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestsQuery {
-    pub(super) limit: Option<usize>,
-    pub(super) before: Option<String>,
+    limit: Option<usize>,
+    before: Option<String>,
     status: Option<String>,
     client: Option<String>,
     provider: Option<String>,
@@ -36,6 +37,20 @@ pub(super) struct RequestsQuery {
 }
 
 impl RequestsQuery {
+    /// How many, and behind which one.
+    pub(super) fn page(&mut self, otherwise: usize) -> Result<(usize, Option<String>), Document> {
+        let wrong = |member: &str, why: String| Document::of_member(StatusCode::BAD_REQUEST, member, why);
+        let limit = self.limit.take().unwrap_or(otherwise);
+        if limit == 0 {
+            return Err(wrong("limit", format!("limit is from 1 to {}", limits::PAGE_ROWS_MAX)));
+        }
+        let before = self.before.take();
+        if before.as_deref().is_some_and(|id| RequestId::read(id).is_none()) {
+            return Err(wrong("before", "before takes the id of a request, or next of the page before".to_owned()));
+        }
+        Ok((limit.min(limits::PAGE_ROWS_MAX), before))
+    }
+
     pub(super) fn filter(self) -> Result<Filter, Document> {
         let forms = || {
             Document::of_member(StatusCode::BAD_REQUEST, "status", "status takes ok, error, a class (4xx) or a number")
@@ -46,7 +61,7 @@ impl RequestsQuery {
             provider: self.provider,
             key: self.key,
             model: self.model,
-            dialect: self.dialect,
+            dialect: known_dialect(self.dialect)?,
             traced: self.traced.unwrap_or(false),
             // To the millisecond, where the question is so fine.
             from_ms: moment("from", self.from.as_deref())?.map_or(0, |(first, _)| first),
@@ -66,8 +81,7 @@ pub(super) async fn requests(
     query: Result<Query<RequestsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Document> {
     let Query(mut query) = query?;
-    let limit = query.limit.unwrap_or(100).clamp(1, limits::PAGE_ROWS_MAX);
-    let before = query.before.take();
+    let (limit, before) = query.page(100)?;
     let filter = query.filter()?;
     let (asked, from) = (filter.clone(), before.clone());
     let stored =

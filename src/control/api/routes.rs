@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::config::Applied;
+use super::config::{Applied, Seen, marked, one_of};
 use super::problem::{Body, Document};
 use super::providers;
 use crate::config::jsonc_edit;
@@ -23,9 +24,24 @@ use crate::protocol::Dialect;
 ///
 /// As the file says them, and which of them are the defaults.
 #[utoipa::path(get, path = "/api/routes", tag = "routes",
-    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
-pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
-    let read = change::current(&shared).await?;
+    responses((status = 200, body = Object, headers(("etag" = String))), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Response, Document> {
+    let (etag, told) = all(&shared).await?;
+    Ok(marked(&etag, told))
+}
+
+/// A route
+#[utoipa::path(get, path = "/api/routes/{name}", tag = "routes", params(("name" = String, Path)),
+    responses((status = 200, body = Object, headers(("etag" = String))), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, Document> {
+    let (etag, mut told) = all(&shared).await?;
+    let one = one_of(&mut told["routes"], &name).ok_or_else(|| Document::absent("there is no route of this name"))?;
+    Ok(marked(&etag, one))
+}
+
+/// What is told of all of them, and the mark of the file.
+async fn all(shared: &Shared) -> Result<(String, Value), Document> {
+    let read = change::current(shared).await?;
     let file = jsonc_edit::get(&read.text, &[]).map_err(|refused| change::Unchanged::Edit(refused.into()))?;
     let file = file.unwrap_or_default();
     let snapshot = shared.snapshot.load();
@@ -38,7 +54,8 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value
     };
     let routes: Vec<Value> = file["routes"].as_object().into_iter().flatten().map(told).collect();
     let default = snapshot.default_route.map(|route| snapshot.routes[usize::from(route)].name.clone());
-    Ok(Json(json!({ "routes": routes, "default_route": default, "default_routes": file["default_routes"] })))
+    let told = json!({ "routes": routes, "default_route": default, "default_routes": file["default_routes"] });
+    Ok((read.etag, told))
 }
 
 /// Set a route
@@ -49,6 +66,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Value
 pub(super) async fn put(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
     Body(mut route): Body<Map<String, Value>>,
 ) -> Result<Json<Applied>, Document> {
     // As it was told.
@@ -59,7 +77,7 @@ pub(super) async fn put(
         let path = [Step::Member("routes"), Step::Member(&name)];
         Ok(jsonc_edit::set(text, &path, &route.into())?)
     };
-    Ok(Json(change(&shared, None, edit).await?.into()))
+    Ok(Json(change(&shared, seen.0, edit).await?.into()))
 }
 
 /// Remove a route
@@ -68,8 +86,9 @@ pub(super) async fn put(
 pub(super) async fn remove_one(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    seen: Seen,
 ) -> Result<Json<Applied>, Document> {
-    providers::remove(&shared, "routes", "route", name).await
+    providers::remove(&shared, seen, "routes", "route", name).await
 }
 
 /// A request to be explained.
@@ -103,6 +122,12 @@ pub(super) async fn explain(
     let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == said);
     let dialect =
         dialect.ok_or_else(|| Document::invalid("dialect", "it is chat, responses, anthropic, gemini or ollama"))?;
+    if let Some(client) = &question.client
+        && shared.snapshot.load().clients.iter().all(|known| *known.name != **client)
+    {
+        return Err(Document::invalid("client", format!("there is no client {client:?}")));
+    }
+    let of_body = if question.body.is_some() { "body" } else { "" };
     let explained = tokio::task::spawn_blocking(move || {
         let snapshot = shared.snapshot.load_full();
         let body = question.body.map(|body| body.to_string());
@@ -120,7 +145,7 @@ pub(super) async fn explain(
     });
     match explained.await {
         Ok(Ok(told)) => Ok(Json(told)),
-        Ok(Err(why)) => Err(Document::invalid("", why)),
+        Ok(Err(why)) => Err(Document::invalid(of_body, why)),
         Err(_panicked) => Err(Document::new(StatusCode::INTERNAL_SERVER_ERROR, "the question failed")),
     }
 }

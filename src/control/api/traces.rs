@@ -107,8 +107,7 @@ async fn walk(
 ) -> Result<(Vec<(Exchange, Vec<u8>)>, Option<String>), Document> {
     let Some(traces) = shared.traces.as_ref() else { return Ok((Vec::new(), None)) };
     traces.settle().await;
-    let (folder, limit) = (traces.folder(), query.limit.take().unwrap_or(limit).clamp(1, limits::PAGE_ROWS_MAX));
-    let before = query.before.take();
+    let (folder, (limit, before)) = (traces.folder(), query.page(limit)?);
     let mut filter = query.filter()?;
     filter.traced = true;
     let words = filter.words.take().filter(|words| !words.is_empty());

@@ -19,6 +19,7 @@ use crate::config::date;
 use crate::control::store::{By, Grain, Span, Sums, Totals};
 use crate::control::usage::Group;
 use crate::control::{Shared, unix_ms};
+use crate::protocol::Dialect;
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -99,12 +100,24 @@ fn read(query: UsageQuery) -> Result<By, Document> {
         (Group::Provider, query.provider),
         (Group::Key, query.key),
         (Group::Model, query.model),
-        (Group::Dialect, query.dialect),
+        (Group::Dialect, known_dialect(query.dialect)?),
     ];
     let only = only.into_iter().filter_map(|(group, name)| Some((group, name?))).collect();
     let grain = grain(&groups, from, to, minute(unix_ms()));
     let to = if to == u32::MAX || grain.floor(to) == to { to } else { grain.floor(to).saturating_add(grain.minutes()) };
     Ok(By { grain, span: Span { from: grain.floor(from), to }, groups, only })
+}
+
+/// A dialect that there is.
+pub(super) fn known_dialect(name: Option<String>) -> Result<Option<String>, Document> {
+    let known = Dialect::ALL.map(Dialect::name);
+    match &name {
+        Some(other) if !known.contains(&other.as_str()) => {
+            let why = format!("dialect takes {}; not {other:?}", known.join(", "));
+            Err(Document::of_member(StatusCode::BAD_REQUEST, "dialect", why))
+        }
+        _ => Ok(name),
+    }
 }
 
 /// The coarsest table that knows what is asked; a coarser one than that where the time is long ago.
@@ -207,7 +220,9 @@ pub(super) fn moment(name: &str, text: Option<&str>) -> Result<Option<(u64, u64)
     let Some(text) = text else { return Ok(None) };
     let is_date = text.len() == 10 && text.as_bytes()[4] == b'-';
     let length = if is_date { 86_400_000 } else { 60_000 };
-    match text.parse().ok().or_else(|| date::unix_ms(text)) {
+    // A plus that was not escaped has become a space.
+    let escaped = || text.rsplit_once(' ').and_then(|(time, zone)| date::unix_ms(&format!("{time}+{zone}")));
+    match text.parse().ok().or_else(|| date::unix_ms(text)).or_else(escaped) {
         Some(unix_ms) => Ok(Some((unix_ms, (unix_ms - unix_ms % length).saturating_add(length)))),
         None => {
             let forms = "a date, a time as in RFC 3339, or milliseconds since 1970";

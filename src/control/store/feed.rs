@@ -4,11 +4,12 @@
 //! their numbers are not, for sums are kept by whom they are of, coarser the more there are.
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use super::Message;
 use super::held::Held;
+use super::rows::Rows;
 use crate::control::names::Names;
 use crate::control::usage::Whose;
 use crate::limits;
@@ -23,7 +24,7 @@ pub(crate) struct Named<T> {
 /// What goes to the writer at once.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) rows: Vec<Named<Entry>>,
+    pub(crate) rows: Rows,
     pub(crate) attempts: Vec<Named<Attempt>>,
     pub(crate) dropped: Vec<Dropped>,
     /// Numbers of exchanges that have no row here.
@@ -43,6 +44,8 @@ impl Batch {
 /// The collector's end.
 pub(crate) struct Feed {
     way: Option<SyncSender<Message>>,
+    /// Where the writer leaves places of rows that it has written.
+    places: Option<Receiver<Rows>>,
     batch: Batch,
     since: Option<Instant>,
 }
@@ -50,12 +53,12 @@ pub(crate) struct Feed {
 impl Feed {
     /// An end with nobody at the other one: all is thrown away.
     pub(crate) fn nowhere() -> Feed {
-        Feed { way: None, batch: Batch::default(), since: None }
+        Feed { way: None, places: None, batch: Batch::default(), since: None }
     }
 
-    /// The end of this way.
-    pub(crate) fn new(way: SyncSender<Message>) -> Feed {
-        Feed { way: Some(way), ..Feed::nowhere() }
+    /// The end of this way. Rows lie in `places` that come back.
+    pub(crate) fn new(way: SyncSender<Message>, places: Receiver<Rows>) -> Feed {
+        Feed { way: Some(way), places: Some(places), ..Feed::nowhere() }
     }
 
     pub(crate) fn exchange(&mut self, entry: &Entry, names: &Arc<Names>) {
@@ -63,7 +66,7 @@ impl Feed {
             return;
         }
         if self.batch.rows.len() < limits::STORE_ROWS_WAITING {
-            self.batch.rows.push(Named { told: *entry, names: names.clone() });
+            self.batch.rows.push(entry, names);
         } else {
             self.batch.lost += 1;
             self.batch.sums.of(SumKey::of(entry), names).add(&Numbers::of(entry));
@@ -88,11 +91,23 @@ impl Feed {
         }
     }
 
+    /// A place for rows that has come back.
+    fn place(&self) -> Option<Rows> {
+        self.places.as_ref()?.try_recv().ok()
+    }
+
+    /// Nothing comes now: lets go of memory.
+    fn rest(&mut self) {
+        self.batch.rows.forget();
+        drop(self.place());
+    }
+
     /// Hands over what is due, or all of it. False where the writer has no room for it now. `seed` is asked for all
     /// numbers where the file has begun anew.
     pub(crate) fn hand_over(&mut self, all: bool, seed: impl FnOnce() -> Option<Vec<(Whose, Numbers)>>) -> bool {
         let Some(way) = &self.way else { return true };
         if self.batch.is_empty() && !all {
+            self.rest();
             return true;
         }
         let since = *self.since.get_or_insert_with(Instant::now);
@@ -107,6 +122,7 @@ impl Feed {
         match way.try_send(Message::Batch(Box::new(std::mem::take(&mut self.batch)))) {
             Ok(()) => {
                 self.since = None;
+                self.batch.rows = self.place().unwrap_or_default();
                 true
             }
             Err(TrySendError::Full(Message::Batch(batch))) => {
@@ -132,7 +148,8 @@ mod tests {
     #[test]
     fn rows_that_nobody_takes_are_given_up_and_their_numbers_kept() {
         let (way, _nobody_takes) = sync_channel(0);
-        let (mut feed, names) = (Feed::new(way), Arc::new(Names::default()));
+        let (_writer, places) = sync_channel(1);
+        let (mut feed, names) = (Feed::new(way, places), Arc::new(Names::default()));
         let id = RequestId::new(1, 0, 0, 7);
         let tell = |feed: &mut Feed| {
             feed.exchange(&Entry::begun(id, 1, 1), &names);

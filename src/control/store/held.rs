@@ -31,18 +31,40 @@ impl Sum for Sums {
     }
 }
 
+/// Places in which a sum is found again without a hash.
+const NEAR: usize = 64;
+
 /// Such sums.
-#[derive(Default)]
 pub(crate) struct Held<T> {
-    sums: AHashMap<SumKey, Named<T>>,
+    sums: Vec<(SumKey, Named<T>)>,
+    /// Where each one is.
+    by_key: AHashMap<SumKey, usize>,
+    /// Where the last one of some lot was.
+    near: [u32; NEAR],
     by_day: bool,
+}
+
+impl<T> Default for Held<T> {
+    fn default() -> Held<T> {
+        Held { sums: Vec::new(), by_key: AHashMap::new(), near: [0; NEAR], by_day: false }
+    }
 }
 
 impl<T: Sum> Held<T> {
     /// The sum that what is of `key` is added to.
     pub(super) fn of(&mut self, key: SumKey, names: &Arc<Names>) -> &mut T {
-        let key = self.place(key);
-        at(&mut self.sums, key, names)
+        let lot = lot(&key);
+        let near = self.near[lot] as usize;
+        let at = match self.sums.get(near) {
+            Some((known, _)) if *known == key => near,
+            _ => {
+                let key = self.place(key);
+                let at = self.at(key, names);
+                self.near[lot] = at as u32;
+                at
+            }
+        };
+        &mut self.sums[at].1.told
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -50,27 +72,42 @@ impl<T: Sum> Held<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&SumKey, &Named<T>)> {
-        self.sums.iter()
+        self.sums.iter().map(|(key, sum)| (key, sum))
     }
 
     fn has_room(&self, key: &SumKey) -> bool {
-        self.sums.len() < limits::STORE_SUMS_HELD || self.sums.contains_key(key)
+        self.sums.len() < limits::STORE_SUMS_HELD || self.by_key.contains_key(key)
     }
 
     fn place(&mut self, key: SumKey) -> SumKey {
         if !self.by_day && !self.has_room(&key) {
-            self.by_day = true;
-            for (key, sum) in std::mem::take(&mut self.sums) {
-                at(&mut self.sums, key.by_day(), &sum.names).merge(&sum.told);
+            let finer = std::mem::replace(self, Held { by_day: true, ..Held::default() });
+            for (key, sum) in finer.sums {
+                let at = self.at(key.by_day(), &sum.names);
+                self.sums[at].1.told.merge(&sum.told);
             }
         }
         let key = if self.by_day { key.by_day() } else { key };
         if self.has_room(&key) { key } else { SumKey { model: Model::new(limits::OTHER_MODELS), ..key } }
     }
+
+    /// Where the sum of exactly this key is.
+    fn at(&mut self, key: SumKey, names: &Arc<Names>) -> usize {
+        let Held { sums, by_key, .. } = self;
+        *by_key.entry(key).or_insert_with(|| {
+            sums.push((key, Named { told: T::default(), names: names.clone() }));
+            sums.len() - 1
+        })
+    }
 }
 
-fn at<'a, T: Sum>(sums: &'a mut AHashMap<SumKey, Named<T>>, key: SumKey, names: &Arc<Names>) -> &'a mut T {
-    &mut sums.entry(key).or_insert_with(|| Named { told: T::default(), names: names.clone() }).told
+/// A number that keys which come one after the other seldom share. Whoever is found by it is compared.
+fn lot(key: &SumKey) -> usize {
+    let model = key.model.as_bytes();
+    let letter = |at: usize| usize::from(model.get(at).copied().unwrap_or(0));
+    let last = model.len().wrapping_sub(1);
+    let who = usize::from(key.client) * 5 + usize::from(key.provider) * 11 + usize::from(key.key) * 17;
+    (who + letter(last) + letter(model.len() / 2) * 3 + model.len() + key.dialect as usize * 29) % NEAR
 }
 
 #[cfg(test)]
@@ -99,7 +136,8 @@ mod tests {
         assert_eq!(held.sums.len(), limits::STORE_SUMS_HELD, "at the bound, and one that is there");
         add(&mut held, minute(limits::STORE_SUMS_HELD));
         assert_eq!(held.sums.len(), limits::STORE_SUMS_HELD / (24 * 60) + 1);
-        assert_eq!(requests(&held), limits::STORE_SUMS_HELD + 2);
+        add(&mut held, minute(7));
+        assert_eq!(requests(&held), limits::STORE_SUMS_HELD + 3);
     }
 
     #[test]

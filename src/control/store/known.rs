@@ -1,5 +1,7 @@
 //! What one change of the file writes: names as numbers, and by them rows, attempts, places of traces and sums.
 
+use std::sync::LazyLock;
+
 use ahash::AHashMap;
 use rusqlite::{Transaction, params};
 
@@ -9,6 +11,7 @@ use super::pack::{self, Column, Row};
 use super::schema::{self, Trouble};
 use super::sums::{Grain, Sums};
 use crate::base::id::RequestId;
+use crate::control::names::Names;
 use crate::limits;
 use crate::record::entry::came;
 use crate::record::{Attempt, Entry, Text};
@@ -23,6 +26,23 @@ pub(super) struct Known<'a> {
     pub(super) today: u32,
 }
 
+/// The numbers of names that a configuration has, by their index; 0 where it is not known yet.
+pub(super) struct Ids {
+    clients: Box<[i64]>,
+    routes: Box<[i64]>,
+    providers: Box<[i64]>,
+    keys: Box<[i64]>,
+}
+
+impl Ids {
+    /// None of these names is known yet.
+    pub(super) fn of(names: &Names) -> Ids {
+        let none = |names: &[Box<str>]| vec![0; names.len()].into_boxed_slice();
+        let Names { clients, routes, providers, keys, .. } = names;
+        Ids { clients: none(clients), routes: none(routes), providers: none(providers), keys: none(keys) }
+    }
+}
+
 /// The numbers of an exchange.
 fn numbers(row: &mut Row, told: &Entry) {
     let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
@@ -31,6 +51,7 @@ fn numbers(row: &mut Row, told: &Entry) {
         | flag(told.traced, pack::TRACED)
         | flag(told.tokens.said, pack::SAID);
     let time = |us: u32| came(us).map_or(0, |us| u64::from(us) + 1);
+    let mut set = |column: Column, number: u64| row.set(column, number.min(NUMBER_MAX));
     for (column, number) in [
         (Column::Status, u64::from(told.status)),
         (Column::Outcome, told.outcome as u64),
@@ -49,7 +70,7 @@ fn numbers(row: &mut Row, told: &Entry) {
         (Column::RequestBytes, told.request_bytes),
         (Column::ResponseBytes, told.response_bytes),
     ] {
-        row.set(column, number.min(NUMBER_MAX));
+        set(column, number);
     }
 }
 
@@ -71,44 +92,63 @@ impl Known<'_> {
         Ok(id)
     }
 
-    /// What is kept of exchanges. What was not said of them is looked for in `dropped`.
+    /// The number of the name with an index.
+    fn indexed<'n>(&mut self, ids: &mut [i64], index: u16, name: impl FnOnce(u16) -> &'n str) -> Result<u64, Trouble> {
+        let id = match ids.get_mut(usize::from(index)) {
+            Some(id) if *id != 0 => *id,
+            Some(id) => {
+                *id = self.name(name(index))?;
+                *id
+            }
+            None => self.name(name(index))?,
+        };
+        Ok(id as u64)
+    }
+
+    /// What is kept of exchanges, whose `names` these are, goes behind `rows`. What was not said of them is looked for in
+    /// `dropped`.
     pub(super) fn rows(
         &mut self,
-        told: &[Named<Entry>],
+        told: &[Entry],
+        names: &Names,
+        ids: &mut Ids,
         dropped: &AHashMap<RequestId, Text<{ limits::DROPPED_BYTES }>>,
-    ) -> Result<Vec<Row>, Trouble> {
-        let mut rows = Vec::with_capacity(told.len());
-        // Nearly each name is that of the row before, and to see that costs a quarter of looking it up.
-        let mut last = [("", 0); pack::NAMES.len()];
-        for Named { told, names } in told {
-            let Some((at, rest)) = schema::place(told.id.as_str()) else { continue };
-            let scene = told.scene.map_or("", |scene| scene.name());
-            let dropped = dropped.get(&told.id).map_or("", Text::as_str);
-            let named = [
-                names.client(told.client),
-                names.route(told.route),
-                told.dialect.name(),
-                told.endpoint.name(),
-                told.model_asked.as_str(),
-                told.model_sent.as_str(),
-                names.provider(told.provider),
-                names.key(told.key),
-                scene,
-                dropped,
-            ];
+        rows: &mut Vec<Row>,
+    ) -> Result<(), Trouble> {
+        let mut before: Option<&Entry> = None;
+        for told in told {
             let mut row = Row::default();
+            let (at, rest) = schema::place_of(told.id.parts());
             row.set(Column::At, at as u64);
             row.set(Column::Rest, rest as u64);
-            for ((column, name), last) in pack::NAMES.into_iter().zip(named).zip(&mut last) {
-                if last.0 != name {
-                    *last = (name, self.name(name)?);
-                }
-                row.set(column, last.1 as u64);
+            row.set(Column::Client, self.indexed(&mut ids.clients, told.client, |index| names.client(index))?);
+            row.set(Column::Route, self.indexed(&mut ids.routes, told.route, |index| names.route(index))?);
+            row.set(Column::Provider, self.indexed(&mut ids.providers, told.provider, |index| names.provider(index))?);
+            row.set(Column::Key, self.indexed(&mut ids.keys, told.key, |index| names.key(index))?);
+            // Of these nearly each is that of the row before.
+            let before_it = before.zip(rows.last());
+            let mut word = |column: Column, same: fn(&Entry, &Entry) -> bool, text: fn(&Entry) -> &str| {
+                let id = match before_it {
+                    Some((entry, row)) if same(entry, told) => row.get(column),
+                    _ => self.name(text(told))? as u64,
+                };
+                row.set(column, id);
+                Ok::<(), Trouble>(())
+            };
+            word(Column::Dialect, |a, b| a.dialect == b.dialect, |told| told.dialect.name())?;
+            word(Column::Endpoint, |a, b| a.endpoint == b.endpoint, |told| told.endpoint.name())?;
+            word(Column::Asked, |a, b| a.model_asked == b.model_asked, |told| told.model_asked.as_str())?;
+            word(Column::Model, |a, b| a.model_sent == b.model_sent, |told| told.model_sent.as_str())?;
+            word(Column::Scene, |a, b| a.scene == b.scene, |told| told.scene.map_or("", |scene| scene.name()))?;
+            if !dropped.is_empty() {
+                let members = dropped.get(&told.id).map_or("", Text::as_str);
+                row.set(Column::Dropped, self.name(members)? as u64);
             }
             numbers(&mut row, told);
             rows.push(row);
+            before = Some(told);
         }
-        Ok(rows)
+        Ok(())
     }
 
     pub(super) fn attempts(&mut self, attempts: &[Named<Attempt>]) -> Result<(), Trouble> {
@@ -116,7 +156,7 @@ impl Known<'_> {
         let mut insert =
             change.prepare_cached("INSERT OR IGNORE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
         for Named { told, names } in attempts {
-            let Some((at, _)) = schema::place(told.id.as_str()) else { continue };
+            let (at, _) = schema::place_of(told.id.parts());
             insert.execute(params![
                 at,
                 told.n,
@@ -153,7 +193,7 @@ impl Known<'_> {
         let (numbers, tokens) = (&sums.numbers, &sums.numbers.tokens);
         let (first_token, total) = (sums.first_token.write(), sums.total.write());
         for grain in grains {
-            let mut add = change.prepare_cached(&add_to(*grain))?;
+            let mut add = change.prepare_cached(&ADD_TO[*grain as usize])?;
             add.execute(params![
                 grain.floor(minute),
                 ids[0],
@@ -183,6 +223,9 @@ impl Known<'_> {
 fn whole(sum: u64) -> i64 {
     sum.min(1 << 53) as i64
 }
+
+/// What adds to the sums of each grain.
+static ADD_TO: LazyLock<[String; Grain::ALL.len()]> = LazyLock::new(|| Grain::ALL.map(add_to));
 
 fn add_to(grain: Grain) -> String {
     let sum = |name: &str| format!("{name} = min({name} + excluded.{name}, {})", 1_u64 << 53);

@@ -14,6 +14,7 @@ mod pack;
 mod query;
 mod read;
 mod retain;
+mod rows;
 mod schema;
 mod steps;
 #[cfg(test)]
@@ -139,9 +140,10 @@ impl Store {
             wants_seed: AtomicBool::new(false),
             snapshot,
         });
-        let writer = write::Writer::new(ledger.clone());
+        let (emptied, places) = sync_channel(1);
+        let writer = write::Writer::new(ledger.clone(), emptied);
         let thread = std::thread::Builder::new().name("weir-store".to_owned()).spawn(move || writer.run(&messages))?;
-        let feed = Feed::new(way.clone());
+        let feed = Feed::new(way.clone(), places);
         Ok((Store { ledger, way, thread: Mutex::new(Some(thread)) }, feed))
     }
 

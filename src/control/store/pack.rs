@@ -6,6 +6,8 @@
 //! row is read where it lies. Rows of a pack are in the order of their places; packs may overlap, for exchanges are
 //! written when they end and lie where they began.
 
+use std::ops::Range;
+
 use ahash::AHashSet;
 
 use crate::limits;
@@ -49,20 +51,6 @@ pub(super) enum Column {
 /// How many columns there are.
 pub(super) const COLUMNS: usize = Column::ResponseBytes as usize + 1;
 
-/// Columns that hold names.
-pub(super) const NAMES: [Column; 10] = [
-    Column::Client,
-    Column::Route,
-    Column::Dialect,
-    Column::Endpoint,
-    Column::Asked,
-    Column::Model,
-    Column::Provider,
-    Column::Key,
-    Column::Scene,
-    Column::Dropped,
-];
-
 /// Columns in which words are looked for.
 pub(super) const SOUGHT: [Column; 8] = [
     Column::Client,
@@ -99,35 +87,48 @@ impl Row {
     pub(super) fn place(&self) -> (u64, u64) {
         (self.get(Column::At), self.get(Column::Rest))
     }
+}
 
-    /// By what its pack can be found: its names, and marks of how it ended. 0 is no mark.
-    pub(super) fn marks(&self) -> [i64; NAMES.len() + 4] {
-        let mut marks = [0; NAMES.len() + 4];
-        for (mark, column) in marks.iter_mut().zip(NAMES) {
-            *mark = self.get(column) as i64;
-        }
-        let status = self.get(Column::Status);
-        marks[NAMES.len()] = class_mark(status / 100);
-        marks[NAMES.len() + 1] = status_mark(status);
-        marks[NAMES.len() + 2] = outcome_mark(self.get(Column::Outcome));
-        marks[NAMES.len() + 3] = if self.get(Column::Flags) & TRACED != 0 { TRACED_MARK } else { 0 };
-        marks
+/// The columns by which packs are found: all names, and how it ended.
+const MARKED: Range<usize> = Column::Client as usize..Column::Flags as usize + 1;
+
+/// By what a pack can be found whose column has this value somewhere. 0 is no mark.
+fn marks_of(column: usize, value: u64) -> [i64; 2] {
+    const STATUS: usize = Column::Status as usize;
+    const OUTCOME: usize = Column::Outcome as usize;
+    const FLAGS: usize = Column::Flags as usize;
+    match column {
+        STATUS => [class_mark(value / 100), status_mark(value)],
+        OUTCOME => [outcome_mark(value), 0],
+        FLAGS => [if value & TRACED != 0 { TRACED_MARK } else { 0 }, 0],
+        _ => [value as i64, 0],
     }
 }
 
 /// What some rows can be found by, each once in the order of the rows, in `known` as well from now on.
-pub(super) fn fresh_marks<'a>(
-    rows: impl Iterator<Item = Row> + 'a,
-    known: &'a mut AHashSet<i64>,
-) -> impl Iterator<Item = i64> + 'a {
-    let mut last = [0; NAMES.len() + 4];
-    rows.flat_map(move |row| {
-        // Of the marks of a row nearly all are those of the one before.
-        let marks = row.marks();
-        let before = std::mem::replace(&mut last, marks);
-        marks.into_iter().zip(before).filter(|(mark, before)| mark != before && *mark != 0).map(|(mark, _)| mark)
-    })
-    .filter(|mark| known.insert(*mark))
+pub(super) fn fresh_marks(rows: &[Row], known: &mut AHashSet<i64>) -> Vec<i64> {
+    const NEAR: usize = 64;
+    let mut fresh = Vec::new();
+    // Of a row nearly all is as in the one before, and what is not was lately met: no hash is made for these.
+    let (mut before, mut near) = ([u64::MAX; MARKED.end - MARKED.start], [0; NEAR]);
+    for row in rows {
+        for (column, before) in MARKED.zip(&mut before) {
+            let value = row.0[column];
+            if value == std::mem::replace(before, value) {
+                continue;
+            }
+            for mark in marks_of(column, value) {
+                let met = &mut near[mark as usize % NEAR];
+                if mark != *met {
+                    *met = mark;
+                    if mark != 0 && known.insert(mark) {
+                        fresh.push(mark);
+                    }
+                }
+            }
+        }
+    }
+    fresh
 }
 
 /// Marks are below all names.
@@ -152,31 +153,56 @@ const HEAD_BYTES: usize = 3;
 /// What a column begins with: bytes of a value, and the least one.
 const COLUMN_HEAD_BYTES: usize = 9;
 
-/// Rows as bytes. They are at most `PACK_ROWS` and in order.
-pub(super) fn write(rows: &[Row]) -> Vec<u8> {
-    debug_assert!(rows.len() <= limits::PACK_ROWS && rows.is_sorted_by_key(Row::place));
+/// Rows as bytes, put in order, and the places of the first and the last. They are at most `PACK_ROWS`.
+pub(super) fn write(rows: &[Row]) -> (Vec<u8>, (i64, i64)) {
+    debug_assert!(rows.len() <= limits::PACK_ROWS);
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    if !sorted.is_sorted_by_key(|row| row.place()) {
+        sorted.sort_by_key(|row| row.place());
+    }
     let mut out = Vec::with_capacity(HEAD_BYTES + COLUMNS * COLUMN_HEAD_BYTES + rows.len() * 64);
     out.push(FORM);
     out.extend_from_slice(&(rows.len() as u16).to_le_bytes());
-    for column in 0..COLUMNS {
-        let (mut least, mut most) = (u64::MAX, 0);
-        for row in rows {
-            least = least.min(row.0[column]);
-            most = most.max(row.0[column]);
+    let first = rows.first().copied().unwrap_or_default();
+    for (column, varies) in varies(&first, rows).into_iter().enumerate() {
+        let (mut least, mut most) = (first.0[column], first.0[column]);
+        if varies {
+            for row in rows {
+                least = least.min(row.0[column]);
+                most = most.max(row.0[column]);
+            }
         }
-        let width = width(most.saturating_sub(least));
+        let width = width(most - least);
         out.push(width as u8);
         out.extend_from_slice(&least.to_le_bytes());
-        let beyond = rows.iter().map(|row| row.0[column] - least);
+        let start = out.len();
+        out.resize(start + width * rows.len(), 0);
+        let (beyond, places) = (sorted.iter().map(|row| row.0[column] - least), &mut out[start..]);
         match width {
             0 => {}
-            1 => out.extend(beyond.map(|value| value as u8)),
-            2 => beyond.for_each(|value| out.extend_from_slice(&(value as u16).to_le_bytes())),
-            4 => beyond.for_each(|value| out.extend_from_slice(&(value as u32).to_le_bytes())),
-            _ => beyond.for_each(|value| out.extend_from_slice(&value.to_le_bytes())),
+            1 => places.iter_mut().zip(beyond).for_each(|(place, value)| *place = value as u8),
+            2 => put(places, beyond.map(|value| (value as u16).to_le_bytes())),
+            4 => put(places, beyond.map(|value| (value as u32).to_le_bytes())),
+            _ => put(places, beyond.map(u64::to_le_bytes)),
         }
     }
-    out
+    let at = |row: Option<&&Row>| row.map_or(0, |row| row.get(Column::At) as i64);
+    (out, (at(sorted.first()), at(sorted.last())))
+}
+
+/// Which columns are not the same in all rows: most are, and are not looked at again.
+fn varies(first: &Row, rows: &[Row]) -> [bool; COLUMNS] {
+    let mut differs = [0; COLUMNS];
+    for row in rows {
+        for ((differs, value), first) in differs.iter_mut().zip(row.0).zip(first.0) {
+            *differs |= value ^ first;
+        }
+    }
+    differs.map(|bits| bits != 0)
+}
+
+fn put<const N: usize>(places: &mut [u8], values: impl Iterator<Item = [u8; N]>) {
+    places.as_chunks_mut().0.iter_mut().zip(values).for_each(|(place, value)| *place = value);
 }
 
 /// Bytes that a column takes for a value: none, or a power of two.
@@ -290,17 +316,18 @@ mod tests {
             row.0.copy_from_slice(&values);
             row
         });
-        prop::collection::vec(row, 0..40).prop_map(|mut rows| {
-            rows.sort_by_key(Row::place);
-            rows
-        })
+        prop::collection::vec(row, 0..40)
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(rows in rows()) {
-            let bytes = write(&rows);
+        fn what_is_written_is_read(told in rows()) {
+            let mut rows = told.clone();
+            rows.sort_by_key(Row::place);
+            let (bytes, reach) = write(&told);
             let pack = Pack::read(&bytes).expect("our own");
+            prop_assert_eq!(reach.0, rows.first().map_or(0, |row| row.place().0 as i64));
+            prop_assert_eq!(reach.1, rows.last().map_or(0, |row| row.place().0 as i64));
             prop_assert_eq!(pack.len(), rows.len());
             for (nth, row) in rows.iter().enumerate() {
                 prop_assert_eq!(&pack.row(nth), row);
@@ -313,7 +340,7 @@ mod tests {
 
         #[test]
         fn damaged_bytes_are_no_harm(rows in rows(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
-            let mut bytes = write(&rows);
+            let (mut bytes, _) = write(&rows);
             let (at, cut) = (at.index(bytes.len()), cut.index(bytes.len()));
             prop_assert!(Pack::read(&bytes[..cut]).is_none());
             bytes[at] = byte;
@@ -328,13 +355,30 @@ mod tests {
     fn what_all_rows_share_takes_no_room() {
         let mut row = Row::default();
         row.set(Column::Model, 7);
-        let alike = write(&[row; 100]);
+        let (alike, _) = write(&[row; 100]);
         assert_eq!(alike.len(), HEAD_BYTES + COLUMNS * COLUMN_HEAD_BYTES);
         let mut other = row;
         other.set(Column::ResponseBytes, 300);
         let mut rows = [row; 100];
         rows[99] = other;
-        assert_eq!(write(&rows).len(), alike.len() + 200);
+        assert_eq!(write(&rows).0.len(), alike.len() + 200);
+    }
+
+    #[test]
+    fn each_mark_is_fresh_once() {
+        let mut rows = [Row::default(); 200];
+        for (nth, row) in rows.iter_mut().enumerate() {
+            row.set(Column::Client, 1 + nth as u64 % 2 * 64);
+            row.set(Column::Model, 3);
+            row.set(Column::Status, if nth == 150 { 502 } else { 200 });
+            row.set(Column::Flags, if nth == 7 { TRACED | SAID } else { SAID });
+        }
+        let mut known = AHashSet::from([3]);
+        let ends = [class_mark(2), status_mark(200), outcome_mark(0)];
+        let failed = [class_mark(5), status_mark(502)];
+        let wanted: Vec<i64> = [1].into_iter().chain(ends).chain([65, TRACED_MARK]).chain(failed).collect();
+        assert_eq!(fresh_marks(&rows, &mut known), wanted);
+        assert!(fresh_marks(&rows, &mut known).is_empty());
     }
 
     #[test]

@@ -171,8 +171,8 @@ impl Status {
             "ok" => Some(Status::Ok),
             "error" => Some(Status::Error),
             text => match text.strip_suffix("xx") {
-                Some(class) => class.parse().ok().filter(|class| *class < 10).map(Status::Class),
-                None => text.parse().ok().map(Status::Number),
+                Some(class) => class.parse().ok().filter(|class| (1..=5).contains(class)).map(Status::Class),
+                None => text.parse().ok().filter(|status| *status < 600).map(Status::Number),
             },
         }
     }

@@ -64,7 +64,8 @@ fn packs(change: &Transaction<'_>, oldest: i64) -> Result<usize, Trouble> {
         let number: i64 = row.get(0)?;
         let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         if let Some(pack) = Pack::read(body) {
-            for mark in pack::fresh_marks((0..pack.len()).map(|row| pack.row(row)), &mut AHashSet::new()) {
+            let rows: Vec<_> = (0..pack.len()).map(|row| pack.row(row)).collect();
+            for mark in pack::fresh_marks(&rows, &mut AHashSet::new()) {
                 within.execute([mark, number])?;
             }
         }

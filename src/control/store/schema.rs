@@ -137,11 +137,15 @@ pub(crate) const LOT_BITS: u32 = 20;
 
 /// Where the row of an exchange lies, and the rest of its id. Nothing for a text that is no id.
 pub(crate) fn place(id: &str) -> Option<(i64, i64)> {
-    let (unix_ms, core, salt, sequence) = RequestId::read(id)?;
+    RequestId::read(id).map(place_of)
+}
+
+/// Where the row of an exchange lies whose id is made of these.
+pub(super) fn place_of((unix_ms, core, salt, sequence): (u64, u16, u32, u32)) -> (i64, i64) {
     let lot = (u64::from(core) & 127) << 13 | u64::from(sequence) & 8_191;
     let at = (unix_ms & ((1 << 43) - 1)) << LOT_BITS | lot;
     let rest = u64::from(core) << 45 | u64::from(salt) << 25 | u64::from(sequence);
-    Some((at as i64, rest as i64))
+    (at as i64, rest as i64)
 }
 
 /// The id of the row at a place.

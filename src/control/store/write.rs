@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
@@ -16,7 +16,8 @@ use rusqlite::TransactionBehavior;
 
 use super::feed::{Batch, Named};
 use super::held::Held;
-use super::known::Known;
+use super::known::{Ids, Known};
+use super::rows::Rows;
 use super::schema::{self, Opened, Trouble};
 use super::sums::{Grain, Sums, Unwritten, whose};
 use super::tail::Tail;
@@ -25,12 +26,12 @@ use crate::base::id::RequestId;
 use crate::control::unix_ms;
 use crate::control::usage::Whose;
 use crate::limits;
-use crate::record::{Attempt, Entry, Numbers, SumKey, Text};
+use crate::record::{Attempt, Numbers, SumKey, Text};
 
 /// What is in no file yet.
 #[derive(Default)]
 struct Pending {
-    rows: Vec<Named<Entry>>,
+    rows: Rows,
     attempts: Vec<Named<Attempt>>,
     /// What was not said of exchanges, until they end.
     dropped: AHashMap<RequestId, Text<{ limits::DROPPED_BYTES }>>,
@@ -53,18 +54,14 @@ impl Pending {
     /// Takes in a batch; its sums only where they are not part of a seed that will come.
     fn take(&mut self, batch: Batch, counts: bool) {
         if counts {
-            for row in &batch.rows {
-                self.sums.of(SumKey::of(&row.told), &row.names).exchange(&row.told);
+            for (told, names) in batch.rows.runs() {
+                told.iter().for_each(|told| self.sums.of(SumKey::of(told), names).exchange(told));
             }
             for (key, sum) in batch.sums.iter() {
                 self.sums.of(*key, &sum.names).numbers.add(&sum.told);
             }
         }
-        if self.rows.is_empty() {
-            self.rows = batch.rows;
-        } else {
-            self.rows.extend(batch.rows);
-        }
+        self.rows.append(batch.rows);
         self.attempts.extend(batch.attempts);
         for told in batch.dropped {
             // Those of exchanges whose rows were given up would stay for ever.
@@ -75,21 +72,22 @@ impl Pending {
         }
     }
 
-    /// All of it is in the file, but for what belongs to exchanges that go on.
-    fn written(&mut self) {
+    /// All of it is in the file, but for what belongs to exchanges that go on. The place of its rows, for others.
+    fn written(&mut self) -> Option<Rows> {
         let mut dropped = std::mem::take(&mut self.dropped);
-        for row in &self.rows {
+        for entry in self.rows.runs().flat_map(|(told, _)| told) {
             if dropped.is_empty() {
                 break;
             }
-            dropped.remove(&row.told.id);
+            dropped.remove(&entry.id);
         }
-        *self = Pending { dropped, ..Pending::default() };
+        let written = std::mem::replace(self, Pending { dropped, ..Pending::default() });
+        written.rows.emptied()
     }
 
     /// Gives up what is too much to be held. Says how many rows.
     fn bound(&mut self) -> u64 {
-        let lost = keep_last(&mut self.rows, limits::STORE_ROWS_HELD);
+        let lost = self.rows.keep_last(limits::STORE_ROWS_HELD);
         keep_last(&mut self.attempts, limits::STORE_ROWS_HELD);
         keep_last(&mut self.traced, limits::STORE_ROWS_HELD);
         keep_last(&mut self.segments_gone, limits::STORE_ROWS_HELD);
@@ -97,11 +95,9 @@ impl Pending {
     }
 }
 
-/// Keeps the last ones. Says how many went.
-fn keep_last<T>(list: &mut Vec<T>, most: usize) -> u64 {
-    let over = list.len().saturating_sub(most);
-    list.drain(..over);
-    over as u64
+/// Keeps the last ones.
+fn keep_last<T>(list: &mut Vec<T>, most: usize) {
+    list.drain(..list.len().saturating_sub(most));
 }
 
 /// The thread that writes.
@@ -112,6 +108,8 @@ pub(super) struct Writer {
     /// The day for which `names` holds.
     day: u32,
     pending: Pending,
+    /// Where places of rows go that are written.
+    emptied: SyncSender<Rows>,
     tail: Tail,
     /// Whether trouble has been said.
     is_said: bool,
@@ -124,13 +122,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(ledger: Arc<Ledger>) -> Writer {
+    pub(super) fn new(ledger: Arc<Ledger>, emptied: SyncSender<Rows>) -> Writer {
         Writer {
             ledger,
             opened: None,
             names: AHashMap::new(),
             day: 0,
             pending: Pending::default(),
+            emptied,
             tail: Tail::default(),
             is_said: false,
             awaits_seed: false,
@@ -216,7 +215,9 @@ impl Writer {
         match self.open().and_then(|()| self.commit()) {
             Ok(()) => {
                 self.is_warm = true;
-                self.pending.written();
+                if let Some(place) = self.pending.written() {
+                    let _there_is_one_already = self.emptied.try_send(place);
+                }
                 if std::mem::take(&mut self.is_said) {
                     tracing::warn!(path = %self.ledger.path.display(), "what is told is written down again");
                     self.ledger.say(State::Ok, "");
@@ -352,8 +353,17 @@ impl Writer {
         }
         let change = opened.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut known = Known { change: &change, names, today };
-        let rows = known.rows(&pending.rows, &pending.dropped)?;
-        let next = tail.extended(&change, &rows)?;
+        let mut next = tail.clone();
+        for (told, names) in pending.rows.runs() {
+            let (mut ids, mut rest) = (Ids::of(names), told);
+            while !rest.is_empty() {
+                let into = next.place();
+                let (now, later) = rest.split_at(rest.len().min(limits::PACK_ROWS - into.len()));
+                known.rows(now, names, &mut ids, &pending.dropped, into)?;
+                next.write(&change)?;
+                rest = later;
+            }
+        }
         known.attempts(&pending.attempts)?;
         known.traces(&pending.traced, &pending.segments_gone)?;
         for (key, sums) in pending.sums.iter() {
@@ -364,7 +374,9 @@ impl Writer {
             let sums = Sums { numbers: *numbers, ..Sums::default() };
             known.sums(&[Grain::Day], whose.day.saturating_mul(Grain::Day.minutes()), names, &sums)?;
         }
-        change.prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'rows'")?.execute([rows.len()])?;
+        change
+            .prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'rows'")?
+            .execute([pending.rows.len()])?;
         change.commit()?;
         *tail = next;
         Ok(())
@@ -406,7 +418,7 @@ fn prune(path: &Path) {
 mod tests {
     use super::*;
     use crate::control::socket::tests::Folder;
-    use crate::record::Dropped;
+    use crate::record::{Dropped, Entry};
 
     fn id(nth: usize) -> RequestId {
         RequestId::new(1, 0, 0, nth as u32)
@@ -418,7 +430,7 @@ mod tests {
         let add = |pending: &mut Pending, numbers: std::ops::Range<usize>| {
             let mut batch = Batch::default();
             for nth in numbers {
-                batch.rows.push(Named { told: Entry::begun(id(nth), 1, 1), names: Arc::default() });
+                batch.rows.push(&Entry::begun(id(nth), 1, 1), &Arc::default());
                 batch.attempts.push(Named { told: Attempt::begun(id(nth), 1, 1, 1, 0), names: Arc::default() });
                 batch.dropped.push(Dropped { unix_ms: 1, id: id(nth), members: Text::EMPTY });
             }
@@ -428,7 +440,8 @@ mod tests {
         assert_eq!((pending.bound(), pending.dropped.len()), (0, limits::STORE_ROWS_HELD));
         add(&mut pending, limits::STORE_ROWS_HELD..limits::STORE_ROWS_HELD + 1);
         assert_eq!(pending.bound(), 1);
-        assert_eq!((pending.rows.len(), pending.rows[0].told.id), (limits::STORE_ROWS_HELD, id(1)), "the oldest goes");
+        let oldest = pending.rows.runs().next().map(|(told, _)| told[0].id);
+        assert_eq!((pending.rows.len(), oldest), (limits::STORE_ROWS_HELD, Some(id(1))), "the oldest goes");
         assert_eq!((pending.attempts.len(), pending.attempts[0].told.id), (limits::STORE_ROWS_HELD, id(1)));
         assert_eq!(pending.dropped.len(), 1);
         let counted: u64 = pending.sums.iter().map(|(_, sum)| sum.told.numbers.requests).sum();

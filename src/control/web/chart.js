@@ -10,6 +10,8 @@ const COLOURS = ['#2a7f9e', '#d0893b', '#6b8f4e', '#a05a86', '#5a6fb5', '#b8564a
 const REST = '#8d9299';
 export const colour = (at) => (at < COLOURS.length ? COLOURS[at] : REST);
 export const SERIES_MAX = COLOURS.length;
+/** Beyond so many moments a line tells enough by itself. */
+const POINTS_MAX = 60;
 
 let loading = null;
 function load() {
@@ -40,7 +42,7 @@ function stack(rows) {
   return sums;
 }
 
-/** Half a bar of room on both sides. */
+/** Half a step of room on both sides: for bars, and for the names of the first and the last one. */
 function edges(low, high, times) {
   const half = times.length > 1 ? (times[1] - times[0]) / 2000 : 43200;
   return [low - half, high + half];
@@ -60,7 +62,7 @@ function options(uPlot, { times, series, stacked, bars, form, daily, height, onH
   return {
     width, height, padding: [8, 8, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: !bars }, drag: { x: false, y: false } },
-    scales: { x: { time: true, range: (_, low, high) => (bars ? edges(low, high, times) : [low, high]) },
+    scales: { x: { time: true, range: (_, low, high) => edges(low, high, times) },
       y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
     axes: [
       { ...axis, grid: { show: false }, size: 26, space: 70, splits: daily ? (plot) => some(times, plot.width) : undefined,
@@ -70,7 +72,8 @@ function options(uPlot, { times, series, stacked, bars, form, daily, height, onH
     series: [{}, ...drawn.map((at) => ({
       label: series[at].name, stroke: series[at].colour, width: bars ? 0 : 1.6,
       fill: bars ? series[at].colour : stacked ? series[at].colour + '55' : undefined,
-      paths: path, points: { show: false },
+      // A line of one point would be nothing.
+      paths: path, points: { show: !bars && times.length <= POINTS_MAX, size: 6, fill: series[at].colour },
     }))],
     hooks: { setCursor: [(plot) => onHover(plot.cursor.left < 0 ? null : plot.cursor.idx ?? null, plot)] },
   };

@@ -24,12 +24,12 @@ export function short(n) {
   return String(n);
 }
 
-/** Dollars: cents for sums, more digits where a request costs less than a cent. */
-export function cost(n) {
+/** Dollars: cents for sums, more digits where a request costs less than a cent; all of them where many stand in a column. */
+export function cost(n, all = false) {
   if (n == null) return NONE;
   if (n === 0) return '$0';
   const digits = n >= 100 ? 0 : n >= 0.1 ? 2 : n >= 0.001 ? 4 : 6;
-  return '$' + format({ minimumFractionDigits: Math.min(2, digits), maximumFractionDigits: digits }).format(n);
+  return '$' + format({ minimumFractionDigits: all ? digits : Math.min(2, digits), maximumFractionDigits: digits }).format(n);
 }
 
 export function ms(n) {

@@ -14,10 +14,11 @@ export function setLang(next) {
   lang.set(next);
 }
 
-/** The words of `key`; `{name}` in them is replaced from `values`. */
+/** The words of `key`; `{name}` in them is replaced from `values`. A third text is the English one for one of them. */
 export function t(key, values) {
   const row = WORDS[key];
   if (!row) return key;
-  const text = row[LANGS.indexOf(lang.value)];
+  const one = row[2] && lang.value === 'en' && values && String(values.n) === '1';
+  const text = row[one ? 2 : LANGS.indexOf(lang.value)];
   return values ? text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole)) : text;
 }

@@ -9,10 +9,18 @@ import { speed } from './row.js';
 
 const TONES = { ok: 'good', client_gone: 'warn', client_error: 'warn', upstream_error: 'bad', cut: 'bad' };
 
+const REFUSED = [401, 403, 404, 413, 429];
+
+/** How it ended, in words. */
+export function outcome(row) {
+  if (row.outcome !== 'client_error') return t('outcome_' + row.outcome);
+  return row.attempts ? t('refused_upstream') : REFUSED.includes(row.status) ? t('refused_' + row.status) : t('outcome_client_error');
+}
+
 export function Outcome({ row }) {
   const tone = TONES[row.outcome] || 'bad';
-  return html`<${Pill} tone=${tone} title=${t('outcome_' + row.outcome)}>${row.status || '–'}<//>
-    ${row.outcome !== 'ok' ? html`<span class="out">${t('outcome_' + row.outcome)}</span>` : null}`;
+  return html`<${Pill} tone=${tone} title=${outcome(row)}>${row.status || '–'}<//>
+    ${row.outcome !== 'ok' ? html`<span class="out">${outcome(row)}</span>` : null}`;
 }
 
 export function Models({ row }) {
@@ -41,5 +49,5 @@ export function Rows({ rows, page = 'requests' }) {
       <td class="n wide-only">${short(row.output_tokens)}${speed(row) ? html`<span class="second">${short(speed(row))}/s</span>` : null}</td>
       <td class="n wide-only">${us(row.first_token_us ?? row.first_byte_us)}</td>
       <td class="n">${us(row.total_us)}</td>
-      <td class="n wide-only">${row.cost ? cost(row.cost) : html`<span class="faint">–</span>`}</td></tr>`)}</tbody></table></div>`;
+      <td class="n wide-only">${row.cost ? cost(row.cost, true) : html`<span class="faint">–</span>`}</td></tr>`)}</tbody></table></div>`;
 }

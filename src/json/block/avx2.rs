@@ -10,9 +10,10 @@ use std::arch::x86_64::{
 };
 
 use super::utf8::{CONTINUED, LEAD_HIGH, LEAD_LOW, NEXT_HIGH};
-use super::{BLOCK, Inside, LETTERS, NOTED_MAX, Noted, are_units, escaped, open, through_first};
+use super::{BLOCK, Inside, LETTERS, NOTED_MAX, Noted, are_units, closed, escaped, open, runs, through_first};
 
 reader!("avx2,bmi1");
+containers!("avx2,bmi1,popcnt");
 
 /// What a block leaves to the one behind it.
 struct Carry {
@@ -65,6 +66,14 @@ impl Block {
     fn equal(self, byte: u8) -> u64 {
         let byte = _mm256_set1_epi8(byte as i8);
         Block(_mm256_cmpeq_epi8(self.0, byte), _mm256_cmpeq_epi8(self.1, byte)).bits()
+    }
+
+    /// With bit 5 set in every byte, which is what brackets and braces differ by.
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1")]
+    fn folded(self) -> Block {
+        let bit = _mm256_set1_epi8(0x20);
+        Block(_mm256_or_si256(self.0, bit), _mm256_or_si256(self.1, bit))
     }
 
     /// Whether there is a control character or a byte beyond ASCII: both are less than a space if signed.

@@ -10,9 +10,10 @@ use std::arch::x86_64::{
 };
 
 use super::utf8::{CONTINUED, LEAD_HIGH, LEAD_LOW, NEXT_HIGH};
-use super::{BLOCK, Inside, LETTERS, NOTED_MAX, Noted, are_units, escaped, open, through_first};
+use super::{BLOCK, Inside, LETTERS, NOTED_MAX, Noted, are_units, closed, escaped, open, runs, through_first};
 
 reader!("avx512f,avx512bw,bmi1");
+containers!("avx512f,avx512bw,bmi1,popcnt");
 
 /// What a block leaves to the one behind it.
 struct Carry {
@@ -55,6 +56,13 @@ impl Block {
     #[target_feature(enable = "avx512f,avx512bw")]
     fn equal(self, byte: u8) -> u64 {
         _mm512_cmpeq_epi8_mask(self.0, _mm512_set1_epi8(byte as i8))
+    }
+
+    /// With bit 5 set in every byte, which is what brackets and braces differ by.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn folded(self) -> Block {
+        Block(_mm512_or_si512(self.0, _mm512_set1_epi8(0x20)))
     }
 
     /// Whether there is a control character or a byte beyond ASCII: both are less than a space if signed.

@@ -5,45 +5,39 @@
 
 use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
 
-use super::{BLOCK, escaped};
+use super::{BLOCK, closed, escaped, runs};
 
-/// A bit for each byte of a block that is one of these.
-#[derive(Default)]
-struct Masks {
-    quotes: u64,
-    backslashes: u64,
-    opens: u64,
-    closes: u64,
-}
+containers!();
 
-/// Which bytes of a quarter of a block are `byte`.
-#[inline]
-fn equal(quarter: __m128i, byte: u8) -> u64 {
-    // SAFETY: every x86-64 processor has SSE2.
-    unsafe { u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(quarter, _mm_set1_epi8(byte as i8))) as u32) }
-}
+/// 64 bytes in four quarters.
+#[derive(Clone, Copy)]
+struct Block([__m128i; 4]);
 
-#[inline]
-fn load(quarter: &[u8; 16]) -> __m128i {
-    // SAFETY: `quarter` is 16 readable bytes; the load needs no alignment, and every x86-64 processor has SSE2.
-    unsafe { _mm_loadu_si128(quarter.as_ptr().cast()) }
-}
-
-impl Masks {
+impl Block {
     #[inline]
-    fn of(bytes: &[u8; BLOCK]) -> Masks {
-        let mut masks = Masks::default();
-        for (nth, quarter) in bytes.as_chunks::<16>().0.iter().enumerate() {
-            let (quarter, shift) = (load(quarter), nth * 16);
-            // Bit 5 is what brackets and braces differ by.
+    fn load(bytes: &[u8; BLOCK]) -> Block {
+        let quarter = bytes.as_ptr().cast::<__m128i>();
+        // SAFETY: all quarters lie within the 64 bytes; the loads need no alignment, and every x86-64 processor has SSE2.
+        Block(std::array::from_fn(|nth| unsafe { _mm_loadu_si128(quarter.add(nth)) }))
+    }
+
+    /// A bit for each byte that is `byte`.
+    #[inline]
+    fn equal(self, byte: u8) -> u64 {
+        let mut bits = 0;
+        for (nth, quarter) in self.0.into_iter().enumerate() {
             // SAFETY: every x86-64 processor has SSE2.
-            let folded = unsafe { _mm_or_si128(quarter, _mm_set1_epi8(0x20)) };
-            masks.quotes |= equal(quarter, b'"') << shift;
-            masks.backslashes |= equal(quarter, b'\\') << shift;
-            masks.opens |= equal(folded, b'{') << shift;
-            masks.closes |= equal(folded, b'}') << shift;
+            let found = unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(quarter, _mm_set1_epi8(byte as i8))) };
+            bits |= u64::from(found as u32) << (nth * 16);
         }
-        masks
+        bits
+    }
+
+    /// With bit 5 set in every byte, which is what brackets and braces differ by.
+    #[inline]
+    fn folded(self) -> Block {
+        // SAFETY: every x86-64 processor has SSE2.
+        Block(self.0.map(|quarter| unsafe { _mm_or_si128(quarter, _mm_set1_epi8(0x20)) }))
     }
 }
 
@@ -51,60 +45,8 @@ impl Masks {
 /// in front of it is escaped.
 #[inline]
 pub(in crate::json) fn quote(text: &[u8], at: usize) -> Option<usize> {
-    let bytes: &[u8; BLOCK] = text.get(at..)?.first_chunk()?;
-    let (mut quotes, mut backslashes) = (0, 0);
-    for (nth, quarter) in bytes.as_chunks::<16>().0.iter().enumerate() {
-        quotes |= equal(load(quarter), b'"') << (nth * 16);
-        backslashes |= equal(load(quarter), b'\\') << (nth * 16);
-    }
+    let block = Block::load(text.get(at..)?.first_chunk()?);
+    let (quotes, backslashes) = (block.equal(b'"'), block.equal(b'\\'));
     let before = quotes.wrapping_sub(1) & !quotes;
     (quotes != 0 && backslashes & before == 0).then(|| at + quotes.trailing_zeros() as usize)
-}
-
-/// The offset behind the bracket that closes the one at `start`.
-pub(in crate::json) fn behind_container(text: &[u8], start: usize) -> Option<usize> {
-    let mut rest = text.get(start..)?;
-    let (mut carry, mut inside, mut depth) = (0, 0, 0_usize);
-    let mut tail;
-    loop {
-        let (bytes, later) = match rest.split_first_chunk() {
-            Some(split) => split,
-            None => {
-                tail = [0; BLOCK];
-                tail[..rest.len()].copy_from_slice(rest);
-                (&tail, &[][..])
-            }
-        };
-        let masks = Masks::of(bytes);
-        let escaped = if masks.backslashes | carry == 0 { 0 } else { escaped(masks.backslashes, &mut carry) };
-        // Set from a quote that opens up to the one that closes.
-        let strings = runs(masks.quotes & !escaped) ^ inside;
-        inside = ((strings as i64) >> 63) as u64;
-        let mut brackets = (masks.opens | masks.closes) & !strings;
-        while brackets != 0 {
-            let first = brackets & brackets.wrapping_neg();
-            brackets ^= first;
-            if masks.opens & first != 0 {
-                depth += 1;
-            } else {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(text.len() - rest.len() + first.trailing_zeros() as usize + 1);
-                }
-            }
-        }
-        if later.is_empty() {
-            return None;
-        }
-        rest = later;
-    }
-}
-
-/// Each bit is the sum of those up to it.
-#[inline]
-fn runs(mut bits: u64) -> u64 {
-    for by in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << by;
-    }
-    bits
 }

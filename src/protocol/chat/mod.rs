@@ -25,6 +25,7 @@ mod reasoning_in;
 mod tools_in;
 mod tools_out;
 mod usage_out;
+mod weighed_in;
 
 #[cfg(test)]
 #[path = "laws_test.rs"]

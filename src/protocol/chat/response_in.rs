@@ -13,16 +13,11 @@ pub fn response(body: &[u8], sink: &mut impl FnMut(Event<'_>)) -> Result<(), Bad
     let answer = Raw::parse(body).map_err(|_| BadUpstream("the answer is not JSON"))?;
     // Some wrap an error in an array.
     let answer = answer.elements().next().unwrap_or(answer);
-    let failed = answer.find("error").is_some_and(|error| !error.is_null());
-    let first = |choice: &Raw<'_>| choice.find("index").and_then(Raw::as_u64).unwrap_or(0) == 0;
-    let choice = answer.find("choices").and_then(|choices| choices.elements().find(first));
-    let says = |choice: Raw<'_>| ["message", "delta", "text"].iter().any(|name| choice.find(name).is_some());
-    if !failed && !choice.is_some_and(says) {
-        return Err(BadUpstream("the answer has no message"));
-    }
     let mut stream = Stream::default();
     let frame = Frame { raw: answer.bytes(), event: b"", data: answer.bytes(), kind: FrameKind::Data };
-    stream.chunk(&frame, sink)?;
+    if stream.chunk(&frame, sink).is_err() || stream.is_untold() {
+        return Err(BadUpstream("the answer has no message"));
+    }
     // A whole answer is whole, also where no reason is given.
     if stream.is_inside() {
         stream.stop(Stop::EndTurn, sink);

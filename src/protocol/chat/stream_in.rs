@@ -14,10 +14,11 @@ use super::calls_in::{Calls, Said};
 use super::detail::{self, Detail};
 use super::error;
 use super::reasoning_in::{self, Thought};
+use super::weighed_in::Weighed;
 use crate::base::span::Span;
 use crate::json::mould::{Idle, Mould};
 use crate::json::{self, Escaped, Raw, Writer};
-use crate::limits::{LOGPROBS_BYTES_MAX, ORDER_PARTS_MAX};
+use crate::limits::ORDER_PARTS_MAX;
 use crate::protocol::Dialect;
 use crate::protocol::failure::Fault;
 use crate::protocol::ir::seal::SealKind;
@@ -35,6 +36,8 @@ pub struct Stream {
     current: Option<(u32, Kind)>,
     calls: Calls,
     called: bool,
+    /// Whether a choice has had a message, or a piece of one.
+    told: bool,
     /// Whether thoughts are told by `reasoning_content`, so that `reasoning_details` only repeat their text.
     thought: bool,
     /// Whether the part that is being told has its seal, and how much it told where it is a thought.
@@ -115,6 +118,11 @@ impl Stream {
         self.place == Place::Inside
     }
 
+    /// Whether the answer so far tells no message at all.
+    pub(super) fn is_untold(&self) -> bool {
+        self.place != Place::Ended && !self.told
+    }
+
     pub(super) fn chunk(&mut self, frame: &Frame<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), BadUpstream> {
         let (mut id, mut model) = (Escaped::EMPTY, Escaped::EMPTY);
         let (mut choices, mut usage, mut groq, mut failed, mut cited) = (None, None, None, None, None);
@@ -170,8 +178,9 @@ impl Stream {
         sink: &mut impl FnMut(Event<'_>),
     ) -> Option<(Kind, Escaped<'a>)> {
         let (mut delta, mut reason, mut word, mut whole) = (None, None, None, false);
-        let mut more = false;
+        let (mut more, mut told) = (false, false);
         for (name, value) in choice.members() {
+            told |= matches!(name.bytes(), b"delta" | b"message" | b"text");
             match name.bytes() {
                 b"index" if value.as_u64().is_some_and(|index| index > 0) => return None,
                 b"delta" => delta = Some(value),
@@ -196,6 +205,7 @@ impl Stream {
                 _ => {}
             }
         }
+        self.told |= told;
         // Some tell the reason twice; what comes behind the first says nothing new.
         if self.place != Place::Inside {
             return None;
@@ -540,54 +550,6 @@ fn object<'m>(members: impl IntoIterator<Item = (Escaped<'m>, Raw<'m>)>, out: &m
     json.begin_object();
     members.into_iter().for_each(|(name, value)| _ = json.key(&name.decode()).raw(value));
     json.end();
-}
-
-/// Probabilities of tokens, which come with each delta and are told at the end: only Chat's clients know them, and
-/// parts in between would take the text apart.
-#[derive(Debug, Default)]
-struct Weighed {
-    /// Elements of `content` and of `refusal`, with commas between them.
-    lists: Option<Box<[Vec<u8>; 2]>>,
-    /// More came than is kept: none are told.
-    over: bool,
-}
-
-impl Weighed {
-    fn add(&mut self, logprobs: Raw<'_>) {
-        for (name, value) in logprobs.members().filter(|_| !self.over) {
-            let nth = match name.bytes() {
-                b"content" => 0,
-                b"refusal" => 1,
-                _ => continue,
-            };
-            let inside = value.bytes().strip_prefix(b"[").and_then(|list| list.strip_suffix(b"]"));
-            let Some(inside) = inside.map(<[u8]>::trim_ascii).filter(|inside| !inside.is_empty()) else { continue };
-            let list = &mut self.lists.get_or_insert_default()[nth];
-            if list.len() + inside.len() > LOGPROBS_BYTES_MAX {
-                (self.lists, self.over) = (None, true);
-                return;
-            }
-            if !list.is_empty() {
-                list.push(b',');
-            }
-            list.extend_from_slice(inside);
-        }
-    }
-
-    /// All of them as a Chat client knows them.
-    fn take(&mut self) -> Option<Vec<u8>> {
-        let lists = self.lists.take()?;
-        let mut out = Vec::with_capacity(lists[0].len() + lists[1].len() + 32);
-        for (open, list) in [(&b"{\"content\":"[..], &lists[0]), (b",\"refusal\":", &lists[1])] {
-            out.extend_from_slice(open);
-            match list.is_empty() {
-                true => out.extend_from_slice(b"null"),
-                false => [&b"["[..], list, b"]"].iter().for_each(|piece| out.extend_from_slice(piece)),
-            }
-        }
-        out.push(b'}');
-        Some(out)
-    }
 }
 
 #[cfg(test)]

@@ -246,18 +246,6 @@ fn probabilities_are_told_at_the_end_for_chats_own_clients() {
 }
 
 #[test]
-fn probabilities_beyond_their_limit_are_not_told_in_part() {
-    for (bytes, told) in [(LOGPROBS_BYTES_MAX, true), (LOGPROBS_BYTES_MAX + 1, false)] {
-        let token = format!(r#"{{"token":"{}"}}"#, "x".repeat(bytes - r#"{"token":""}"#.len()));
-        let mut weighed = Weighed::default();
-        weighed.add(Raw::parse(format!(r#"{{"content":[{token}]}}"#).as_bytes()).unwrap());
-        assert_eq!(weighed.take().is_some(), told);
-        weighed.add(Raw::parse(br#"{"content":[1]}"#).unwrap());
-        assert_eq!(weighed.take().is_some(), told, "what is over stays over");
-    }
-}
-
-#[test]
 fn sound_comes_in_pieces() {
     let audio = |inside: &str| delta(&format!(r#"{{"audio":{{{inside}}}}}"#));
     let response = whole(&[

@@ -9,10 +9,12 @@
 //! wrapped seal is base64 there as a whole, whatever the vendor's own seal is written in.
 
 use std::io::Write as _;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use memchr::memmem::Finder;
 
 use super::text::Text;
 use crate::base::span::Span;
@@ -117,7 +119,9 @@ pub fn from_base64(kept: &str) -> Option<String> {
 /// Whether a request's `body` may hold a wrapped seal, so that it cannot go as it is even to its own protocol: that
 /// vendor would refuse what another one sealed (conversion.md 16, 47).
 pub fn may_be_wrapped(body: &[u8]) -> bool {
-    [PREFIX, PREFIX_BASE64.as_bytes()].iter().any(|prefix| memchr::memmem::find(body, prefix).is_some())
+    static PREFIXES: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| [Finder::new(PREFIX), Finder::new(PREFIX_BASE64)]);
+    PREFIXES.iter().any(|prefix| prefix.find(body).is_some())
 }
 
 fn letter(dialect: Dialect) -> u8 {

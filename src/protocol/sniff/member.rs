@@ -14,6 +14,9 @@ use crate::json::{self, Members, Raw};
 /// Bytes behind a name that are looked at before the whole object is walked instead.
 const TAIL_BYTES_MAX: usize = 2_048;
 
+/// Bytes at the end of an object that are looked through before all of it is.
+const END_BYTES: usize = 512;
+
 /// A member name to look for.
 pub(super) struct Name {
     plain: &'static str,
@@ -32,6 +35,15 @@ impl Name {
             let value = value.strip_prefix(b":")?.trim_ascii_start();
             (!value.starts_with(b"null")).then_some(value)
         })
+    }
+
+    /// The last of [`Name::values`], which in a whole answer stands near its end.
+    fn last_value<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let cut = text.len().saturating_sub(END_BYTES);
+        match self.values(&text[cut..]).last() {
+            None if cut > 0 => self.values(text).last(),
+            last => last,
+        }
     }
 
     /// Whether a member of this name stands anywhere in `text` with a value that is not null.
@@ -54,7 +66,7 @@ impl Name {
     /// What `read` makes of the members of the object that the member of the object `text` is, if it is not null. They
     /// are gone through once, and what closes behind them tells where they stand.
     pub(super) fn read<T>(&self, text: &[u8], read: impl Fn(&mut Members<'_>) -> T) -> Option<T> {
-        let last = self.values(text).last()?;
+        let last = self.last_value(text)?;
         if last.len() <= TAIL_BYTES_MAX {
             let mut members = json::members(last);
             let made = read(&mut members);

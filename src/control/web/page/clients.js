@@ -17,10 +17,10 @@ export function Clients() {
   const done = (fresh) => { setOpen(null); if (fresh) setMade(fresh); asked.reload(); };
   const create = html`<${Button} kind="primary" icon="plus" onClick=${() => setOpen({})}>${t('create_client')}<//>`;
   return html`<${Page} title=${t('page_clients')} sub=${t('clients_sub')} actions=${create}>
-    <${Section}><${Loaded} of=${asked}>${({ clients }) => (clients.length ? html`<div class="scroll"><table>
+    <${Section}><${Loaded} of=${asked}>${({ clients }) => (clients.length ? html`<div class="scroll"><table class="cards">
       <thead><tr><th>${t('client')}</th><th class="wide-only">${t('route')}</th><th class="wide-only">${t('models')}</th>
-        <th class="wide-only">${t('limits')}</th>
-        <th class="n">${t('today')}</th><th class="n wide-only">${t('days_30')}</th><th class="wide-only">${t('expires')}</th><th>
+        <th>${t('limits')}</th>
+        <th class="n">${t('today')}</th><th class="n">${t('days_30')}</th><th class="wide-only">${t('expires')}</th><th>
           <span class="out">${t('actions')}</span></th></tr></thead>
       <tbody>${clients.map((one) => html`<${Client} key=${one.name} of=${one} today=${costOf(today, one.name)}
         month=${costOf(month, one.name)} edit=${() => setOpen({ of: one })} reload=${asked.reload} made=${setMade} />`)}</tbody>
@@ -56,17 +56,17 @@ function Client({ of, today, month, edit, reload, made }) {
       <span class="second mono">${of.key}</span></td>
     <td class="wide-only">${of.route || html`<span class="faint">${t('default_route')}</span>`}</td>
     <td class="cut wide-only">${list(of.models).length ? list(of.models).join(', ') : html`<span class="faint">${t('all')}</span>`}</td>
-    <td class="wide-only">${used.length
+    <td class=${used.length ? 'used' : 'wide-only'}>${used.length
       ? used.map((met) => html`<div key=${met.what + met.window}>
         <${Share} part=${met.used / met.bound} label=${percent(met.used, met.bound)} /> ${amount(met, met.used)} / ${amount(met,
           met.bound)} <span class="faint">${t('met_' + met.window.replace(/ /g, '_'))}</span></div>`)
             : html`<span class="faint">${t('none')}</span>`}</td>
-    <td class="n">${cost(today)}</td><td class="n wide-only">${cost(month)}</td>
+    <td class="n" data-name=${t('today')}>${cost(today)}</td><td class="n" data-name=${t('days_30')}>${cost(month)}</td>
     <td class="wide-only">${of.expires ? day(unixMs(of.expires)) : html`<span class="faint">${t('never')}</span>`}</td>
     <td><div class="actions"><a class="button bare" href=${'#/connect?client=' + enc(of.name)}>${t('page_connect')}</a>
       <${Button} kind="bare" onClick=${edit}>${t('edit')}<//>
       <${Button} kind="bare" onClick=${rotate}>${t('rotate')}<//>
-      <${Button} kind="bare" onClick=${turn}>${of.disabled ? t('enable') : t('disable')}<//>
+      <${Button} kind="bare turn" onClick=${turn}>${of.disabled ? t('enable') : t('disable')}<//>
       <${Button} kind="bare" icon="trash" label=${t('delete_client', { name: of.name })} onClick=${drop} /></div></td></tr>`;
 }
 

@@ -7,7 +7,7 @@ import { bytes, cost, moment, us, whole } from '../format.js';
 import { t } from '../i18n.js';
 import { Button, Copy, Empty, Icon, Loaded, Page, Pill, Section, Select, Tabs, useFetch } from '../parts.js';
 import { asRow, speed } from '../row.js';
-import { Outcome } from '../rows.js';
+import { Outcome, outcome } from '../rows.js';
 
 export function Exchange({ id, from = 'requests' }) {
   const asked = useFetch('/api/requests/' + enc(id));
@@ -26,10 +26,10 @@ function Facts({ row }) {
   const dropped = row.dropped || [];
   return html`<${Section} title=${t('facts')}><dl class="facts inner">
     <${Fact} name=${t('time')}>${moment(row.unix_ms)}<//>
-    <${Fact} name=${t('outcome')}><${Outcome} row=${row} /> ${t('outcome_' + row.outcome)}<//>
+    <${Fact} name=${t('outcome')}><${Outcome} row=${row} /> ${outcome(row)}<//>
     <${Fact} name=${t('client')}>${row.client || t('nobody')}<//>
     <${Fact} name=${t('dialect')}>${[row.dialect, row.endpoint].filter(Boolean).join(' · ')}<//>
-    <${Fact} name=${t('route')}>${row.route}${row.scene ? html` <${Pill}>${row.scene}<//>` : null}<//>
+    <${Fact} name=${t('route')}>${row.route ? html`${row.route}${row.scene ? html` <${Pill}>${row.scene}<//>` : null}` : null}<//>
     <${Fact} name=${t('model_asked')}>${row.model_asked}<//>
     <${Fact} name=${t('model_sent')}>${row.model_sent}<//>
     <${Fact} name=${t('provider')}>${row.provider ? `${row.provider}${row.key ? ' / ' + row.key : ''}` : null}<//>
@@ -61,6 +61,9 @@ function ticks(all) {
   return Array.from({ length: Math.floor((all * 0.96) / step) + 1 }, (_, at) => at * step);
 }
 
+/** Less than this between two attempts is not worth a word. */
+const IDLE_US = 100000;
+
 /** Attempts along one axis of time; marks stand at the first byte and the first token. */
 function Waterfall({ row, attempts }) {
   const all = Math.max(row.total_us || 0, ...attempts.map((one) => one.ended_us || 0), 1);
@@ -69,13 +72,14 @@ function Waterfall({ row, attempts }) {
   const x = (value) => (value / all) * 1000;
   const marks = ticks(all);
   return html`<${Section} title=${t('attempts')} note=${us(row.total_us)}>
-    ${shown.length ? html`<ol class="falls inner">${shown.map((one) => {
+    ${shown.length ? html`<ol class="falls inner">${shown.map((one, place) => {
       // One that nobody waited for, because another beside it was faster, has not failed.
       const lost = (one.why || '').startsWith('given up');
       const bad = !lost && !(one.status >= 200 && one.status < 400);
       const end = one.ended_us ?? all;
       const told = [`${one.provider}${one.key ? ' / ' + one.key : ''}`, one.model, one.why].filter(Boolean).join(' · ');
-      const times = [one.first_byte_us != null && `${t('first_byte')} ${us(one.first_byte_us - one.begun_us)}`,
+      const idle = one.begun_us - Math.max(...shown.slice(0, place).map((other) => other.ended_us ?? all), 0);
+      const times = [idle >= IDLE_US && t('waited_before', { time: us(idle) }), one.first_byte_us != null && `${t('first_byte')} ${us(one.first_byte_us - one.begun_us)}`,
         one.first_token_us != null && `${t('first_token')} ${us(one.first_token_us - one.begun_us)}`,
           us(end - one.begun_us)].filter(Boolean).join(' · ');
       return html`<li key=${one.n}><div class="fall-name"><${Pill} tone=${bad ? 'bad' : lost ? '' : 'good'}>${one.status || '–'}<//> <span>${told}</span>
@@ -171,7 +175,7 @@ function Compared({ left, right, names }) {
       <thead><tr><th colspan="2">${names[0]} <${Cut} part=${left} /></th><th colspan="2">${names[1]} <${Cut} part=${right} /></th></tr></thead>
       <tbody>${rows.map((row, at) => (row.kind === 'fold'
         ? html`<tr key=${at} class="fold"><td colspan="4">${t('equal_lines', { n: row.count })}</td></tr>`
-        : html`<tr key=${at} class=${row.kind}><td class="no">${row.a}</td><td class="l">${row.left}</td><td class="no">${row.b}</td>
+        : html`<tr key=${at} class=${row.kind}><td class="no l-no">${row.a}</td><td class="l">${row.left}</td><td class="no r-no">${row.b}</td>
           <td class="r">${row.right}</td></tr>`))}</tbody>
     </table></div>`;
 }

@@ -76,7 +76,7 @@ function Now() {
 
 function Cooling({ rows }) {
   if (!rows.length) return null;
-  return html`<${Section} title=${t('cooling')} note=${t('cooling_note')}><div class="scroll"><table>
+  return html`<${Section} title=${t('cooling')} note=${t('cooling_note')}><div class="scroll"><table class="cards rests">
     <thead><tr><th>${t('provider')}</th><th>${t('key')}</th><th>${t('model')}</th><th>${t('why')}</th><th class="n">${t('time_left')}</th>
       </tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${[row.provider, row.key, row.model].join()}>

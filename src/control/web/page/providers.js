@@ -66,10 +66,10 @@ function Provider({ provider, today, reload, open }) {
         : html`<span class="faint">${t('any_model')}</span>`}
         ${models.length > 12 ? html`<span class="faint">+${models.length - 12}</span>` : null}</span>
     </div>
-    ${provider.keys.length ? html`<div class="scroll"><table>
+    ${provider.keys.length ? html`<div class="scroll"><table class="cards">
       <thead><tr><th>${t('key')}</th><th>${t('health')}</th><th class="n">${t('in_flight')}</th><th class="n wide-only">${t('weight')}</th>
         <th class="n wide-only">${t('priority')}</th>
-        <th class="n wide-only">${t('today')}</th><th class="wide-only"><span class="out">${t('share')}</span></th><th>
+        <th class="n">${t('today')}</th><th class="wide-only"><span class="out">${t('share')}</span></th><th>
           <span class="out">${t('actions')}</span></th></tr></thead>
       <tbody>${provider.keys.map((key) => html`<${Key} key=${key.name} provider=${provider} of=${key}
         used=${own.find((row) => row.key === key.name)} sum=${sum}
@@ -113,17 +113,17 @@ function Key({ provider, of, used, sum, speed, reload, open }) {
   const seen = told || speed;
   return html`<tr class=${of.disabled ? 'off' : ''}>
     <td>${of.name}<span class="second mono">${of.key}</span></td>
-    <td class="cut"><${Health} of=${of} />
+    <td class="health"><${Health} of=${of} />
       ${seen ? html`<span class=${'second ' + (seen.ok ? 'good' : 'bad')} role="status" title=${seen.message}>${seen.ok ? ms(seen.ms)
         : `${seen.status || ''} ${seen.message || t('failed')}`}</span>` : null}</td>
-    <td class="n">${of.in_flight ?? 0}${of.max_concurrent ? html`<span class="faint"> / ${of.max_concurrent}</span>` : null}</td>
+    <td class="n" data-name=${t('in_flight')}>${of.in_flight ?? 0}${of.max_concurrent ? html`<span class="faint"> / ${of.max_concurrent}</span>` : null}</td>
     <td class="n wide-only">${of.weight}</td><td class="n wide-only">${of.priority}</td>
-    <td class="n wide-only">${short(requests)}</td>
+    <td class="n" data-name=${t('today')}>${short(requests)}</td>
     <td class="wide-only"><${Share} part=${sum ? requests / sum : 0} label=${percent(requests, sum)} /></td>
     <td><div class="actions">
       ${of.health === 'cooling' ? html`<${Button} kind="bare" onClick=${reset}>${t('reset')}<//>` : null}
       <${Button} kind="bare" onClick=${test}>${t('test')}<//>
-      <${Button} kind="bare" onClick=${turn}>${of.disabled ? t('enable') : t('disable')}<//>
+      <${Button} kind="bare turn" onClick=${turn}>${of.disabled ? t('enable') : t('disable')}<//>
       <${Button} kind="bare" onClick=${() => open({ form: EditKey, provider, of })}>${t('edit')}<//>
       <${Button} kind="bare" icon="trash" label=${t('delete_key', { name: of.name })} onClick=${drop} /></div></td></tr>`;
 }

@@ -49,6 +49,7 @@ function Route({ route, told, edit, reload }) {
 // -- the drawing ------------------------------------------------------------------------------------------------
 
 const ROW = 30, BOX = 24, LEFT = 230, TARGET = 210, GAP = 26, EDGE = 14;
+const NARROW = matchMedia('(max-width: 640px)');
 
 /** Long names keep their end: it tells models apart. */
 const fit = (text, most) => (text.length > most ? '…' + text.slice(1 - most) : text);
@@ -63,6 +64,7 @@ function Chain({ route }) {
     ...(route.rules || []).map((rule) => ({ kind: 'model', name: rule.name || rule.model || '…', to: list(rule.to) })),
     { kind: 'rest', name: route.unknown_models === 'catalog' ? t('published_names') : t('any_other'), to: list(route.to) },
   ];
+  if (NARROW.matches) return html`<${Stacked} rows=${rows} />`;
   const most = Math.max(1, ...rows.map((row) => row.to.length));
   const width = EDGE * 2 + LEFT + most * (TARGET + GAP) + 8, height = rows.length * ROW + EDGE;
   const told = rows.map((row) => `${row.name}: ${row.to.join(', ') || t('none')}`).join('; ');
@@ -82,6 +84,13 @@ function Chain({ route }) {
         ${row.to.length ? null : html`<text class="nowhere" x=${EDGE + LEFT} y=${middle + 4}>${t('nowhere')}</text>`}
       </g>`;
     })}</svg>`;
+}
+
+/** The same where there is no room beside each other: targets below their rule. */
+function Stacked({ rows }) {
+  return html`<ol class="stacked">${rows.map((row, at) => html`<li key=${at} class=${row.kind}><code>${row.name}</code>
+    <ol>${row.to.map((target) => html`<li key=${target}><code>${target}</code></li>`)}
+      ${row.to.length ? null : html`<li class="faint">${t('nowhere')}</li>`}</ol></li>`)}</ol>`;
 }
 
 // -- explain ----------------------------------------------------------------------------------------------------

@@ -248,7 +248,7 @@ function About() {
       <${Fact} name=${t('config_file')}>${now.config.file} <span class="faint">${t('generation_n', { n: now.config.generation })}</span><//>
       <${Fact} name=${t('requests')}>${whole(now.requests)}<//><${Fact} name=${t('sessions')}>${whole(now.sessions)}<//></dl>`}<//><//>
     <div class="stack"><${Section} title=${t('store')}><${Loaded} of=${store}>${(now) => html`<dl class="facts inner">
-        <${Fact} name=${t('state')}><${Pill} tone=${now.state === 'ok' ? 'good' : 'bad'}>${now.state}<//> ${now.message || ''}<//>
+        <${Fact} name=${t('state')}><${Pill} tone=${now.state === 'ok' ? 'good' : 'bad'}>${now.state === 'ok' ? t('health_ok') : now.state}<//> ${now.message || ''}<//>
         <${Fact} name=${t('file')}>${now.file}<//><${Fact} name=${t('size')}>${bytes(now.bytes)}<//><${Fact} name=${t('rows')}>${whole(now.rows)}<//>
         <${Fact} name=${t('oldest')}>${now.oldest_unix_ms ? moment(unixMs(now.oldest_unix_ms)) : null}<//>
           <${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//>

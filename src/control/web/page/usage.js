@@ -114,13 +114,16 @@ const COLUMNS = [
   ['cost', (row) => row.cost, (row) => cost(row.cost)],
 ];
 
+/** Columns that a phone leaves out. */
+const WIDE = ['errors', 'cache_share', 'tokens_out', 'first_token'];
+
 function Groups({ told, by, onPick }) {
   const [sort, setSort] = useState('cost');
   const [, of] = COLUMNS.find(([name]) => name === sort);
   const rows = [...told.groups].sort((a, b) => of(b) - of(a) || b.requests - a.requests);
   return html`<${Section} title=${t('by_' + by)} note=${String(rows.length)}><div class="scroll"><table>
     <thead><tr><th>${t(by)}</th>${COLUMNS.map(([name]) => html`<th key=${name}
-      class=${'n' + (['errors', 'cache_share', 'first_token'].includes(name) ? ' wide-only' : '')}
+      class=${'n' + (WIDE.includes(name) ? ' wide-only' : '')}
       aria-sort=${sort === name ? 'descending' : undefined}>
         <button type="button" class="sort" onClick=${() => setSort(name)}>${t(name)}${sort === name ? ' ↓' : ''}</button></th>`)}
       <th class="wide-only"><span class="out">${t('share')}</span></th></tr></thead>
@@ -128,7 +131,7 @@ function Groups({ told, by, onPick }) {
       <td class="cut">${onPick && row[by]
         ? html`<button type="button" class="linkish" onClick=${() => onPick(row[by])}>${row[by]}</button>` : nameOf(row, by)}</td>
       ${COLUMNS.map(([name, , show]) => html`<td key=${name}
-        class=${'n' + (['errors', 'cache_share', 'first_token'].includes(name) ? ' wide-only' : '')}>${show(row)}</td>`)}
+        class=${'n' + (WIDE.includes(name) ? ' wide-only' : '')}>${show(row)}</td>`)}
       <td class="wide-only"><${Share} part=${told.total.cost ? row.cost / told.total.cost : row.requests / told.total.requests}
         label=${percent(row.cost, told.total.cost)} /></td></tr>`)}</tbody>
   </table></div><//>`;
