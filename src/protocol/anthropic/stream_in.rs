@@ -97,7 +97,6 @@ impl StreamDecoder for Stream {
             }
             return Ok(());
         }
-        self.mould.clear();
         if json::value(frame.data).is_err() {
             return Err(BadUpstream("an event is not JSON"));
         }
