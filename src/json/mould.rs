@@ -5,8 +5,8 @@
 //! the next is compared with it piece by piece ([`Mould::fill`]). Where it fits, it is valid JSON with the same meaning,
 //! and nothing of it has to be read but what it tells. Where it does not, that says nothing: it is read as any other.
 //!
-//! What a text means is its reader's matter, who casts only what means one thing. One that does not fit may change that
-//! meaning, and breaks the mould: the reader casts the next where it still holds.
+//! What a text means is its reader's matter, who casts only what means one thing, and breaks the mould
+//! ([`Mould::clear`]) when what came between may have changed that meaning.
 
 use smallvec::SmallVec;
 
@@ -93,23 +93,15 @@ impl Mould {
         last.extend_from_slice(text);
     }
 
-    /// What `text` tells, if it is the last one again but for the places that may differ; else the next may be anything.
-    #[inline]
-    pub fn fill<'t>(&mut self, text: &'t [u8]) -> Option<Escaped<'t>> {
-        let told = self.fit(text);
-        if told.is_none() {
-            self.clear();
-        }
-        told
-    }
-
-    fn clear(&mut self) {
+    /// The next text may be anything.
+    pub fn clear(&mut self) {
         if let Some(cast) = &mut self.0 {
             cast.last.clear();
         }
     }
 
-    fn fit<'t>(&self, text: &'t [u8]) -> Option<Escaped<'t>> {
+    /// What `text` tells, if it is the last one again but for the places that may differ.
+    pub fn fill<'t>(&self, text: &'t [u8]) -> Option<Escaped<'t>> {
         let Cast { last, holes, .. } = self.0.as_deref().filter(|cast| !cast.last.is_empty())?;
         let (mut from, mut at, mut told) = (0, 0, None);
         for hole in holes {

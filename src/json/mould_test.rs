@@ -16,7 +16,7 @@ fn cast(mould: &mut Mould, text: &str) {
 }
 
 fn filled(mould: &Mould, text: &str) -> Option<String> {
-    mould.fit(text.as_bytes()).map(|told| told.decode().into_owned())
+    mould.fill(text.as_bytes()).map(|told| told.decode().into_owned())
 }
 
 #[test]
@@ -35,10 +35,8 @@ fn the_next_text_tells_what_stands_in_the_same_place() {
     ] {
         assert_eq!(filled(&mould, text).as_deref(), Some(told), "{text}");
     }
-    let whole = r#"{"id":"x","told":"a","of":{"n":[null]}}"#;
-    assert!(mould.fill(whole.as_bytes()).is_some() && mould.fill(whole.as_bytes()).is_some());
-    assert_eq!(mould.fill(b"{}"), None);
-    assert_eq!(mould.fill(whole.as_bytes()), None, "what came between broke it");
+    mould.clear();
+    assert_eq!(filled(&mould, r#"{"id":"x","told":"a","of":{"n":[null]}}"#), None);
 }
 
 #[test]
@@ -61,7 +59,7 @@ fn a_text_that_differs_elsewhere_is_another() {
     ] {
         assert_eq!(filled(&mould, text), None, "{text}");
     }
-    assert_eq!(mould.fit(b"{\"id\":\"x\",\"told\":\"\xff\",\"of\":{\"n\":[null]}}"), None);
+    assert_eq!(mould.fill(b"{\"id\":\"x\",\"told\":\"\xff\",\"of\":{\"n\":[null]}}"), None);
 }
 
 #[test]
@@ -161,7 +159,7 @@ proptest! {
             let at = cut % spoilt.len();
             spoilt[at] = flip;
             for text in [event.as_bytes(), &spoilt] {
-                if let Some(told) = mould.fit(text) {
+                if let Some(told) = mould.fill(text) {
                     prop_assert!(json::value(text).is_ok());
                     let (now, before): (Value, Value) = (serde_json::from_slice(text).unwrap(), serde_json::from_str(&last).unwrap());
                     prop_assert_eq!(now["told"].as_str().unwrap(), told.decode());
@@ -175,7 +173,7 @@ proptest! {
                 }
             }
             cast(&mut mould, event);
-            prop_assert_eq!(mould.fit(event.as_bytes()).map(|told| told.bytes().to_vec()), find(event.as_bytes(), "told").and_then(Raw::as_str).map(|told| told.bytes().to_vec()));
+            prop_assert_eq!(mould.fill(event.as_bytes()).map(|told| told.bytes().to_vec()), find(event.as_bytes(), "told").and_then(Raw::as_str).map(|told| told.bytes().to_vec()));
             last.clone_from(event);
         }
     }

@@ -97,6 +97,7 @@ impl StreamDecoder for Stream {
             }
             return Ok(());
         }
+        self.mould.clear();
         if json::value(frame.data).is_err() {
             return Err(BadUpstream("an event is not JSON"));
         }

@@ -93,6 +93,7 @@ impl StreamDecoder for Stream {
             self.say(self.moulded, text, sink);
             return Ok(());
         }
+        self.mould.clear();
         if json::value(frame.data).is_err() {
             return Err(BadUpstream("an event is not JSON"));
         }

@@ -65,6 +65,7 @@ impl StreamDecoder for Stream {
                     self.say(self.moulded, Some(text), sink);
                     return Ok(());
                 }
+                self.mould.clear();
                 match json::value(frame.data) {
                     Ok(_) => self.line(frame.data, sink).map(|_| ()),
                     Err(_) => Err(BadUpstream("a line is not JSON")),

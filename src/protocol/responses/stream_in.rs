@@ -67,6 +67,7 @@ impl StreamDecoder for Stream {
             self.more(self.moulded, text, sink);
             return Ok(());
         }
+        self.mould.clear();
         let Ok(event) = Raw::parse(frame.data) else {
             // Some say Chat's end mark behind the last event; without that one it says nothing.
             let mark = frame.data.trim_ascii() == b"[DONE]";
