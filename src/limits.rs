@@ -87,6 +87,8 @@ pub const STREAM_OPTIONS_BYTES_MAX: usize = 4_096;
 pub const PART_HEAD_BYTES_MAX: usize = 8_192;
 /// Bytes of one frame of an event stream.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Lines of one frame of an event stream: each is looked at when the frame ends, which takes a millisecond for so many.
+pub const FRAME_LINES_MAX: u32 = 65_536;
 /// Bytes of an event of a stream that are read as a whole; of a longer one the name and the end are.
 pub const FRAME_LOOK_BYTES: usize = 256 * 1024;
 /// Bytes of an answer that is not streamed which are held until its end, so that one cut short can be tried elsewhere,

@@ -16,10 +16,10 @@ use crate::base::span::Span;
 use crate::limits::{MOULD_BYTES_MAX, MOULD_IDLE_MAX};
 
 /// The last text of a stream, if the next may be like it. Boxed: many a stream never casts one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Mould(Option<Box<Cast>>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Cast {
     /// The text; empty where the next may be anything.
     last: Vec<u8>,

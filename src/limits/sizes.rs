@@ -36,6 +36,8 @@ pub const TURNED_BYTES_MAX: usize = 1_280;
 pub const MOULD_BYTES_MAX: usize = 1_024;
 /// Values of such an event beside what it tells that may differ from one to the next.
 pub const MOULD_IDLE_MAX: usize = 8;
+/// Chunks of a Chat stream that is passed on which are kept to know the next by, while none is like the last.
+pub const ALIKE_TRIES_MAX: u8 = 8;
 /// Bytes of the state of one session, its current exchange included.
 pub const SESSION_BYTES_MAX: usize = 3_456;
 /// Bytes of the state of a translated exchange beside its session's, from the moment when its answer has begun.

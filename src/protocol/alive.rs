@@ -3,7 +3,7 @@
 //! A comment, where libraries leave those out; Anthropic has an event for it. Google's libraries take every line for
 //! data: to them it is a piece of text that says nothing, as Google's servers send them too. In an array it is a blank
 //! between two elements. Each may stand between two frames, and only there. Ollama's libraries take every line for data
-//! too, and read the model in it, which nobody keeps for as long as a stream is passed on: there is none.
+//! too, an empty one for broken data: they get a blank at the beginning of the next line, which JSON may begin with.
 
 use super::Dialect;
 use crate::sse::{Framing, write};
@@ -17,6 +17,7 @@ pub fn ping(dialect: Dialect, framing: Framing) -> &'static [u8] {
     match (dialect, framing) {
         (Dialect::Gemini, Framing::Sse) => GEMINI,
         (Dialect::Gemini, Framing::Array) => b"\n",
+        (Dialect::Ollama, Framing::Lines) => b" ",
         (dialect, Framing::Sse) => write::ping(dialect == Dialect::Anthropic),
         _ => b"",
     }
@@ -24,7 +25,7 @@ pub fn ping(dialect: Dialect, framing: Framing) -> &'static [u8] {
 
 /// Whether a ping of `dialect` is a piece of the answer, so that none may follow the reason of its end.
 pub fn is_said(dialect: Dialect) -> bool {
-    dialect == Dialect::Gemini
+    matches!(dialect, Dialect::Gemini | Dialect::Ollama)
 }
 
 #[cfg(test)]
@@ -39,7 +40,7 @@ mod tests {
         }
         assert_eq!(
             (ping(Dialect::Ollama, Framing::Lines), ping(Dialect::Gemini, Framing::Array)),
-            (&b""[..], &b"\n"[..])
+            (&b" "[..], &b"\n"[..])
         );
     }
 }

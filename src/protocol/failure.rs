@@ -269,9 +269,12 @@ pub fn write_event(
 /// `error`, and `response.failed` behind it, as OpenAI sends them: some clients know only the one, some only
 /// the other. A response that was never begun cannot fail.
 fn responses_events(fault: Fault, message: &str, place: &Place<'_>, out: &mut Vec<u8>) {
-    let code = match fault.words().code {
-        "" => "server_error",
-        code => code,
+    // OpenAI's words in a response, of which there are fewer than in an error; Codex knows that of an overload.
+    let code = match fault {
+        Fault::RateLimited => "rate_limit_exceeded",
+        Fault::Overloaded => "server_is_overloaded",
+        Fault::InvalidRequest => "invalid_prompt",
+        _ => "server_error",
     };
     let mut body = Vec::with_capacity(message.len() + 256);
     let mut json = Writer::new(&mut body);
@@ -287,7 +290,19 @@ fn responses_events(fault: Fault, message: &str, place: &Place<'_>, out: &mut Ve
     json.key("response").begin_object().key("id").string(place.response_id).key("object").string("response");
     json.key("status").string("failed").key("error").begin_object();
     json.key("code").string(code).key("message").string(message).end();
-    json.key("incomplete_details").null().key("output").begin_array().end().key("usage").null().end().end();
+    json.key("incomplete_details").null().key("output").begin_array().end().key("usage").null();
+    // What readers ask of every response and nobody kept of this one.
+    json.key("created_at")
+        .u64(0)
+        .key("model")
+        .string("")
+        .key("instructions")
+        .null()
+        .key("metadata")
+        .begin_object()
+        .end();
+    json.key("tools").begin_array().end().key("tool_choice").string("auto").key("parallel_tool_calls").bool(true);
+    json.key("temperature").null().key("top_p").null().end().end();
     sse::write::event("response.failed", &body, out);
 }
 

@@ -29,6 +29,8 @@ use crate::rt::{Net, Peer, Stream, Wire};
 
 /// What one poll may read, and how often it may write.
 const READ_BYTES_MAX: usize = 4 * limits::READ_TURN_BYTES;
+/// Bytes of what a stream is told that are kept.
+const HEARD_BYTES: usize = 1_000;
 const WRITES_MAX: usize = 4 * limits::EAGER_MAX as usize;
 
 /// What a peer says: something first, and then the same again and again.
@@ -134,8 +136,10 @@ impl Stream for Endless {
         let writes = &self.work.writes;
         writes.set(writes.get() + 1);
         assert!(writes.get() <= WRITES_MAX, "{} writes in one poll", writes.get());
-        if self.heard.borrow().len() < 1_000 {
-            slices.iter().for_each(|slice| self.heard.borrow_mut().extend_from_slice(slice));
+        let mut heard = self.heard.borrow_mut();
+        for slice in slices {
+            let room = HEARD_BYTES.saturating_sub(heard.len());
+            heard.extend_from_slice(&slice[..slice.len().min(room)]);
         }
         Ok(slices.iter().map(|slice| slice.len()).sum())
     }

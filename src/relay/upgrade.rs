@@ -136,13 +136,15 @@ impl Exchange {
         if client.write(&mut [IoSlice::new(&answer)], self.note.stall_ms).await.is_err() {
             return After::Cut;
         }
+        let Some(mut reserved) = client.core.reserve(0) else { return After::Cut };
         // What came early is the client's first words.
         socket.push(&input[head.len..]);
         input.clear();
         let ahead = client.take_ahead();
         socket.push(&ahead);
         client.core.slabs.give(ahead);
-        client.stream = std::mem::replace(&mut client.stream, Wire::Nobody).as_socket(socket);
+        client.stream = std::mem::replace(&mut client.stream, Wire::Nobody)
+            .as_socket(socket, Box::new(move |bytes| reserved.resize(bytes)));
         After::Next
     }
 }

@@ -11,6 +11,10 @@ use std::task::{Context, Poll};
 use super::{Stream, Wire, sys};
 use crate::limits;
 use crate::protocol::responses::socket::Socket;
+use crate::ws::Code;
+
+/// Hears how many bytes of messages are held, and says whether they may be.
+pub(super) type Share = Box<dyn FnMut(usize) -> bool>;
 
 /// A WebSocket and what carries it.
 pub struct Web<S> {
@@ -20,6 +24,7 @@ pub struct Web<S> {
 
 struct State {
     socket: Socket,
+    share: Share,
     /// Bytes of an answer that are taken and whose frames are not all sent.
     owed: usize,
     /// Whether the client has ended the connection.
@@ -29,8 +34,8 @@ struct State {
 }
 
 impl<S: Stream> Web<S> {
-    pub(super) fn new(under: Wire<S>, socket: Socket) -> Web<S> {
-        Web { under, state: RefCell::new(State { socket, owed: 0, gone: false, finished: false }) }
+    pub(super) fn new(under: Wire<S>, socket: Socket, share: Share) -> Web<S> {
+        Web { under, state: RefCell::new(State { socket, share, owed: 0, gone: false, finished: false }) }
     }
 
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -74,6 +79,9 @@ impl State {
                 // Behind the end nothing is heard any more: what comes makes room for the end to arrive.
                 _ => self.socket.push(&bytes),
             }
+            if !(self.share)(self.socket.held()) {
+                self.socket.end(Code::Later);
+            }
             match self.flush(under) {
                 Err(error) if !sys::would_block(&error) => return Err(error),
                 _ => {}
@@ -81,7 +89,10 @@ impl State {
         }
         if self.socket.has_request() {
             let room = into.capacity() - into.len();
-            return Ok(self.socket.request(room.max(1), into));
+            let taken = self.socket.request(room.max(1), into);
+            // Less is held than before, which is always granted.
+            let _granted = (self.share)(self.socket.held());
+            return Ok(taken);
         }
         match self.gone || self.socket.is_ended() && !self.finished {
             true => Ok(0),
@@ -107,5 +118,73 @@ impl State {
             self.socket.sent(sent);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::protocol::responses::socket::Greeting;
+
+    /// Gives a piece at each read, and keeps what is written.
+    #[derive(Default)]
+    struct Pieces {
+        pieces: RefCell<Vec<Vec<u8>>>,
+        written: Rc<RefCell<Vec<u8>>>,
+    }
+
+    impl Stream for Pieces {
+        fn poll_readable(&self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        fn poll_writable(&self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+            let piece = self.pieces.borrow_mut().pop().ok_or(io::ErrorKind::WouldBlock)?;
+            into.extend_from_slice(&piece);
+            Ok(piece.len())
+        }
+
+        fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            slices.iter().for_each(|slice| self.written.borrow_mut().extend_from_slice(slice));
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        }
+
+        fn finish(&self) {}
+
+        fn low_water(&self, _: usize) {}
+    }
+
+    #[test]
+    fn messages_take_their_share_and_end_the_connection_beyond_it() {
+        // A text frame of 60,000 bytes, masked by nothing, of which not all come.
+        let begun = [&[0x81, 0xfe, 0xea, 0x60, 0, 0, 0, 0][..], &[b' '; 4_000]].concat();
+        let later = vec![b' '; 16_000];
+        for bound in [64_000, 10_000] {
+            let under = Pieces { pieces: RefCell::new(vec![later.clone(), begun.clone()]), ..Pieces::default() };
+            let (written, held) = (Rc::clone(&under.written), Rc::new(Cell::new(0)));
+            let socket = Socket::new(Greeting { message_bytes_max: 100_000, ..Greeting::default() });
+            let counted = Rc::clone(&held);
+            let share = move |bytes: usize| {
+                let granted = bytes <= bound;
+                counted.set(if granted { bytes } else { counted.get() });
+                granted
+            };
+            let web = Web::new(Wire::Plain(under), socket, Box::new(share));
+            let mut into = Vec::with_capacity(64);
+            let mut read = || web.try_read(&mut into).map_err(|error| error.kind());
+            assert_eq!(read(), Err(io::ErrorKind::WouldBlock));
+            assert!((4_000..=bound).contains(&held.get()), "{}", held.get());
+            let is_within = bound > 20_000;
+            assert_eq!(read(), if is_within { Err(io::ErrorKind::WouldBlock) } else { Ok(0) });
+            let close = [0x88, 2, 0x03, 0xf5];
+            assert_eq!(&written.borrow()[..], if is_within { &[][..] } else { &close });
+        }
     }
 }

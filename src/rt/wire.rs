@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
-use super::web::Web;
+use super::web::{Share, Web};
 use super::{Stream, sys};
 use crate::limits;
 use crate::protocol::responses::socket::Socket;
@@ -66,9 +66,9 @@ impl<S: Stream> Wire<S> {
         Wire::Over(Box::new(Over::Tls(Tls { under: self, state: RefCell::new(state) })))
     }
 
-    /// The same connection as `socket` speaks on it.
-    pub fn as_socket(self, socket: Socket) -> Wire<S> {
-        Wire::Over(Box::new(Over::Web(Web::new(self, socket))))
+    /// The same connection as `socket` speaks on it, with what its messages may take.
+    pub fn as_socket(self, socket: Socket, share: Share) -> Wire<S> {
+        Wire::Over(Box::new(Over::Web(Web::new(self, socket, share))))
     }
 
     /// Whether it is a WebSocket.

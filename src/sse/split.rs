@@ -44,7 +44,7 @@ pub enum FrameKind {
     Comment,
 }
 
-/// A frame longer than the limit; the splitter is of no further use.
+/// A frame of more bytes or lines than the limit; the splitter is of no further use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -120,7 +120,7 @@ impl Splitter {
         }
         while !rest.is_empty() {
             let Some(end) = self.end(rest) else { return self.carry_more(rest) };
-            if end > self.frame_bytes_max {
+            if end > self.frame_bytes_max || self.is_crowded() {
                 return Err(TooLong);
             }
             let (raw, after) = rest.split_at(end);
@@ -166,11 +166,16 @@ impl Splitter {
     }
 
     fn carry_more(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
-        if self.carry.len() + bytes.len() > self.frame_bytes_max {
+        if self.carry.len() + bytes.len() > self.frame_bytes_max || self.is_crowded() {
             return Err(TooLong);
         }
         self.carry.extend_from_slice(bytes);
         Ok(())
+    }
+
+    #[inline]
+    fn is_crowded(&self) -> bool {
+        matches!(self.scan, Scan::Sse { lines, .. } if lines > limits::FRAME_LINES_MAX)
     }
 
     fn tell_carried(&mut self, each: &mut impl FnMut(Frame<'_>)) {

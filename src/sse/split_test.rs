@@ -117,6 +117,18 @@ fn lines_and_elements_are_frames() {
 }
 
 #[test]
+fn a_frame_of_too_many_lines_is_refused() {
+    for (lines, expected) in [(limits::FRAME_LINES_MAX, Ok(Tail::Whole)), (limits::FRAME_LINES_MAX + 1, Err(TooLong))] {
+        let text = format!("{}\n", "data:\n".repeat(lines as usize));
+        for cut in [0, 1, 7, text.len() / 2, text.len() - 1, text.len()] {
+            let (first, second) = text.as_bytes().split_at(cut);
+            let (frames, end) = split(Framing::Sse, 1 << 20, [first, second]);
+            assert_eq!((end, frames.len()), (expected, usize::from(expected.is_ok())), "{lines} lines, cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn a_frame_beyond_the_limit_is_refused() {
     let text = b"data: 0123456789\n\n";
     for cut in 0..text.len() {

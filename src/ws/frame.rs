@@ -30,6 +30,8 @@ pub enum Code {
     TooLarge = 1009,
     /// The answer broke off.
     Broken = 1011,
+    /// More is under way than is held at once: another time (IANA's registry of close codes).
+    Later = 1013,
 }
 
 /// Appends a message of one text frame, whose payload is `pieces`.

@@ -63,6 +63,11 @@ impl Reader {
         }
     }
 
+    /// Bytes of memory that a message under way takes.
+    pub fn held(&self) -> usize {
+        self.message.capacity()
+    }
+
     /// Takes the next bytes and tells what they complete. After an error, or a close, nothing is heard any more.
     pub fn push(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Heard<'_>)) -> Result<(), Code> {
         while !self.closed {

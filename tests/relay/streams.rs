@@ -18,6 +18,7 @@ on_both_drivers!(
     a_silent_stream_is_ended,
     a_quiet_stream_is_kept_alive,
     a_quiet_array_is_kept_alive,
+    a_quiet_stream_of_lines_is_kept_alive,
     a_stream_refused_before_its_start_falls_back,
 );
 
@@ -450,6 +451,30 @@ fn a_quiet_array_is_kept_alive(driver: Driver) {
     call.chunk(",{\"candidates\":[{\"finishReason\":\"STOP\"}]}\n]\n");
     call.last_chunk();
     client.wire.until("STOP");
+}
+
+/// Ollama's libraries read every line as JSON: a blank begins the next one, and none stands behind the last.
+fn a_quiet_stream_of_lines_is_kept_alive(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("ollama", &upstream);
+    config["timeouts"] = json!({ "ping_ms": 100 });
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    client.post("/api/chat", r#"{"model":"m","messages":[]}"#);
+    let mut call = upstream.next();
+    call.open("application/x-ndjson");
+    call.chunk(
+        "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"done\":false}\n{\"model\":\"m\",",
+    );
+    client.wire.until("\"a\"");
+    client.wire.until("1\r\n \r\n");
+    client.wire.until("1\r\n \r\n");
+    call.chunk("\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n");
+    client.wire.until("\"done_reason\":\"stop\"}\n\r\n");
+    std::thread::sleep(std::time::Duration::from_millis(250));
+    call.last_chunk();
+    let behind = String::from_utf8(client.wire.until("0\r\n\r\n")).expect("text");
+    assert_eq!(behind, "0\r\n\r\n");
 }
 
 /// A 200 whose first event is an error, and one that ends with neither text nor a finish reason: nothing went out yet.

@@ -125,7 +125,7 @@ def responses_items(said):
 
 
 def responses(model, said, stream):
-    details = {"input_tokens_details": {"cached_tokens": CACHED}, "output_tokens_details": {"reasoning_tokens": THOUGHTS}}
+    details = {"input_tokens_details": {"cached_tokens": CACHED, "cache_write_tokens": 0}, "output_tokens_details": {"reasoning_tokens": THOUGHTS}}
     usage = {"input_tokens": INPUT, "output_tokens": OUTPUT, "total_tokens": INPUT + OUTPUT, **details}
     short = said["stop"] == "length"
     return {
@@ -166,7 +166,7 @@ def responses_events(model, said):
             yield {**added, "item": {**item, "status": "in_progress", "arguments": ""}}
             for piece in split(item["arguments"]):
                 yield {"type": "response.function_call_arguments.delta", **at, "delta": piece}
-            yield {"type": "response.function_call_arguments.done", **at, "name": item["name"], "arguments": item["arguments"]}
+            yield {"type": "response.function_call_arguments.done", **at, "arguments": item["arguments"]}
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     ending = "incomplete" if said["stop"] == "length" else "completed"
     yield {"type": f"response.{ending}", "response": responses(model, said, False)}
@@ -299,17 +299,17 @@ def gemini_error(status, message):
 # In the middle of a stream
 
 
-def failed_response(message):
+def failed_response(message, at=99):
     failed = {**responses("m", SCRIPTS["text"], True), "status": "failed", "error": {"code": "server_error", "message": message}}
-    return named([{"type": "response.failed", "response": failed, "sequence_number": 99}])
+    return named([{"type": "response.failed", "response": failed, "sequence_number": at}])
 
 
 BREAKS = {
-    chat_stream: lambda message: [data({"error": {"message": message, "type": "server_error", "param": None, "code": None}})],
+    chat_stream: lambda message, _=0: [data({"error": {"message": message, "type": "server_error", "param": None, "code": None}})],
     responses_stream: failed_response,
-    anthropic_stream: lambda message: named([anthropic_error(500, message)]),
-    gemini_stream: lambda message: [data(gemini_error(500, message))],
-    ollama_stream: lambda message: [json.dumps(ollama_error(500, message)) + "\n"],
+    anthropic_stream: lambda message, _=0: named([anthropic_error(500, message)]),
+    gemini_stream: lambda message, _=0: [data(gemini_error(500, message))],
+    ollama_stream: lambda message, _=0: [json.dumps(ollama_error(500, message)) + "\n"],
 }
 
 
@@ -350,5 +350,6 @@ class Scripted(fake_provider.Provider):
         if model == "silent":
             events = with_silence(events)
         elif model == "broken":
-            events = [*events, *BREAKS[stream](BROKEN)]
+            events = list(events)
+            events += BREAKS[stream](BROKEN, len(events))
         self.stream(events, kind, whole=model != "cut")

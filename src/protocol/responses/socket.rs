@@ -126,6 +126,11 @@ impl Socket {
         }
     }
 
+    /// Bytes of messages that are held: one under way, those that wait, and the request that is read.
+    pub fn held(&self) -> usize {
+        self.reader.held() + self.waiting_bytes + self.requests.capacity()
+    }
+
     /// Whether the session has something to read.
     pub fn has_request(&self) -> bool {
         self.read < self.requests.len()

@@ -1,8 +1,10 @@
 //! The answer side: whether it speaks, has ended or failed, and what it counts.
 //!
-//! One [`Answer`] lives per open stream, so it is small and owns no heap. Of most events it reads nothing but
-//! whether certain names occur; whole events are read until the first token, and where usage or an end is told.
+//! One [`Answer`] lives per open stream, so it is small; on the heap it keeps one chunk of a Chat stream at most. Of most
+//! events it reads nothing but whether certain names occur, and not that where a chunk is like the last; whole events
+//! are read until the first token, and where usage or an end is told.
 
+use super::alike::Alike;
 use super::member::NAMES;
 use super::usage::Usage;
 use crate::base::span::Span;
@@ -50,6 +52,7 @@ pub struct Answer {
     usage: Usage,
     response_id: [u8; limits::RESPONSE_ID_BYTES_MAX],
     response_id_len: u8,
+    alike: Alike,
 }
 
 const _: () = assert!(size_of::<Answer>() < 200 && limits::RESPONSE_ID_BYTES_MAX <= u8::MAX as usize);
@@ -65,6 +68,7 @@ impl Answer {
             usage: Usage::default(),
             response_id,
             response_id_len: 0,
+            alike: Alike::default(),
         }
     }
 
@@ -184,6 +188,10 @@ impl Answer {
 
     fn chat(&mut self, frame: &Frame<'_>, seen: &mut Seen) {
         let (names, data) = (&*NAMES, frame.data);
+        let goes_on = self.progress == Progress::Speaking && frame.event.is_empty();
+        if goes_on && self.alike.fits(data) {
+            return;
+        }
         if data == b"[DONE]" {
             // Behind nothing at all it is the end of no answer.
             if self.progress == Progress::Speaking {
@@ -205,6 +213,8 @@ impl Answer {
                 let choices = json::find(data, "choices");
                 seen.usage_only = choices.is_some_and(|choices| choices.elements().next().is_none());
             }
+        } else if goes_on && !seen.error && self.progress == Progress::Speaking {
+            self.alike.keep(data);
         }
     }
 

@@ -334,3 +334,45 @@ fn long_events_tell_what_short_ones_do() {
         assert!(short.0 || short.1, "{dialect:?}");
     }
 }
+
+proptest! {
+    /// A chunk that is not read, for it is like the last, would have said what it is taken to say.
+    #[test]
+    fn chunks_say_the_same_whether_they_are_read_or_not(
+        chunks in prop::collection::vec((prop::sample::select(CHUNKS), prop::sample::select(PIECES), 0..9_u8), 0..40),
+    ) {
+        let (mut alike, mut unlike) = (Answer::stream(Dialect::Chat), Answer::stream(Dialect::Chat));
+        unlike.alike = Alike::never();
+        for (read, (chunk, piece, stamp)) in chunks.into_iter().enumerate() {
+            let chunk = chunk.replace('$', piece).replace('#', &stamp.to_string());
+            let frame = Frame { raw: chunk.as_bytes(), event: b"", data: chunk.as_bytes(), kind: crate::sse::FrameKind::Data };
+            prop_assert_eq!(alike.frame(&frame), unlike.frame(&frame), "chunk {} `{}`", read, chunk);
+        }
+        prop_assert_eq!((alike.progress, alike.usage, alike.events), (unlike.progress, unlike.usage, unlike.events));
+    }
+}
+
+/// `$` is a piece of text, `#` a number that differs.
+const CHUNKS: &[&str] = &[
+    r#"{"choices":[{"index":0,"delta":{"content":"$"},"finish_reason":null}],"usage":null}"#,
+    r#"{"id":"c#","choices":[{"index":0,"delta":{"content":"$"}}],"created":#,"obfuscation":"$"}"#,
+    r#"{"choices":[{"index":0,"delta":{"reasoning_content":"$"}}]}"#,
+    r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"$"}}]}}]}"#,
+    r#"{"choices":[{"index":0,"delta":{"content":"$"},"finish_reason":"stop"}]}"#,
+    r#"{"choices":[],"usage":{"prompt_tokens":#,"completion_tokens":2}}"#,
+    r#"{"choices":[{"index":0,"delta":{"content":"$"},"finish_reason":null}],"usage":{"prompt_tokens":#}}"#,
+    r#"{"choices":[{"index":0,"delta":{"content":"$"},"finish_reason":null}],"error":{"message":"$"}}"#,
+    "[DONE]",
+    r#"{"choices":[{"index":0,"delta":{"content":"$"#,
+];
+
+const PIECES: &[&str] = &[
+    "",
+    "a",
+    "word ",
+    "\\u00e9\\n",
+    "ü",
+    r#"\"usage\":{\"prompt_tokens\":9}"#,
+    "x\",\"error\":\"y",
+    "\"}}],\"error\":{\"a\":\"",
+];

@@ -6,6 +6,7 @@
 //! Everything else goes by unread; in a stream a search for a few names decides
 //! whether an event is looked at more closely.
 
+mod alike;
 mod answer;
 mod asked;
 mod form;
