@@ -158,6 +158,9 @@ impl Raw {
     }
 }
 
+/// Bytes of the first piece of an answer, which comes event by event.
+const ANSWER_AHEAD: usize = 4 * limits::TRACE_PIECE_BYTES_LEAST;
+
 /// One try as it passes.
 #[derive(Default)]
 struct Passing {
@@ -282,14 +285,14 @@ impl Tap {
     pub fn upstream_response(&mut self, bytes: &[u8], now_us: u64) {
         if let Some(last) = self.tries.last_mut() {
             last.answered_us.get_or_insert(now_us);
-            self.share.add(&mut last.response, bytes, limits::TRACE_ANSWER_BYTES_AHEAD);
+            self.share.add(&mut last.response, bytes, ANSWER_AHEAD);
         }
     }
 
     /// Bytes to the client.
     #[inline]
     pub fn client_response(&mut self, bytes: &[u8]) {
-        self.share.add(&mut self.response, bytes, limits::TRACE_ANSWER_BYTES_AHEAD);
+        self.share.add(&mut self.response, bytes, ANSWER_AHEAD);
     }
 
     /// What was recorded of the exchange of this id, which began at `start_us`.
