@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::SmallVec;
+
 use super::mask::Mask;
 use crate::base::id::RequestId;
 use crate::codec::inflate::{self, Coding};
@@ -120,7 +122,7 @@ impl Desk {
 /// Bytes of a message as they passed. What is in its place stays there: more has another piece.
 #[derive(Default)]
 struct Raw {
-    full: Vec<Vec<u8>>,
+    full: SmallVec<[Vec<u8>; 1]>,
     /// Bytes in these.
     before: usize,
     last: Vec<u8>,
@@ -156,6 +158,9 @@ impl Raw {
     }
 }
 
+/// Bytes of the first piece of an answer, which comes event by event.
+const ANSWER_AHEAD: usize = 4 * limits::TRACE_PIECE_BYTES_LEAST;
+
 /// One try as it passes.
 #[derive(Default)]
 struct Passing {
@@ -175,25 +180,28 @@ struct Share {
 }
 
 impl Share {
-    /// Adds as much as the bounds allow. They are looked at once for each piece: most of what passes are small events.
+    /// Adds as much as the bounds allow, the first of it to a piece of at least `ahead` bytes. The bounds are looked at
+    /// once for each piece: most of what passes are small events.
     #[inline]
-    fn add(&mut self, raw: &mut Raw, bytes: &[u8]) {
+    fn add(&mut self, raw: &mut Raw, bytes: &[u8], ahead: usize) {
         if bytes.len() <= raw.room() {
             raw.last.extend_from_slice(bytes);
         } else {
-            self.add_beyond(raw, bytes);
+            self.add_beyond(raw, bytes, ahead);
         }
     }
 
     /// Adds what the piece under way has no room for. What was cut once stays so: there are no holes.
-    fn add_beyond(&mut self, raw: &mut Raw, bytes: &[u8]) {
+    #[inline(never)]
+    fn add_beyond(&mut self, raw: &mut Raw, bytes: &[u8], ahead: usize) {
         let (here, more) = bytes.split_at(raw.room());
         raw.last.extend_from_slice(here);
         let most = limits::TRACE_MESSAGE_BYTES
             .saturating_sub(raw.len())
             .min(limits::TRACE_BYTES_MAX.saturating_sub(self.own))
             .min(limits::TRACES_CORE_BYTES.saturating_sub(self.held.get()));
-        let size = (raw.len() + more.len()).clamp(limits::TRACE_PIECE_BYTES_LEAST, limits::TRACE_PIECE_BYTES_MOST);
+        // Of a message that goes on, what comes is mostly more than what was there.
+        let size = if raw.len() == 0 { ahead } else { (2 * raw.len()).min(limits::TRACE_PIECE_BYTES_MOST) };
         let size = size.max(more.len()).min(if raw.cut { 0 } else { most });
         let taken = more.len().min(size);
         raw.cut |= taken < more.len();
@@ -239,12 +247,12 @@ impl Tap {
     /// The head of the client's request, and the credential in it.
     pub fn client_head(&mut self, head: &[u8], presented: Option<&[u8]>) {
         self.presented = presented.map(<[u8]>::to_vec);
-        self.share.add(&mut self.head, head);
+        self.share.add(&mut self.head, head, 0);
     }
 
     /// The body of the client's request.
     pub fn client_body(&mut self, body: &[u8]) {
-        self.share.add(&mut self.body, body);
+        self.share.add(&mut self.body, body, 0);
     }
 
     /// An attempt begins.
@@ -265,22 +273,26 @@ impl Tap {
 
     /// Bytes to an upstream.
     pub fn upstream_request(&mut self, bytes: &[u8]) {
+        // It is about as long as what the client has sent.
+        let ahead = self.head.len() + self.body.len() + limits::TRACE_PIECE_BYTES_LEAST;
         if let Some(last) = self.tries.last_mut() {
-            self.share.add(&mut last.request, bytes);
+            self.share.add(&mut last.request, bytes, ahead);
         }
     }
 
     /// Bytes from an upstream.
+    #[inline]
     pub fn upstream_response(&mut self, bytes: &[u8], now_us: u64) {
         if let Some(last) = self.tries.last_mut() {
             last.answered_us.get_or_insert(now_us);
-            self.share.add(&mut last.response, bytes);
+            self.share.add(&mut last.response, bytes, ANSWER_AHEAD);
         }
     }
 
     /// Bytes to the client.
+    #[inline]
     pub fn client_response(&mut self, bytes: &[u8]) {
-        self.share.add(&mut self.response, bytes);
+        self.share.add(&mut self.response, bytes, ANSWER_AHEAD);
     }
 
     /// What was recorded of the exchange of this id, which began at `start_us`.
@@ -475,7 +487,7 @@ mod tests {
         let mut from = 0;
         let mut first = None;
         for take in (1_usize..).take_while(|take| take * (take + 1) / 2 < all.len()) {
-            share.add(&mut raw, &all[from..from + take]);
+            share.add(&mut raw, &all[from..from + take], 0);
             from += take;
             let start = raw.full.first().unwrap_or(&raw.last).as_ptr();
             assert_eq!(*first.get_or_insert(start), start);

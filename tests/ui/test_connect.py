@@ -125,6 +125,7 @@ def test_what_goes_into_a_shell_says_what_was_meant(texts, tmp_path):
     assert (gemini["GOOGLE_GEMINI_BASE_URL"], gemini["GEMINI_API_KEY"], gemini["args"]) == (relay, key, ["-m", MODEL])
     docker = heard["Open WebUI"]["args"]
     assert f"OPENAI_API_BASE_URL={relay}/v1" in docker and f"OPENAI_API_KEY={key}" in docker
+    assert docker[:3] == ["run", "--network", "host"], "a container of its own network has another loopback"
 
 
 def test_what_goes_into_a_file_is_read_as_it_was_meant(texts):

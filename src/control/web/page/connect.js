@@ -10,6 +10,8 @@ import { useStore } from '../store.js';
 const json = (value) => JSON.stringify(value, null, 2);
 const q = (text) => `'${String(text).replace(/'/g, `'\\''`)}'`;
 
+const isLoopback = (base) => /^https?:\/\/(127\.|localhost\b|\[::1\])/.test(base);
+
 const text = (...lines) => lines.join('\n');
 const hello = { role: 'user', content: 'Hello' };
 
@@ -140,7 +142,8 @@ const PROGRAMS = {
   ],
   'Open WebUI': ({ base, key }) => [
     [t('in_shell'), text(
-      'docker run -p 3000:8080 \\',
+      // A container of its own network has another loopback.
+      isLoopback(base) ? 'docker run --network host -e PORT=3000 \\' : 'docker run -p 3000:8080 \\',
       `  -e OPENAI_API_BASE_URL=${base}/v1 \\`,
       `  -e OPENAI_API_KEY=${q(key)} \\`,
       '  ghcr.io/open-webui/open-webui:main',

@@ -43,7 +43,8 @@ function Numbers({ now }) {
       note=${t('sessions_n', { n: whole(last ? last.sessions : now.sessions) })} />
     <${Stat} label=${t('tokens_out_per_second')} value=${last ? short(last.output_tokens) : '–'}
       note=${t('today_in_out', { input: short(today.input_tokens), output: short(today.output_tokens) })} />
-    <${Stat} label=${t('errors_today')} value=${short(today.errors)} tone=${today.errors ? 'bad' : ''}
+    <${Stat} label=${t('errors_today')} value=${today.errors
+      ? html`<a href="#/requests?status=error">${short(today.errors)}</a>` : short(today.errors)} tone=${today.errors ? 'bad' : ''}
       note=${percent(today.errors, today.requests)} />
     <${Stat} label=${t('first_token')} value=${ms(first.p50)} note=${`p99 ${ms(first.p99)}`} />
     <${Stat} label=${t('whole_answer')} value=${ms(total.p50)} note=${`p99 ${ms(total.p99)}`} />
