@@ -21,8 +21,10 @@ pub struct Mould(Option<Box<Cast>>);
 
 #[derive(Clone, Debug, Default)]
 struct Cast {
-    /// The text; empty where the next may be anything.
+    /// The text.
     last: Vec<u8>,
+    /// Whether the next may be like it.
+    holds: bool,
     /// What is not read, as it lies in `last`, in order.
     idle: Idle,
     /// What may differ, in order.
@@ -77,8 +79,9 @@ impl Mould {
         let Some(told) = Span::inside(text, told.bytes()).filter(|_| text.len() <= MOULD_BYTES_MAX) else {
             return self.clear();
         };
-        let Cast { last, idle: before, holes } = &mut **self.0.get_or_insert_default();
-        // A number or a stamp that has changed once will change again. Of another text nothing is known.
+        let Cast { last, holds, idle: before, holes } = &mut **self.0.get_or_insert_default();
+        // A number or a stamp that has changed once will change again, also where a text between broke the mould: nobody
+        // reads it.
         let alike = !last.is_empty() && idle.0.len() == before.0.len();
         for (now, before) in idle.0.iter_mut().zip(&before.0).filter(|_| alike) {
             now.varies = before.varies || now.span.of(text) != before.span.of(last);
@@ -89,6 +92,7 @@ impl Mould {
         let place = holes.partition_point(|hole| hole.span.start < told.start);
         holes.insert(place, Hole { span: told, kind: Kind::Told, varies: true });
         *before = idle;
+        *holds = true;
         last.clear();
         last.extend_from_slice(text);
     }
@@ -96,13 +100,13 @@ impl Mould {
     /// The next text may be anything.
     pub fn clear(&mut self) {
         if let Some(cast) = &mut self.0 {
-            cast.last.clear();
+            cast.holds = false;
         }
     }
 
     /// What `text` tells, if it is the last one again but for the places that may differ.
     pub fn fill<'t>(&self, text: &'t [u8]) -> Option<Escaped<'t>> {
-        let Cast { last, holes, .. } = self.0.as_deref().filter(|cast| !cast.last.is_empty())?;
+        let Cast { last, holes, .. } = self.0.as_deref().filter(|cast| cast.holds)?;
         let (mut from, mut at, mut told) = (0, 0, None);
         for hole in holes {
             let fixed = &last[from..hole.span.start as usize];

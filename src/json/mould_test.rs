@@ -39,6 +39,19 @@ fn the_next_text_tells_what_stands_in_the_same_place() {
     assert_eq!(filled(&mould, r#"{"id":"x","told":"a","of":{"n":[null]}}"#), None);
 }
 
+/// Readers break the mould at each text that does not fit, and cast the next: what changes from one to the next is seen
+/// all the same.
+#[test]
+fn what_changes_is_seen_over_a_break() {
+    let mut mould = Mould::default();
+    cast(&mut mould, r#"{"nth":1,"told":"a"}"#);
+    assert_eq!(filled(&mould, r#"{"nth":2,"told":"b"}"#), None);
+    mould.clear();
+    assert_eq!(filled(&mould, r#"{"nth":1,"told":"b"}"#), None, "it is broken");
+    cast(&mut mould, r#"{"nth":2,"told":"b"}"#);
+    assert_eq!(filled(&mould, r#"{"nth":30,"told":"c"}"#).as_deref(), Some("c"));
+}
+
 #[test]
 fn a_text_that_differs_elsewhere_is_another() {
     let mut mould = Mould::default();

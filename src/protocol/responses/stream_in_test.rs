@@ -274,3 +274,28 @@ fn whole_answers_that_failed_or_are_none() {
         assert_eq!(read(body), told.map(str::to_owned), "{body}");
     }
 }
+
+/// Each event has another number: the mould has a hole for it from the second on, or it would never fit.
+#[test]
+fn deltas_that_differ_in_their_numbers_are_of_one_mould() {
+    let delta = |number: u32, text: &str| {
+        format!(
+            r#"{{"type":"response.output_text.delta","sequence_number":{number},"item_id":"i","output_index":0,"content_index":0,"delta":"{text}","logprobs":[]}}"#
+        )
+    };
+    let mut decoder = Stream::default();
+    let mut said = String::new();
+    for (nth, text) in ["a", "b", "c", "d"].iter().enumerate() {
+        let data = delta(nth as u32 + 8, text);
+        assert_eq!(decoder.mould.fill(data.as_bytes()).is_some(), nth > 1, "{nth}");
+        let (event, data) = (&b"response.output_text.delta"[..], data.as_bytes());
+        let frame = Frame { raw: data, event, data, kind: FrameKind::Data };
+        let mut sink = |event: Event<'_>| {
+            if let Event::Fill { delta: Delta::Text(text), .. } = event {
+                said.push_str(&text.decode());
+            }
+        };
+        decoder.frame(&frame, &mut sink).expect("an event");
+    }
+    assert_eq!(said, "abcd");
+}
