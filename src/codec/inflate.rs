@@ -5,6 +5,7 @@
 //! Several codings are undone one after another, the last applied first, each under the same bound.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
@@ -13,7 +14,7 @@ use smallvec::SmallVec;
 use zstd::stream::raw::{DParameter, Decoder as Zstd, InBuffer, Operation, OutBuffer};
 
 use crate::base::ascii;
-use crate::limits::{CODINGS_MAX, INFLATE_STEP_BYTES, MEMBERS_MAX, ZSTD_WINDOW_LOG_MAX};
+use crate::limits::{CODINGS_MAX, INFLATE_PIECE_BYTES, INFLATE_STEP_BYTES, MEMBERS_MAX, ZSTD_WINDOW_LOG_MAX};
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,12 @@ pub struct Inflater<'b> {
     /// Bytes of `input` behind us.
     read: usize,
     output: Vec<u8>,
+    /// Output before that. To grow one vector by doubling would copy all of it at once.
+    pieces: VecDeque<Vec<u8>>,
+    /// The pieces, put together by and by once all are there.
+    joined: Option<Vec<u8>>,
+    /// Bytes of output so far.
+    decoded: usize,
     block: Box<[u8]>,
     /// Streams begun behind another one. Each costs a decoder's state, however few its bytes are.
     members: usize,
@@ -130,11 +137,20 @@ impl<'b> Inflater<'b> {
         let codings = SmallVec::from_slice(codings);
         let block = vec![0; if codings.is_empty() { 0 } else { INFLATE_STEP_BYTES }].into_boxed_slice();
         let input = Cow::Borrowed(body);
-        Inflater { codings, stage: None, input, read: 0, output: Vec::new(), block, members: 0, decoded_bytes_max }
+        let (output, pieces) = (Vec::new(), VecDeque::new());
+        let (stage, joined, read, decoded, members) = (None, None, 0, 0, 0);
+        Inflater { codings, stage, input, read, output, pieces, joined, decoded, block, members, decoded_bytes_max }
     }
 
     /// A bounded piece of the work; the body once it is complete.
     pub fn step(&mut self) -> Result<Option<Cow<'b, [u8]>>, InflateError> {
+        if let Some(joined) = &mut self.joined {
+            match self.pieces.pop_front() {
+                Some(piece) => joined.extend_from_slice(&piece),
+                None => self.ended(),
+            }
+            return Ok(None);
+        }
         let Some(stage) = &mut self.stage else {
             return match self.codings.pop() {
                 Some(coding) => {
@@ -148,9 +164,13 @@ impl<'b> Inflater<'b> {
         let rest = &self.input[self.read..];
         let piece = &rest[..rest.len().min(INFLATE_STEP_BYTES)];
         let step = stage.run(piece, &mut self.block)?;
-        let room = self.decoded_bytes_max - self.output.len();
+        let room = self.decoded_bytes_max - self.decoded;
         if step.written > room {
             return Err(InflateError::TooLarge);
+        }
+        self.decoded += step.written;
+        if self.output.len() + step.written > INFLATE_PIECE_BYTES {
+            self.pieces.push_back(std::mem::take(&mut self.output));
         }
         let spare = self.output.capacity() - self.output.len();
         if step.written > spare {
@@ -163,8 +183,13 @@ impl<'b> Inflater<'b> {
         match step.ended {
             true if rest.is_empty() => {
                 self.stage = None;
-                self.input = Cow::Owned(std::mem::take(&mut self.output));
-                self.read = 0;
+                self.joined = match self.pieces.is_empty() {
+                    true => Some(std::mem::take(&mut self.output)),
+                    false => {
+                        self.pieces.push_back(std::mem::take(&mut self.output));
+                        Some(Vec::with_capacity(self.decoded))
+                    }
+                };
             }
             true if self.members == MEMBERS_MAX => return Err(InflateError::TooLarge),
             true => {
@@ -176,6 +201,12 @@ impl<'b> Inflater<'b> {
             false => {}
         }
         Ok(None)
+    }
+
+    /// One coding is undone: its output is the input of the next.
+    fn ended(&mut self) {
+        self.input = Cow::Owned(self.joined.take().unwrap_or_default());
+        (self.read, self.decoded) = (0, 0);
     }
 }
 

@@ -24,6 +24,10 @@ pub const SCRATCH_FREE_MAX: usize = 64;
 pub const CARRY_KEEP_BYTES: usize = 4_096;
 /// Bytes read and bytes made by one step of decoding a content coding: what a core does before it looks up.
 pub const INFLATE_STEP_BYTES: usize = 64 * 1024;
+/// Bytes of decoded output that lie together before all of it is put together.
+pub const INFLATE_PIECE_BYTES: usize = 512 * 1024;
+/// Bytes of one text that tell conversations apart which nothing names.
+pub const BEGINNING_BYTES: usize = 64 * 1024;
 /// Bytes of a body that are copied behind their head rather than sent as a slice of their own.
 pub const COPIED_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a stream's beginning that are looked at before it is passed on, at a time.

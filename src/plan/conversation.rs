@@ -9,6 +9,7 @@ use memchr::memmem;
 use crate::base::hash;
 use crate::config::snapshot::Affinity;
 use crate::json::{Escaped, Raw};
+use crate::limits::BEGINNING_BYTES;
 use crate::protocol::sniff::Outline;
 
 /// Header fields that name a conversation, by the rank of each; what bodies name has the ranks between.
@@ -97,7 +98,11 @@ fn session(user: &[u8]) -> Option<&[u8]> {
 /// Of what it begins with; nothing if that is nothing.
 fn beginning(body: &[u8], outline: &Outline) -> Option<u64> {
     let mut hashed = 0;
-    outline.opening(body, |text| hashed = hash::of(hashed, text.bytes()));
+    outline.opening(body, |text| {
+        let text = text.bytes();
+        let beginning = &text[..text.len().min(BEGINNING_BYTES)];
+        hashed = hash::of(hash::mix(hashed, text.len() as u64), beginning);
+    });
     (hashed != 0).then_some(hashed)
 }
 
@@ -115,6 +120,21 @@ mod tests {
 
     fn named(id: &str) -> Option<u64> {
         Some(hash::of(0, id.as_bytes()))
+    }
+
+    #[test]
+    fn of_long_beginnings_a_part_and_the_length_tell_them_apart() {
+        let of_text = |text: &str| {
+            of_request(
+                Affinity::Conversation,
+                &[],
+                &format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}]}}"#),
+            )
+        };
+        let (same, bytes) = ("a".repeat(BEGINNING_BYTES), BEGINNING_BYTES);
+        assert_ne!(of_text(&same), of_text(&(same.clone() + "a")));
+        assert_ne!(of_text(&same), of_text(&(same[..bytes - 1].to_owned() + "b")), "at the bound every byte counts");
+        assert_eq!(of_text(&(same.clone() + "a")), of_text(&(same.clone() + "b")), "past it only how many there are");
     }
 
     #[test]

@@ -479,6 +479,11 @@ impl Slabs {
         self.free.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(limits::SLAB_BYTES))
     }
 
+    /// An empty buffer with room for `limits::SMALL_BYTES`.
+    pub(super) fn take_small(&self) -> Vec<u8> {
+        self.small.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(limits::SMALL_BYTES))
+    }
+
     /// An empty buffer with room for `limits::WIDE_BYTES`.
     pub(super) fn take_wide(&self) -> Vec<u8> {
         self.wide.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(limits::WIDE_BYTES))
@@ -505,13 +510,7 @@ impl Slabs {
         if buffer.capacity() != limits::WIDE_BYTES || buffer.len() > limits::SLAB_BYTES {
             return;
         }
-        let mut narrow = match buffer.len() {
-            0..=limits::SMALL_BYTES => {
-                let free = self.small.borrow_mut().pop();
-                free.unwrap_or_else(|| Vec::with_capacity(limits::SMALL_BYTES))
-            }
-            _ => self.take(),
-        };
+        let mut narrow = if buffer.len() <= limits::SMALL_BYTES { self.take_small() } else { self.take() };
         narrow.extend_from_slice(buffer);
         self.give(std::mem::replace(buffer, narrow));
     }

@@ -99,7 +99,7 @@ async fn sized<N: Net>(
     reading: Option<&mut Reading>,
 ) -> Result<Body<N>, NoBody> {
     let end = head.len + bytes;
-    client.is_bulky = end > limits::WIDE_BYTES;
+    client.last_bytes = end;
     let share = client.core.reserve(bytes).ok_or(BUSY)?;
     if input.len() < end {
         go_on(client, head, silence_ms).await?;

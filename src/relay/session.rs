@@ -191,7 +191,13 @@ fn append_ahead<N: Net>(client: &mut Client<N>, input: &mut Vec<u8>) {
 fn make_room<N: Net>(client: &Client<N>, input: &mut Vec<u8>) {
     if input.capacity() == 0 {
         let slabs = &client.core.slabs;
-        *input = if client.is_bulky { slabs.take() } else { slabs.take_wide() };
+        // The next request is often of the size of the last. One that may fit into a small buffer need not be moved there,
+        // and one that will get a buffer of its own needs room for its head only.
+        *input = match client.last_bytes {
+            1..limits::SMALL_BYTES => slabs.take_small(),
+            0..=limits::WIDE_BYTES => slabs.take_wide(),
+            _ => slabs.take(),
+        };
     } else if input.len() == input.capacity() {
         input.reserve(limits::SLAB_BYTES);
     }

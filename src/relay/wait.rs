@@ -84,9 +84,8 @@ pub(super) struct Client<N: Net> {
     pub(super) stream: Wire<N::Stream>,
     pub(super) peer: Peer,
     pub(super) alarm: Alarm,
-    /// Whether the last request's body was larger than a wide read: then the next one's is likely to be, and what a
-    /// wide read would take of it had to be moved.
-    pub(super) is_bulky: bool,
+    /// Bytes of the last request whose body had a length, head included; 0 before the first.
+    pub(super) last_bytes: usize,
     /// Where the exchange under way is recorded, if it is.
     pub(super) tap: Option<Box<Tap>>,
     /// Bytes that came while an exchange was under way.
@@ -102,7 +101,7 @@ impl<N: Net> Client<N> {
             stream,
             peer,
             alarm: core.alarms.alarm(),
-            is_bulky: false,
+            last_bytes: 0,
             tap: None,
             ahead: Vec::new(),
             eager: 0,

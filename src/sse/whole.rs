@@ -21,14 +21,26 @@ pub fn whole(framing: Framing, bytes: &[u8]) -> usize {
 
 /// The end of the last blank line, which ends an event (WHATWG HTML §9.2.5).
 fn blank_line(bytes: &[u8]) -> usize {
-    for at in memrchr_iter(b'\n', bytes) {
-        if let [.., b'\n'] | [.., b'\n', b'\r'] = bytes[..at] {
-            return at + 1;
+    let by_lf = last(bytes, b'\n', |before| matches!(before, [.., b'\n'] | [.., b'\n', b'\r']));
+    // Lines that end with CR alone: in a stream that has them, a CR at the very end may still get its LF.
+    let by_cr = || last(&bytes[..bytes.len().saturating_sub(1)], b'\r', |before| before.ends_with(b"\r"));
+    by_lf.or_else(by_cr).map_or(0, |at| at + 1)
+}
+
+/// Line ends that are searched for one by one. In lines of a few bytes each search costs more than looking at them.
+const SEARCHES: usize = 64;
+
+/// The last `byte` before which `is_end` holds.
+fn last(bytes: &[u8], byte: u8, is_end: impl Fn(&[u8]) -> bool) -> Option<usize> {
+    for (nth, at) in memrchr_iter(byte, bytes).enumerate() {
+        if is_end(&bytes[..at]) {
+            return Some(at);
+        }
+        if nth == SEARCHES {
+            return (0..at).rev().find(|&at| bytes[at] == byte && is_end(&bytes[..at]));
         }
     }
-    // Lines that end with CR alone: in a stream that has them, a CR at the very end may still get its LF.
-    let ended = bytes.len().saturating_sub(1);
-    memrchr_iter(b'\r', &bytes[..ended]).find(|&at| bytes[..at].ends_with(b"\r")).map_or(0, |at| at + 1)
+    None
 }
 
 #[cfg(test)]
@@ -49,6 +61,17 @@ mod tests {
             ("a\n\nb\n\nc", 6),
         ] {
             assert_eq!(whole(Framing::Sse, text.as_bytes()), end, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_found_behind_any_number_of_lines() {
+        for lines in [SEARCHES - 1, SEARCHES, SEARCHES + 1, SEARCHES + 2, 1_000] {
+            for (line, end) in [("data:\n", "\n"), ("data:\r\n", "\r\n"), ("data:\r", "\r")] {
+                let text = format!("data: a{}{end}{}", &line[5..], line.repeat(lines));
+                let expected = "data: a".len() + line.len() - 5 + end.len();
+                assert_eq!(whole(Framing::Sse, text.as_bytes()), expected, "{lines} lines `{line:?}`");
+            }
         }
     }
 

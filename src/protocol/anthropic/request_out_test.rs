@@ -507,6 +507,34 @@ fn what_messages_cannot_say_is_reported() {
 }
 
 #[test]
+fn what_is_to_be_gone_on_from_ends_with_no_blank() {
+    for (said, told) in [
+        ("Sure: ", Some("Sure:")),
+        (r"a\n \t\r\n", Some("a")),
+        (r"a\\n", Some(r"a\\n")),
+        ("a", Some("a")),
+        (r" \n", None),
+    ] {
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"assistant","content":"first "}},{{"role":"user","content":"x "}},{{"role":"assistant","content":"{said}"}}]}}"#
+        );
+        let request = crate::protocol::translate::decode_request(Dialect::Chat, body.as_bytes(), None, false).unwrap();
+        let mut out = Outgoing::default();
+        let to = Destination { model: "m", stream: false, quirks: &crate::protocol::ir::Quirks::default() };
+        crate::protocol::translate::encode_request(Dialect::Anthropic, &request, &to, &mut out).unwrap();
+        let body = String::from_utf8(out.body).unwrap();
+        assert!(body.contains(r#""text":"first ""#) && body.contains(r#""text":"x ""#), "{body}");
+        match told {
+            Some(told) => assert!(
+                body.contains(&format!(r#"{{"role":"assistant","content":[{{"type":"text","text":"{told}"}}]}}]"#)),
+                "{body}"
+            ),
+            None => assert!(body.contains(r#"{"role":"user","content":[{"type":"text","text":"x "}]}]"#), "{body}"),
+        }
+    }
+}
+
+#[test]
 fn a_bound_is_said_even_where_none_is_asked_for() {
     for (model, expected) in [("claude-3-haiku", 4_096), (SONNET, 32_000), ("deepseek-chat", 8_192)] {
         assert_eq!(said(model, &hello()).0["max_tokens"], expected, "{model}");

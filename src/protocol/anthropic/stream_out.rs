@@ -217,18 +217,22 @@ impl Message {
                 self.delta(b"thinking_delta\",\"thinking\":\"", more.bytes(), out);
             }
             (Part::Text | Part::Thought | Part::Call { .. }, Delta::Seal(seal)) => self.keep(seal),
+            // What some models write for no input.
+            (Part::Call { free: false, fed: false }, Delta::Input(more)) if more.bytes() == b"null" => {}
             (Part::Call { free, fed }, Delta::Input(more)) if !more.bytes().is_empty() => {
                 self.begin_call(out);
-                if free {
+                // Readers want an object, and send back what they were told: anything else is kept in one.
+                let odd = !free && !fed && !may_be_object(more.bytes());
+                if free || odd {
                     // The text is escaped for the stream; as a string in JSON text it is so once more.
                     if !fed {
-                        self.delta(INPUT, br#"{\"input\":\""#, out);
+                        self.delta(INPUT, if odd { br#"{\"raw_arguments\":\""# } else { br#"{\"input\":\""# }, out);
                     }
                     self.quoted(more.bytes(), out);
                 } else {
                     self.delta(INPUT, more.bytes(), out);
                 }
-                self.part = Part::Call { free, fed: true };
+                self.part = Part::Call { free: free || odd, fed: true };
             }
             (Part::Call { .. }, Delta::Json(raw)) => {
                 self.begin_call(out);
@@ -381,6 +385,11 @@ impl Message {
         self.index += 1;
         self.begun = false;
     }
+}
+
+/// Whether an input that begins so, escaped, may be an object.
+fn may_be_object(begun: &[u8]) -> bool {
+    matches!(begun, [b'{' | b' ', ..] | [b'\\', b'n' | b'r' | b't', ..])
 }
 
 const INPUT: &[u8] = b"input_json_delta\",\"partial_json\":\"";

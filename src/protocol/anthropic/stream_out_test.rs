@@ -174,6 +174,31 @@ fn conversion_12_and_65_input_that_comes_whole_or_not_at_all_is_told() {
     assert!(told.starts_with(r#"+0"tool_use","a","now",{} 0"{}" -0"#), "{told}");
 }
 
+/// Readers keep what they are told for the next turn, where it has to be an object.
+#[test]
+fn conversion_09_input_that_is_no_object_is_told_as_one() {
+    for (pieces, object) in [
+        (&["null"][..], "{}"),
+        (&["[1,", "2]"], r#"{"raw_arguments":"[1,2]"}"#),
+        (&["\\\"x\\\""], r#"{"raw_arguments":"\"x\""}"#),
+        (&["7"], r#"{"raw_arguments":"7"}"#),
+        (&["\\n", "{}"], "\n{}"),
+        (&["{\\\"a", "\\\":1}"], r#"{"a":1}"#),
+    ] {
+        let mut events = vec![start(), call(0, "a", "f")];
+        events.extend(pieces.iter().map(|piece| Event::Fill {
+            at: 0,
+            delta: Delta::Input(Escaped::at(piece.as_bytes(), crate::base::span::Span::new(0, piece.len()))),
+        }));
+        events.extend([close(0), END[0].clone(), END[1].clone()]);
+        let bytes = String::from_utf8(stream(&events)).unwrap();
+        let deltas = bytes.lines().filter_map(|line| line.strip_prefix("data: "));
+        let deltas = deltas.map(|data| serde_json::from_str::<serde_json::Value>(data).unwrap());
+        let told: String = deltas.filter_map(|data| Some(data["delta"]["partial_json"].as_str()?.to_owned())).collect();
+        assert_eq!(told, object, "{pieces:?}");
+    }
+}
+
 #[test]
 fn conversion_13_and_50_a_stream_has_one_end_and_a_failed_one_none() {
     let ended = String::from_utf8(stream(&[start(), END[0].clone(), END[1].clone(), END[1].clone()])).unwrap();

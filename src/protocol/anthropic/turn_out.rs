@@ -80,6 +80,7 @@ impl Turns<'_> {
         let sides = arrange(turns);
         let ids = ids(sides.iter().flat_map(|side| &side.pieces));
         let id = |number: u32| ids.get(number as usize).map_or(&b""[..], |id| &**id);
+        let last = sides.last().filter(|side| side.role == Role::Assistant).and_then(|side| side.pieces.last());
         for side in &sides {
             if side.role == Role::Assistant && self.messages == 0 {
                 self.begin("user");
@@ -89,6 +90,9 @@ impl Turns<'_> {
             self.begin(if side.role == Role::Assistant { "assistant" } else { "user" });
             for piece in &side.pieces {
                 match piece {
+                    Piece::Part(part) if last.is_some_and(|last| std::ptr::eq(last, piece)) => {
+                        self.part(trimmed(part).as_ref().unwrap_or(part), side.role);
+                    }
                     Piece::Part(part) => self.part(part, side.role),
                     Piece::Instruction(part) => self.reminder(part),
                     Piece::Call(call, number) => self.call(call, id(*number)),
@@ -412,6 +416,26 @@ fn ids<'r, 'a: 'r>(pieces: impl Iterator<Item = &'r Piece<'r, 'a>>) -> Vec<Vec<u
         ids.push(told);
     }
     ids
+}
+
+/// The text without the blanks at its end; nothing where it has none. Anthropic goes on from no text that ends so.
+fn trimmed<'a>(part: &Part<'a>) -> Option<Part<'a>> {
+    let Part::Text { text, cache, citations } = part else { return None };
+    let mut said = text.bytes();
+    loop {
+        said = match said {
+            [before @ .., b' '] => before,
+            [before @ .., b'\\', b'n' | b't' | b'r']
+                if before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0 =>
+            {
+                before
+            }
+            _ if said.len() == text.bytes().len() => return None,
+            _ => break,
+        };
+    }
+    let text = text.clone().parted(said.len()).0;
+    Some(Part::Text { text, cache: cache.clone(), citations: citations.clone() })
 }
 
 /// Whether `text` says nothing, which Anthropic refuses (conversion.md 26).

@@ -80,6 +80,10 @@ fn object(value: &[u8], out: &mut Vec<u8>) {
     if value.first() == Some(&b'{') {
         return flat(value, out);
     }
+    // What some models write for no input.
+    if value == b"null" {
+        return out.extend_from_slice(b"{}");
+    }
     out.extend_from_slice(b"{\"input\":");
     flat(value, out);
     out.push(b'}');

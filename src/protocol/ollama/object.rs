@@ -13,6 +13,7 @@ use crate::protocol::ir::{Input, custom};
 pub(super) fn object<'i>(input: &'i Input<'_>) -> (Cow<'i, [u8]>, bool) {
     match input {
         Input::Json(json) if json.raw().is_object() => (Cow::Borrowed(json.bytes()), true),
+        Input::Json(json) if json.raw().is_null() => (Cow::Borrowed(b"{}"), true),
         Input::Json(json) => ([b"{\"input\":", json.bytes(), b"}"].concat().into(), false),
         Input::Text(text) => of_text(text.escaped()),
         Input::Free(_) => (custom::wrap(input).map_or(Cow::Borrowed(b"{}"), |json| json.bytes().to_vec().into()), true),
@@ -27,6 +28,8 @@ pub(super) fn of_text<'t>(text: Escaped<'_>) -> (Cow<'t, [u8]>, bool) {
     let plain = text.decode();
     match Raw::parse(plain.as_bytes()) {
         Ok(value) if value.is_object() => (value.bytes().to_vec().into(), true),
+        // What some models write for no input.
+        Ok(value) if value.is_null() => (Cow::Borrowed(b"{}"), true),
         _ => ([b"{\"input\":\"", text.bytes(), b"\"}"].concat().into(), false),
     }
 }
@@ -49,7 +52,7 @@ mod tests {
             (Input::Text(Text::plain(" {\"a\":\"\\\"\\u00e9\"}\n")), r#"{"a":"\"\u00e9"}"#, true),
             (Input::Text(Text::plain("")), "{}", true),
             (Input::Text(Text::plain("{\"a\":")), r#"{"input":"{\"a\":"}"#, false),
-            (Input::Text(Text::plain("null")), r#"{"input":"null"}"#, false),
+            (Input::Text(Text::plain("null")), "{}", true),
             (Input::Free(Text::plain("a\n")), r#"{"input":"a\n"}"#, true),
         ] {
             let (object, said) = object(&input);

@@ -347,9 +347,6 @@ impl<'o, 'r, 'a> Items<'_, 'o, 'r, 'a> {
             None if self.say.own => (result.kind, result.id.clone().into_owned()),
             None => return self.orphan(result),
         };
-        if result.failed {
-            self.say.dropped.drop("tool_result.is_error");
-        }
         if result.cache.is_some() {
             self.say.dropped.drop("cache_control");
         }
@@ -371,14 +368,18 @@ impl<'o, 'r, 'a> Items<'_, 'o, 'r, 'a> {
         self.say.json.end();
     }
 
-    /// What a tool answered: a string, or a list where it is more than one text.
+    /// What a tool answered: a string, or a list where it is more than one text. That it failed is said in words.
     fn output(&mut self, result: &'r ToolResult<'a>) {
+        let failed = result.failed;
         match (&result.json, &result.content[..]) {
-            (Some(json), _) => _ = self.say.json.escaped(as_text(json).escaped()),
-            (None, []) => _ = self.say.json.string(""),
-            (None, [Part::Text { text, .. }]) => _ = self.say.json.escaped(text.escaped()),
+            (Some(json), _) => _ = self.say.json.escaped(told(failed, as_text(json)).escaped()),
+            (None, []) => _ = self.say.json.string(if failed { "Error:" } else { "" }),
+            (None, [Part::Text { text, .. }]) => _ = self.say.json.escaped(told(failed, text.as_ref()).escaped()),
             (None, parts) => {
                 self.say.json.begin_array();
+                if failed {
+                    self.part(Role::User, &Part::text(Text::constant("Error:")));
+                }
                 for part in parts {
                     match part {
                         Part::Media(medium)
@@ -508,6 +509,14 @@ pub(super) fn is_modelled_item(kind: &[u8]) -> bool {
             | b"function_call_output"
             | b"custom_tool_call_output"
     )
+}
+
+/// What a tool said, with a word before it where it failed.
+fn told(failed: bool, said: Text<'_>) -> Text<'_> {
+    match failed {
+        true => Text::joined([b"Error:\\n\\n", said.bytes()].concat()),
+        false => said,
+    }
 }
 
 /// A call's input as the text of a JSON value.

@@ -10,7 +10,7 @@ use crate::protocol::ir::assemble::Whole;
 use crate::protocol::ir::laws::said::Answer;
 use crate::protocol::ir::laws::{Lawful, canonical_text};
 use crate::protocol::ir::seal::SealKind;
-use crate::protocol::ir::{Effort, Part, Reasoning, Request, Sampling, Seal, Stop, Text, Thinking};
+use crate::protocol::ir::{Effort, Part, Reasoning, Request, Sampling, Seal, Stop, Text, Thinking, ToolResult};
 use crate::sse::{Frame, Framing};
 
 macro_rules! golden {
@@ -142,7 +142,9 @@ fn askable(request: &mut Request<'_>) {
                 true
             }
             Part::ToolResult(result) => {
-                result.failed = false;
+                if std::mem::take(&mut result.failed) {
+                    say_failed(result);
+                }
                 true
             }
             Part::Media(media) => {
@@ -153,4 +155,21 @@ fn askable(request: &mut Request<'_>) {
         });
     }
     request.turns.retain(|turn| !turn.parts.is_empty());
+}
+
+/// That a tool failed is said in words, before its only text or as one of its own.
+fn say_failed(result: &mut ToolResult<'_>) {
+    let text = |said: &[u8]| Part::text(Text::joined([b"Error:\\n\\n", said].concat()));
+    result.content = match (result.json.take(), &mut result.content[..]) {
+        (Some(json), _) => {
+            let mut said = Vec::new();
+            crate::json::text::escape(&String::from_utf8_lossy(json.bytes()), &mut said);
+            vec![text(&said)]
+        }
+        (None, [Part::Text { text: said, .. }]) => vec![text(said.bytes())],
+        (None, parts) => {
+            let error = Part::text(Text::constant("Error:"));
+            std::iter::once(error).chain(parts.iter().cloned()).collect()
+        }
+    };
 }

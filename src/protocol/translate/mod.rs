@@ -11,6 +11,7 @@ mod any;
 mod bounds;
 #[cfg(test)]
 mod carried_test;
+mod halves;
 #[cfg(test)]
 mod kept_test;
 mod places;

@@ -1,7 +1,7 @@
 //! What lies between a provider's decoder and a client's encoder, whichever they are.
 //!
 //! Tools get the names, groups and kinds back that the client knows them by; the reason to stop is made to fit what was
-//! told; thoughts in tags become reasoning; what the record wants to know is noted. An event that needs none of this
+//! told; letters in two pieces are joined; thoughts in tags become reasoning; what the record wants to know is noted. An event that needs none of this
 //! passes as it is, and nothing is allocated for it.
 
 use smallvec::SmallVec;
@@ -11,6 +11,7 @@ use super::super::ir::custom::{self, Unwrap};
 use super::super::ir::{CallKind, Delta, Event, Failure, Names, PartKind, Text};
 use super::super::sniff::Usage;
 use super::Answering;
+use super::halves::{self, Halves};
 use super::places::Places;
 use super::tags::Tags;
 use crate::base::secret::Secret;
@@ -41,6 +42,8 @@ pub struct Seen {
 /// The stage of one answer.
 #[derive(Debug)]
 pub(super) struct Stage {
+    /// Half a letter that waits for the other.
+    halves: Option<Box<Halves>>,
     tags: Option<Box<Tags>>,
     restore: Restore,
 }
@@ -51,6 +54,7 @@ impl Stage {
         let tags = answering.think_tag.take().map(|tag| Box::new(Tags::new(&tag)));
         let places = Places::new(answering.upstream, answering.client, tags.is_some());
         Stage {
+            halves: None,
             tags,
             restore: Restore {
                 names: if names.is_plain() { Names::default() } else { names },
@@ -68,6 +72,25 @@ impl Stage {
 
     /// Takes the provider's next event and tells the client's.
     pub(super) fn event(&mut self, event: Event<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        if self.halves.is_some() || halves::is_torn(&event) {
+            return self.torn(event, sink);
+        }
+        self.whole(event, sink);
+    }
+
+    #[cold]
+    fn torn(&mut self, event: Event<'_>, sink: &mut impl FnMut(Event<'_>)) {
+        let waits = self.halves.take();
+        let mut whole = |event: Event<'_>| self.whole(event, sink);
+        let waits = match waits {
+            Some(waits) => waits.event(event, &mut whole),
+            None => Halves::tear(event, &mut whole),
+        };
+        self.halves = waits.map(Box::new);
+    }
+
+    /// Takes an event that ends with a letter.
+    fn whole(&mut self, event: Event<'_>, sink: &mut impl FnMut(Event<'_>)) {
         let restore = &mut self.restore;
         match &mut self.tags {
             None => restore.event(event, sink),

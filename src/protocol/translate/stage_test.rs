@@ -131,3 +131,24 @@ fn nothing_follows_the_end_and_no_secret_comes_with_it() {
     assert_eq!(first.seen().end, Some(End::Failed(Fault::RateLimited)));
     assert_eq!(told(&mut stage(Names::default(), ""), &[failure("")]), ["fail slow slow"]);
 }
+
+#[test]
+fn a_letter_in_two_events_is_told_in_one() {
+    let mut stage = stage(Names::default(), "");
+    let text = |more: &'static str| Event::Fill {
+        at: 0,
+        delta: Delta::Text(Escaped::at(more.as_bytes(), crate::base::span::Span::new(0, more.len()))),
+    };
+    let mut said = Vec::new();
+    let open = Event::Open { at: 0, kind: PartKind::Text };
+    for event in [start(), open, text(r"a\ud83e"), text(r"\udd80b"), text(r"\ud83e"), Event::Close { at: 0 }] {
+        stage.event(event, &mut |event| match event {
+            Event::Fill { delta: Delta::Text(more), .. } => {
+                said.push(String::from_utf8(more.bytes().to_vec()).unwrap())
+            }
+            Event::Close { .. } => said.push("end".to_owned()),
+            _ => {}
+        });
+    }
+    assert_eq!(said, ["a", r"\ud83e\udd80b", r"\ufffd", "end"]);
+}
