@@ -29,18 +29,7 @@ impl Bins {
 
     /// Counts others too, as `write` wrote them. Bytes that are no counts count nothing.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
-        let mut rest = bytes.iter();
-        while let Some(&place) = rest.next() {
-            let (mut count, mut shift) = (0_u64, 0);
-            for &byte in rest.by_ref() {
-                count |= u64::from(byte & 127).checked_shl(shift).unwrap_or(0);
-                shift += 7;
-                if byte < 128 {
-                    break;
-                }
-            }
-            self.put(place, count);
-        }
+        counts(bytes, |place, count| self.put(place, count));
     }
 
     /// As bytes.
@@ -74,6 +63,47 @@ impl Bins {
             Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(count),
             Err(at) => self.0.insert(at, (place, count)),
         }
+    }
+}
+
+/// Counts of all places, for what sums up very many.
+pub(super) struct Dense([u64; 256]);
+
+impl Default for Dense {
+    fn default() -> Dense {
+        Dense([0; 256])
+    }
+}
+
+impl Dense {
+    /// Counts others too, as `Bins::write` wrote them.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        counts(bytes, |place, count| {
+            let sum = &mut self.0[usize::from(place)];
+            *sum = sum.saturating_add(count);
+        });
+    }
+
+    /// Those that are taken.
+    pub(super) fn bins(&self) -> Bins {
+        let taken = self.0.iter().zip(0_u8..=255).filter(|(count, _)| **count > 0);
+        Bins(taken.map(|(&count, place)| (place, count)).collect())
+    }
+}
+
+/// Places and counts as they were written.
+fn counts(bytes: &[u8], mut each: impl FnMut(u8, u64)) {
+    let mut rest = bytes.iter();
+    while let Some(&place) = rest.next() {
+        let (mut count, mut shift) = (0_u64, 0);
+        for &byte in rest.by_ref() {
+            count |= u64::from(byte & 127).checked_shl(shift).unwrap_or(0);
+            shift += 7;
+            if byte < 128 {
+                break;
+            }
+        }
+        each(place, count);
     }
 }
 
@@ -118,6 +148,7 @@ mod tests {
     fn damaged_bytes_are_no_harm() {
         for bytes in [&[7][..], &[7, 255], &[7, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]] {
             Bins::default().read(bytes);
+            Dense::default().read(bytes);
         }
     }
 
@@ -130,11 +161,14 @@ mod tests {
                 other.add(us);
                 prop_assert!(!(64..1 << 36).contains(&us) || middle(place(us)).abs_diff(us) <= us / 15);
             }
-            let mut read = Bins::default();
+            let (mut read, mut dense) = (Bins::default(), Dense::default());
             read.read(&bins.write());
+            dense.read(&bins.write());
             prop_assert_eq!(&read, &bins);
             read.read(&other.write());
+            dense.read(&other.write());
             bins.merge(&other);
+            prop_assert_eq!(dense.bins(), bins.clone());
             prop_assert_eq!(read, bins);
         }
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 
-use super::bins::Bins;
+use super::bins::{Bins, Dense};
 use super::steps::STEPS;
 use crate::base::id::RequestId;
 use crate::control::socket;
@@ -117,18 +117,18 @@ fn functions(db: &Connection) -> Result<(), Error> {
 
 struct SumOfBins;
 
-impl Aggregate<Bins, Vec<u8>> for SumOfBins {
-    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Bins> {
-        Ok(Bins::default())
+impl Aggregate<Dense, Vec<u8>> for SumOfBins {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Dense> {
+        Ok(Dense::default())
     }
 
-    fn step(&self, call: &mut Context<'_>, sum: &mut Bins) -> rusqlite::Result<()> {
+    fn step(&self, call: &mut Context<'_>, sum: &mut Dense) -> rusqlite::Result<()> {
         sum.read(call.get_raw(0).as_blob_or_null()?.unwrap_or_default());
         Ok(())
     }
 
-    fn finalize(&self, _: &mut Context<'_>, sum: Option<Bins>) -> rusqlite::Result<Vec<u8>> {
-        Ok(sum.unwrap_or_default().write())
+    fn finalize(&self, _: &mut Context<'_>, sum: Option<Dense>) -> rusqlite::Result<Vec<u8>> {
+        Ok(sum.map(|sum| sum.bins().write()).unwrap_or_default())
     }
 }
 
