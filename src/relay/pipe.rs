@@ -7,6 +7,7 @@
 //! however neatly its framing ends.
 
 use std::io::IoSlice;
+use std::ops::Range;
 
 use super::attempt::Answered;
 use super::unboxed;
@@ -291,43 +292,13 @@ impl<N: Net> Pipe<'_, N> {
         let is_full = buffer.len() - start >= full_bytes;
         let until = if ended || whole == start && is_full { buffer.len() } else { whole };
         let edited = self.look(&buffer[start..until], ended);
-        let mut payload = edited.as_deref().unwrap_or(&buffer[start..until]);
         let unsaid = ended && self.is_unsaid();
-        if unsaid {
-            // An error event follows, so a frame without its end does not go out. It has not been edited either.
-            payload = &payload[..payload.len().saturating_sub(until - whole)];
-        }
+        // An error event follows, so a frame without its end does not go out. It has not been edited either.
+        let payload = start..if unsaid { whole } else { until };
         if !payload.is_empty() {
             self.inside = !unsaid && until > whole;
         }
-        let none: &[u8] = b"";
-        let chunked = self.course.frame == Frame::Chunked;
-        let chunk = chunked && !payload.is_empty();
-        let (size, size_bytes) = if chunk { chunk_head(payload.len()) } else { ([0; 18], 0) };
-        // A small payload is copied behind its head: one slice costs the kernel less than several.
-        let copied = !head.is_empty() && !chunked && payload.len() <= limits::COPIED_BYTES_MAX;
-        if copied {
-            head.extend_from_slice(payload);
-        }
-        let mut slices = [
-            IoSlice::new(head),
-            IoSlice::new(&size[..size_bytes]),
-            IoSlice::new(if copied { none } else { payload }),
-            IoSlice::new(match (chunk, chunked && ended && !unsaid) {
-                (true, true) => b"\r\n0\r\n\r\n",
-                (true, false) => b"\r\n",
-                (false, true) => b"0\r\n\r\n",
-                (false, false) => none,
-            }),
-        ];
-        self.bytes += slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
-        // Empty slices cost the kernel as much as full ones.
-        let slices = match (copied, head.is_empty()) {
-            (true, _) => &mut slices[..1],
-            (false, true) => &mut slices[1..],
-            (false, false) => &mut slices[..],
-        };
-        let written = self.client.write(slices, self.course.stall_ms).await;
+        let written = self.send(head, buffer, payload, edited.as_deref(), ended && !unsaid).await;
         edited.into_iter().for_each(|slab| self.client.core.slabs.give(slab));
         written?;
         buffer.copy_within(until.., 0);
@@ -335,6 +306,57 @@ impl<N: Net> Pipe<'_, N> {
         // A frame that is kept has at most `limits::FRAME_BYTES_MAX`, and a buffer as much beside.
         self.kept = buffer.len() as u32;
         Ok(buffer.len())
+    }
+
+    /// Writes `head` and this part of the buffer, or what stands in its place, in the client's framing; with `last` the
+    /// end of the body too.
+    async fn send(
+        &mut self,
+        head: &mut Vec<u8>,
+        buffer: &mut Vec<u8>,
+        part: Range<usize>,
+        edited: Option<&[u8]>,
+        last: bool,
+    ) -> Result<(), Gone> {
+        let none: &[u8] = b"";
+        let (bytes, stall_ms) = (edited.map_or(part.len(), <[u8]>::len), self.course.stall_ms);
+        let chunked = self.course.frame == Frame::Chunked;
+        let chunk = chunked && bytes > 0;
+        let (size, size_bytes) = if chunk { chunk_head(bytes) } else { ([0; 18], 0) };
+        let size = &size[..size_bytes];
+        let end: &[u8] = match (chunk, chunked && last) {
+            (true, true) => b"\r\n0\r\n\r\n",
+            (true, false) => b"\r\n",
+            (false, true) => b"0\r\n\r\n",
+            (false, false) => none,
+        };
+        self.bytes += (head.len() + size_bytes + bytes + end.len()) as u64;
+        let has_room =
+            size_bytes <= part.start && part.end == buffer.len() && buffer.capacity() - part.end >= end.len();
+        if chunk && head.is_empty() && edited.is_none() && has_room {
+            // Where the upstream's framing was: one slice costs the kernel less than three.
+            let start = part.start - size_bytes;
+            buffer[start..part.start].copy_from_slice(size);
+            buffer.extend_from_slice(end);
+            let written = self.client.write(&mut [IoSlice::new(&buffer[start..])], stall_ms).await;
+            buffer.truncate(part.end);
+            return written;
+        }
+        let payload = edited.unwrap_or(&buffer[part]);
+        // A small payload is copied behind its head, for the same reason.
+        let copied = !head.is_empty() && !chunked && bytes <= limits::COPIED_BYTES_MAX;
+        if copied {
+            head.extend_from_slice(payload);
+        }
+        let payload = if copied { none } else { payload };
+        let mut slices = [IoSlice::new(head), IoSlice::new(size), IoSlice::new(payload), IoSlice::new(end)];
+        // Empty slices cost the kernel as much as full ones.
+        let slices = match (copied, head.is_empty()) {
+            (true, _) => &mut slices[..1],
+            (false, true) => &mut slices[1..],
+            (false, false) => &mut slices[..],
+        };
+        self.client.write(slices, stall_ms).await
     }
 
     /// Shows `bytes` to the sniffer. Returns what goes out in their place where usage has to be hidden or the model
