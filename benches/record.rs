@@ -35,14 +35,14 @@ fn entry() -> Entry {
     }
 }
 
-/// The bytes as they pass: the client's request, the same to the upstream, its answer in events, the same to the client.
+/// The bytes as they pass: the client's request, the same bytes from the same place to the upstream, its answer in events, the same to the client.
 fn recorded(held: &Held, body: &[u8], event: &[u8]) -> Recording {
     let mut tap = Box::new(Tap::new(held));
     tap.client_head(&HEAD, Some(b"sk-weir-0123456789abcdef"));
     tap.client_body(body);
     tap.begin_try(1);
-    tap.upstream_request(&HEAD);
-    tap.upstream_request(body);
+    tap.upstream_request(&HEAD, body);
+    tap.upstream_request(body, body);
     tap.upstream_response(&HEAD, 2);
     tap.client_response(&HEAD);
     for at in 0..EVENTS {

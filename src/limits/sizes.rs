@@ -219,9 +219,13 @@ pub const PAGE_MS_MAX: u64 = 100;
 /// How long the thread that writes traces lets them gather once it has none, milliseconds: a core that leaves one wakes
 /// it seldom.
 pub const TRACES_GATHER_MS: u64 = 10;
-/// Bytes of the smallest and of the greatest piece in which the bytes of a message are recorded, if no more come at once.
+/// Bytes to an upstream that are not recorded again where they are a part of the client's body.
 pub const TRACE_PIECE_BYTES_LEAST: usize = 1024;
-/// See above.
+/// Bytes by which the head of a request to an upstream may be longer than the client's was.
+pub const TRACE_HEAD_AHEAD: usize = 1024;
+/// Bytes of the first piece in which an answer is recorded, which comes event by event.
+pub const TRACE_ANSWER_AHEAD: usize = 4 * 1024;
+/// Bytes of the greatest piece in which the bytes of a message are recorded, if no more come at once.
 pub const TRACE_PIECE_BYTES_MOST: usize = 64 * 1024;
 /// How hard a trace is packed.
 pub const TRACE_PACK_LEVEL: i32 = 1;

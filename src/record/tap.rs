@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::mask::Mask;
 use crate::base::id::RequestId;
+use crate::base::span::Span;
 use crate::codec::inflate::{self, Coding};
 use crate::config::Snapshot;
 use crate::http::chunk;
@@ -122,11 +123,18 @@ impl Desk {
 /// Bytes of a message as they passed. What is in its place stays there: more has another piece.
 #[derive(Default)]
 struct Raw {
-    full: SmallVec<[Vec<u8>; 1]>,
+    full: SmallVec<[Piece; 1]>,
     /// Bytes in these.
     before: usize,
     last: Vec<u8>,
     cut: bool,
+}
+
+/// A part of a message.
+enum Piece {
+    Own(Vec<u8>),
+    /// The same as this part of the client's body.
+    OfBody(Span),
 }
 
 impl Raw {
@@ -143,23 +151,33 @@ impl Raw {
         let full = std::mem::replace(&mut self.last, fresh);
         if !full.is_empty() {
             self.before += full.len();
-            self.full.push(full);
+            self.full.push(Piece::Own(full));
         }
     }
 
-    /// All of them in one place.
-    fn whole(self) -> Vec<u8> {
+    /// Goes on with what the client's body has at `span`.
+    fn refer(&mut self, span: Span) {
+        self.turn(Vec::new());
+        self.before += span.len();
+        self.full.push(Piece::OfBody(span));
+    }
+
+    /// All of them in one place; `body` is the client's.
+    fn whole(self, body: &[u8]) -> Vec<u8> {
         if self.full.is_empty() {
             return self.last;
         }
         let mut whole = Vec::with_capacity(self.len());
-        self.full.iter().chain([&self.last]).for_each(|piece| whole.extend_from_slice(piece));
+        for piece in &self.full {
+            whole.extend_from_slice(match piece {
+                Piece::Own(bytes) => bytes,
+                Piece::OfBody(span) => span.of(body),
+            });
+        }
+        whole.extend_from_slice(&self.last);
         whole
     }
 }
-
-/// Bytes of the first piece of an answer, which comes event by event.
-const ANSWER_AHEAD: usize = 4 * limits::TRACE_PIECE_BYTES_LEAST;
 
 /// One try as it passes.
 #[derive(Default)]
@@ -201,7 +219,8 @@ impl Share {
             .min(limits::TRACE_BYTES_MAX.saturating_sub(self.own))
             .min(limits::TRACES_CORE_BYTES.saturating_sub(self.held.get()));
         // Of a message that goes on, what comes is mostly more than what was there.
-        let size = if raw.len() == 0 { ahead } else { (2 * raw.len()).min(limits::TRACE_PIECE_BYTES_MOST) };
+        let begins = raw.last.is_empty() && !matches!(raw.full.last(), Some(Piece::Own(_)));
+        let size = if begins { ahead } else { (2 * raw.len()).min(limits::TRACE_PIECE_BYTES_MOST) };
         let size = size.max(more.len()).min(if raw.cut { 0 } else { most });
         let taken = more.len().min(size);
         raw.cut |= taken < more.len();
@@ -271,12 +290,15 @@ impl Tap {
         self.tries.splice(place..place, other.tries.drain(..).take(room));
     }
 
-    /// Bytes to an upstream.
-    pub fn upstream_request(&mut self, bytes: &[u8]) {
-        // It is about as long as what the client has sent.
-        let ahead = self.head.len() + self.body.len() + limits::TRACE_PIECE_BYTES_LEAST;
-        if let Some(last) = self.tries.last_mut() {
-            self.share.add(&mut last.request, bytes, ahead);
+    /// Bytes to an upstream. What of them lies in `body`, the client's as it was recorded, is not recorded twice.
+    pub fn upstream_request(&mut self, bytes: &[u8], body: &[u8]) {
+        let Some(Passing { request, .. }) = self.tries.last_mut() else { return };
+        let is_there = self.body.len() == body.len() && !self.body.cut && !request.cut;
+        let fits = request.len() + bytes.len() <= limits::TRACE_MESSAGE_BYTES;
+        let is_long = bytes.len() >= limits::TRACE_PIECE_BYTES_LEAST;
+        match Span::inside(body, bytes).filter(|_| is_there && fits && is_long) {
+            Some(span) => request.refer(span),
+            None => self.share.add(request, bytes, self.head.len() + limits::TRACE_HEAD_AHEAD),
         }
     }
 
@@ -285,14 +307,14 @@ impl Tap {
     pub fn upstream_response(&mut self, bytes: &[u8], now_us: u64) {
         if let Some(last) = self.tries.last_mut() {
             last.answered_us.get_or_insert(now_us);
-            self.share.add(&mut last.response, bytes, ANSWER_AHEAD);
+            self.share.add(&mut last.response, bytes, limits::TRACE_ANSWER_AHEAD);
         }
     }
 
     /// Bytes to the client.
     #[inline]
     pub fn client_response(&mut self, bytes: &[u8]) {
-        self.share.add(&mut self.response, bytes, ANSWER_AHEAD);
+        self.share.add(&mut self.response, bytes, limits::TRACE_ANSWER_AHEAD);
     }
 
     /// What was recorded of the exchange of this id, which began at `start_us`.
@@ -329,25 +351,25 @@ impl Recording {
             cut: message.cut,
         };
         let divided = mask.divided(presented.as_deref());
-        let kept = |raw: Raw| {
-            let (cut, mut bytes) = (raw.cut, raw.whole());
+        let kept = |raw: Raw, body: &[u8]| {
+            let (cut, mut bytes) = (raw.cut, raw.whole(body));
             if cut {
                 bytes.truncate(bytes.len().saturating_sub(divided));
             }
             (bytes, cut)
         };
+        let ((head, head_cut), (body, body_cut)) = (kept(head, b""), kept(body, b""));
         let since = |us: u64| us.saturating_sub(start_us);
         tries.sort_by_key(|passed| passed.begun_us);
         let tries = tries.into_iter().map(|passed| Try {
             begun_us: since(passed.begun_us),
             answered_us: passed.answered_us.map(since),
-            request: clean(split(kept(passed.request))),
-            response: clean(split(kept(passed.response))),
+            request: clean(split(kept(passed.request, &body))),
+            response: clean(split(kept(passed.response, b""))),
         });
         let tries = tries.collect();
-        let ((head, head_cut), (body, body_cut)) = (kept(head), kept(body));
         let request = clean(Message { head, body, cut: head_cut || body_cut });
-        Trace { id, request, tries, response: clean(split(kept(response))) }
+        Trace { id, request, tries, response: clean(split(kept(response, b""))) }
     }
 }
 
@@ -412,8 +434,8 @@ mod tests {
         tap.client_head(b"POST /v1 HTTP/1.1\r\nauthorization: Bearer client-key\r\n\r\n", Some(b"client-key"));
         tap.client_body(b"{\"user\":\"client-key\"}");
         tap.begin_try(1_500);
-        tap.upstream_request(b"POST / HTTP/1.1\r\nx-api-key: upstream-key\r\n\r\n{\"a\"");
-        tap.upstream_request(b":1}");
+        tap.upstream_request(b"POST / HTTP/1.1\r\nx-api-key: upstream-key\r\n\r\n{\"a\"", b"");
+        tap.upstream_request(b":1}", b"");
         tap.upstream_response(
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
             1_900,
@@ -443,13 +465,13 @@ mod tests {
         for (serves, last) in [(true, &b"second!"[..]), (false, b"second")] {
             let (mut first, held) = tap();
             first.begin_try(10);
-            first.upstream_request(b"first");
+            first.upstream_request(b"first", b"");
             let mut second = Tap::new(&held);
             second.begin_try(20);
-            second.upstream_request(b"second");
+            second.upstream_request(b"second", b"");
             first.join(second, serves);
-            assert_eq!(held.get(), 2 * limits::TRACE_PIECE_BYTES_LEAST, "nothing is given back twice");
-            first.upstream_request(b"!");
+            assert_eq!(held.get(), 2 * limits::TRACE_HEAD_AHEAD, "nothing is given back twice");
+            first.upstream_request(b"!", b"");
             let trace = first.end(RequestId::new(1, 0, 0, 7), 0).trace(&Mask::new(std::iter::empty()));
             assert_eq!(trace.tries.iter().map(|one| one.begun_us).collect::<Vec<_>>(), [10, 20]);
             assert_eq!(trace.tries[1].request.head, last);
@@ -479,6 +501,32 @@ mod tests {
         assert_eq!(recorded("gzip", b""), (String::new(), false));
     }
 
+    fn own(raw: &Raw) -> impl Iterator<Item = &Vec<u8>> {
+        raw.full.iter().filter_map(|piece| if let Piece::Own(bytes) = piece { Some(bytes) } else { None })
+    }
+
+    #[test]
+    fn what_goes_on_of_the_clients_body_is_recorded_once() {
+        let body: Vec<u8> = (0..9_000_u32).map(|nth| b'a' + (nth % 26) as u8).collect();
+        let sent = [b"HEAD\r\n\r\n", &body[..5_000], b"other", &body[5_010..]];
+        let recorded = |tap: &mut Tap| {
+            tap.begin_try(1);
+            sent.iter().for_each(|piece| tap.upstream_request(piece, &body));
+        };
+        let (mut tap, held) = tap();
+        tap.client_body(&body);
+        recorded(&mut tap);
+        assert!(held.get() < 2 * body.len(), "{} bytes are held", held.get());
+        // Where the body is recorded in part, or by another, nothing can be left to it.
+        let mut beside = Tap::new(&held);
+        recorded(&mut beside);
+        tap.join(beside, true);
+        let trace = tap.end(RequestId::new(1, 0, 0, 7), 0).trace(&Mask::new(std::iter::empty()));
+        assert_eq!(trace.tries.len(), 2);
+        trace.tries.iter().for_each(|one| assert_eq!(one.request.body, sent[1..].concat()));
+        assert_eq!(trace.request.body, body);
+    }
+
     #[test]
     fn bytes_stay_where_they_are_and_are_whole_in_the_end() {
         let (mut raw, held) = (Raw::default(), Held::default());
@@ -489,12 +537,12 @@ mod tests {
         for take in (1_usize..).take_while(|take| take * (take + 1) / 2 < all.len()) {
             share.add(&mut raw, &all[from..from + take], 0);
             from += take;
-            let start = raw.full.first().unwrap_or(&raw.last).as_ptr();
+            let start = own(&raw).next().unwrap_or(&raw.last).as_ptr();
             assert_eq!(*first.get_or_insert(start), start);
         }
         assert_eq!(raw.len(), from);
-        assert!(raw.full.iter().all(|piece| piece.len() == piece.capacity()));
-        assert_eq!(raw.whole(), all[..from]);
+        assert!(own(&raw).all(|piece| piece.len() == piece.capacity()));
+        assert_eq!(raw.whole(b""), all[..from]);
     }
 
     #[test]
@@ -532,7 +580,7 @@ mod tests {
         tap.client_body(&message[1..]);
         for nth in 1..messages {
             tap.begin_try(nth as u64);
-            tap.upstream_request(&message);
+            tap.upstream_request(&message, b"");
         }
         tap.client_response(b"b");
         assert!(!tap.body.cut && !tap.response.cut && tap.tries.iter().all(|one| !one.request.cut));

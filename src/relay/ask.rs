@@ -179,7 +179,7 @@ pub(super) async fn attempt<N: Net>(
         None => Tried::Failed(failure),
         Some(said) => Tried::Failed(translate::failed(request, said.upstream, failure, entry)),
     };
-    match attempt::attempt(client, &destination, &Outgoing { pieces }, answer).await {
+    match attempt::attempt(client, &destination, &Outgoing { pieces, body: request.body }, answer).await {
         Err(NoAnswer::Gone) => Tried::Gone,
         Err(NoAnswer::Failed(failure)) => failed(rejected::cleaned(failure, own, key).ruled(&provider.on_error)),
         Ok(answered) => match rejected::verdict(&answered, answer, &provider.on_error, || client.core.net.unix_ms()) {

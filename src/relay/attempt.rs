@@ -29,6 +29,8 @@ use crate::sse;
 /// What goes to the upstream: a head and the pieces of a body, in order.
 pub(super) struct Outgoing<'a> {
     pub(super) pieces: SmallVec<[&'a [u8]; 8]>,
+    /// The client's body, which pieces may be parts of.
+    pub(super) body: &'a [u8],
 }
 
 /// Where it goes and how long that may take.
@@ -182,7 +184,7 @@ async fn send<N: Net>(
     outgoing: &Outgoing<'_>,
 ) -> Result<Sent, Trouble> {
     if client.tap.is_some() {
-        client.tap_sent(&outgoing.pieces);
+        client.tap_sent(outgoing);
     }
     fail::here("sent", &outgoing.pieces);
     let mut slices: SmallVec<[IoSlice<'_>; 8]> = outgoing.pieces.iter().map(|piece| IoSlice::new(piece)).collect();

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use super::attempt::Outgoing;
 use super::exchange::Exchange;
 use super::wait::Client;
 use crate::base::hash;
@@ -46,11 +47,11 @@ impl<N: Net> Client<N> {
 
     /// What goes to an upstream, in a try of its own.
     #[cold]
-    pub(super) fn tap_sent(&mut self, pieces: &[&[u8]]) {
+    pub(super) fn tap_sent(&mut self, outgoing: &Outgoing<'_>) {
         let now_us = self.core.net.now_us();
         if let Some(tap) = &mut self.tap {
             tap.begin_try(now_us);
-            pieces.iter().for_each(|piece| tap.upstream_request(piece));
+            outgoing.pieces.iter().for_each(|piece| tap.upstream_request(piece, outgoing.body));
         }
     }
 
