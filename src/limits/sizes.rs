@@ -43,7 +43,7 @@ pub const MOULD_IDLE_MAX: usize = 8;
 /// Chunks of a Chat stream that is passed on which are kept to know the next by, while none is like the last.
 pub const ALIKE_TRIES_MAX: u8 = 8;
 /// Bytes of the state of one session, its current exchange included.
-pub const SESSION_BYTES_MAX: usize = 3_456;
+pub const SESSION_BYTES_MAX: usize = 3_392;
 /// Bytes of the state of a translated exchange beside its session's, from the moment when its answer has begun.
 pub const TURN_BYTES_MAX: usize = 1_024;
 /// Bytes of the state of an exchange beside its session's, until then.

@@ -298,31 +298,37 @@ impl<N: Net> Pipe<'_, N> {
         if !payload.is_empty() {
             self.inside = !unsaid && until > whole;
         }
-        let written = self.send(head, buffer, payload, edited.as_deref(), ended && !unsaid).await;
+        let (len, mut size) = (buffer.len(), [0; 18]);
+        let (mut slices, used) = self.framed(&mut size, head, buffer, payload, edited.as_deref(), ended && !unsaid);
+        let written = self.client.write(&mut slices[used], self.course.stall_ms).await;
         edited.into_iter().for_each(|slab| self.client.core.slabs.give(slab));
         written?;
+        buffer.truncate(len);
         buffer.copy_within(until.., 0);
-        buffer.truncate(buffer.len() - until);
+        buffer.truncate(len - until);
         // A frame that is kept has at most `limits::FRAME_BYTES_MAX`, and a buffer as much beside.
         self.kept = buffer.len() as u32;
         Ok(buffer.len())
     }
 
-    /// Writes `head` and this part of the buffer, or what stands in its place, in the client's framing; with `last` the
-    /// end of the body too.
-    async fn send(
+    /// What goes out of `head` and this part of the buffer, or what stands in its place, in the client's framing; with
+    /// `last` the end of the body too. The slices, and which of them are used: empty ones cost the kernel as much as full
+    /// ones. Framing may stand behind the buffer's bytes then.
+    fn framed<'b>(
         &mut self,
-        head: &mut Vec<u8>,
-        buffer: &mut Vec<u8>,
+        size: &'b mut [u8; 18],
+        head: &'b mut Vec<u8>,
+        buffer: &'b mut Vec<u8>,
         part: Range<usize>,
-        edited: Option<&[u8]>,
+        edited: Option<&'b [u8]>,
         last: bool,
-    ) -> Result<(), Gone> {
+    ) -> ([IoSlice<'b>; 4], Range<usize>) {
         let none: &[u8] = b"";
-        let (bytes, stall_ms) = (edited.map_or(part.len(), <[u8]>::len), self.course.stall_ms);
+        let bytes = edited.map_or(part.len(), <[u8]>::len);
         let chunked = self.course.frame == Frame::Chunked;
         let chunk = chunked && bytes > 0;
-        let (size, size_bytes) = if chunk { chunk_head(bytes) } else { ([0; 18], 0) };
+        let size_bytes;
+        (*size, size_bytes) = if chunk { chunk_head(bytes) } else { ([0; 18], 0) };
         let size = &size[..size_bytes];
         let end: &[u8] = match (chunk, chunked && last) {
             (true, true) => b"\r\n0\r\n\r\n",
@@ -331,16 +337,17 @@ impl<N: Net> Pipe<'_, N> {
             (false, false) => none,
         };
         self.bytes += (head.len() + size_bytes + bytes + end.len()) as u64;
+        // Where the upstream's framing was: one slice costs the kernel less than three.
         let has_room =
             size_bytes <= part.start && part.end == buffer.len() && buffer.capacity() - part.end >= end.len();
         if chunk && head.is_empty() && edited.is_none() && has_room {
-            // Where the upstream's framing was: one slice costs the kernel less than three.
             let start = part.start - size_bytes;
             buffer[start..part.start].copy_from_slice(size);
             buffer.extend_from_slice(end);
-            let written = self.client.write(&mut [IoSlice::new(&buffer[start..])], stall_ms).await;
-            buffer.truncate(part.end);
-            return written;
+            return (
+                [IoSlice::new(&buffer[start..]), IoSlice::new(none), IoSlice::new(none), IoSlice::new(none)],
+                0..1,
+            );
         }
         let payload = edited.unwrap_or(&buffer[part]);
         // A small payload is copied behind its head, for the same reason.
@@ -348,15 +355,12 @@ impl<N: Net> Pipe<'_, N> {
         if copied {
             head.extend_from_slice(payload);
         }
-        let payload = if copied { none } else { payload };
-        let mut slices = [IoSlice::new(head), IoSlice::new(size), IoSlice::new(payload), IoSlice::new(end)];
-        // Empty slices cost the kernel as much as full ones.
-        let slices = match (copied, head.is_empty()) {
-            (true, _) => &mut slices[..1],
-            (false, true) => &mut slices[1..],
-            (false, false) => &mut slices[..],
+        let used = match (copied, head.is_empty()) {
+            (true, _) => 0..1,
+            (false, true) => 1..4,
+            (false, false) => 0..4,
         };
-        self.client.write(slices, stall_ms).await
+        ([IoSlice::new(head), IoSlice::new(size), IoSlice::new(payload), IoSlice::new(end)], used)
     }
 
     /// Shows `bytes` to the sniffer. Returns what goes out in their place where usage has to be hidden or the model
