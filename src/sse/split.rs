@@ -224,6 +224,10 @@ fn sse_end(line: &mut Line, lines: &mut u32, bytes: &[u8]) -> Option<usize> {
             }
             (Line::Start | Line::Cr | Line::Inside, _) => {
                 *lines = lines.saturating_add(u32::from(*line != Line::Inside));
+                // Such a frame is refused: no line of it is looked for any more.
+                if *lines > limits::FRAME_LINES_MAX {
+                    return None;
+                }
                 match memchr::memchr2(b'\n', b'\r', &bytes[at..]) {
                     Some(found) => {
                         at += found + 1;
