@@ -1,8 +1,8 @@
 //! What lies between a provider's decoder and a client's encoder, whichever they are.
 //!
 //! Tools get the names, groups and kinds back that the client knows them by; the reason to stop is made to fit what was
-//! told; letters in two pieces are joined; thoughts in tags become reasoning; what the record wants to know is noted. An event that needs none of this
-//! passes as it is, and nothing is allocated for it.
+//! told; letters in two pieces are joined; thoughts in tags become reasoning; what the record wants to know is noted. An
+//! event that needs none of this passes as it is, and nothing is allocated for it.
 
 use smallvec::SmallVec;
 
