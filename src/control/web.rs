@@ -105,10 +105,13 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::io::Read as _;
 
+    use serde_json::Value;
+
     use super::*;
+    use crate::plan::explain;
 
     /// Bytes that a browser loads before the first page stands, as they travel.
     const FIRST_PAINT_BYTES_MAX: usize = 100_000;
@@ -175,6 +178,83 @@ mod tests {
         assert!(!page.contains("{build}") && !page.contains("style=") && !page.contains("<style"));
         assert!(!page.contains("://"), "the page loads nothing from elsewhere");
         assert_eq!(page.matches("<script").count(), page.matches("<script src=").count() + 1, "one module");
+    }
+
+    /// Rows of a table in a module: `name: [texts]`, quoted by `'`.
+    fn rows_of_words() -> BTreeMap<&'static str, Vec<String>> {
+        let text = text("words.js").replace(",\n    '", ", '");
+        let text: &'static str = text.leak();
+        let row = |line: &'static str| {
+            let (name, texts) = line.strip_prefix("  ")?.strip_suffix("],")?.split_once(": ['")?;
+            Some((name, texts.strip_suffix('\'')?.split("', '").map(str::to_owned).collect()))
+        };
+        text.lines().filter_map(row).collect()
+    }
+
+    fn places(text: &str) -> BTreeSet<&str> {
+        text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
+    }
+
+    #[test]
+    fn each_step_of_a_decision_has_words_in_both_languages() {
+        let words = rows_of_words();
+        let (mut codes, mut rules) = (BTreeSet::new(), BTreeSet::new());
+        for says in explain::words::ALL {
+            assert!(codes.insert(format!("step_{}", says.code)), "{} stands twice", says.code);
+            rules.insert(format!("rule_{}", says.rule));
+            let said = &words.get(&*format!("step_{}", says.code)).unwrap_or_else(|| panic!("no words for {says:?}"));
+            assert_eq!(said.len(), 2, "{says:?}");
+            for said in *said {
+                assert_eq!(places(said), places(says.text), "{says:?}");
+            }
+        }
+        for (prefix, known) in [("step_", codes), ("rule_", rules)] {
+            let there = words.keys().filter(|key| key.starts_with(prefix)).map(|key| (*key).to_owned()).collect();
+            assert_eq!(known, there);
+        }
+    }
+
+    fn descriptions(schema: &'static Value, found: &mut BTreeSet<&'static str>) {
+        match schema {
+            Value::Object(members) => {
+                found.extend(members.get("description").and_then(Value::as_str));
+                members.values().for_each(|inner| descriptions(inner, found));
+            }
+            Value::Array(items) => items.iter().for_each(|inner| descriptions(inner, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// What stands between backquotes: names and values, which stay as they are.
+    fn quoted(text: &str) -> Vec<&str> {
+        let mut found: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn the_help_of_the_configuration_is_chinese_too() {
+        let module = text("config_help.js");
+        let table = module.split_once("HELP = ").expect("the table").1.replace(",\n};\n", "}");
+        let help: BTreeMap<String, String> = serde_json::from_str(&table).expect("JSON but for the last comma");
+        assert_eq!(help.len(), module.matches("\n  \"").count(), "a text stands twice");
+        let mut described = BTreeSet::new();
+        descriptions(crate::config::schema::value(), &mut described);
+        let lacking: Vec<_> = described.iter().filter(|text| !help.contains_key(**text)).collect();
+        assert!(lacking.is_empty(), "new or changed, and not in config_help.js: {lacking:#?}");
+        let idle: Vec<_> = help.keys().filter(|text| !described.contains(&***text)).collect();
+        assert!(idle.is_empty(), "in config_help.js, and no longer in the schema: {idle:#?}");
+        for (english, chinese) in &help {
+            assert!(chinese.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{english:?}: {chinese:?}");
+            assert_eq!(quoted(english), quoted(chinese), "{english:?}: {chinese:?}");
+            let digits = |text: &str| -> Vec<String> {
+                let mut found: Vec<String> = text.split(|c: char| !c.is_ascii_digit()).map(str::to_owned).collect();
+                found.retain(|number| number.len() > 1);
+                found.sort_unstable();
+                found
+            };
+            assert_eq!(digits(english), digits(chinese), "{english:?}: {chinese:?}");
+        }
     }
 
     #[test]

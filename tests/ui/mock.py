@@ -802,10 +802,10 @@ class Answers(BaseHTTPRequestHandler):
         self.send(
             {
                 "steps": [
-                    {"rule": "route", "text": "client alice → route coding"},
-                    {"rule": "models", "text": "no entry of the map matches " + body["model"]},
-                    {"rule": "scene", "text": "the request has no scene"},
-                    {"rule": "to", "text": "unknown_models is default: the route's targets"},
+                    {"rule": "route", "code": "route", "values": {"route": "coding"}, "text": "route coding"},
+                    {"rule": "scene", "code": "scene", "values": {"scene": "think"}, "text": "scene think"},
+                    {"rule": "decided", "code": "by_map", "values": {"pattern": '"gpt-*"'}, "text": 'decided by models["gpt-*"]'},
+                    {"rule": "later", "code": "unknown", "values": {}, "text": "what this page does not know"},
                 ],
                 "targets": [
                     {"provider": "anthropic", "model": "claude-sonnet-4-5", "keys": ["key1", "second"]},

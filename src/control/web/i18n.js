@@ -22,3 +22,6 @@ export function t(key, values) {
   const text = row[one ? 2 : LANGS.indexOf(lang.value)];
   return values ? text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole)) : text;
 }
+
+/** The words of a key that the server has made; where it is not known here, what the server says in English. */
+export const word = (key, text, values) => (WORDS[key] ? t(key, values) : text);

@@ -7,7 +7,7 @@ import { bytes, moment, span, unixMs, whole } from '../format.js';
 import { t } from '../i18n.js';
 import * as live from '../live.js';
 import { Button, complain, Dialog, Empty, Field, Loaded, Page, Pill, say, Section, Select, sure, Tabs, useFetch } from '../parts.js';
-import { Fields } from '../schema_form.js';
+import { Fields, useHelp } from '../schema_form.js';
 import { useStore } from '../store.js';
 
 const TABS = ['file', 'backups', 'import', 'about'];
@@ -138,6 +138,7 @@ function Text({ area, text, setText, problems, onSave }) {
 }
 
 function Form({ schema, text, setText, value, setValue }) {
+  useHelp();
   const [find, setFind] = useState('');
   const now = useRef(text), turn = useRef(Promise.resolve());
   now.current = text;
