@@ -107,6 +107,7 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::io::Read as _;
+    use std::path::Path;
 
     use serde_json::Value;
 
@@ -214,6 +215,22 @@ mod tests {
         }
     }
 
+    /// A table that stands in a module as JSON, but for its last comma and lines of comment.
+    fn table(path: &str, name: &str) -> BTreeMap<String, String> {
+        let (_, rest) = text(path).split_once(&format!("{name} = ")).expect("the table");
+        let body = &rest[..rest.find("\n};").expect("its end")];
+        let lines: Vec<_> = body.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let body = lines.join("\n");
+        let table: BTreeMap<String, String> =
+            serde_json::from_str(&format!("{}}}", body.trim_end_matches(','))).expect("JSON");
+        assert_eq!(table.len(), body.matches("\n  \"").count(), "a text stands twice");
+        table
+    }
+
+    fn is_chinese(text: &str) -> bool {
+        text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
+    }
+
     fn descriptions(schema: &'static Value, found: &mut BTreeSet<&'static str>) {
         match schema {
             Value::Object(members) => {
@@ -234,10 +251,7 @@ mod tests {
 
     #[test]
     fn the_help_of_the_configuration_is_chinese_too() {
-        let module = text("config_help.js");
-        let table = module.split_once("HELP = ").expect("the table").1.replace(",\n};\n", "}");
-        let help: BTreeMap<String, String> = serde_json::from_str(&table).expect("JSON but for the last comma");
-        assert_eq!(help.len(), module.matches("\n  \"").count(), "a text stands twice");
+        let help = table("config_help.js", "HELP");
         let mut described = BTreeSet::new();
         descriptions(crate::config::schema::value(), &mut described);
         let lacking: Vec<_> = described.iter().filter(|text| !help.contains_key(**text)).collect();
@@ -245,7 +259,7 @@ mod tests {
         let idle: Vec<_> = help.keys().filter(|text| !described.contains(&***text)).collect();
         assert!(idle.is_empty(), "in config_help.js, and no longer in the schema: {idle:#?}");
         for (english, chinese) in &help {
-            assert!(chinese.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{english:?}: {chinese:?}");
+            assert!(is_chinese(chinese), "{english:?}: {chinese:?}");
             assert_eq!(quoted(english), quoted(chinese), "{english:?}: {chinese:?}");
             let digits = |text: &str| -> Vec<String> {
                 let mut found: Vec<String> = text.split(|c: char| !c.is_ascii_digit()).map(str::to_owned).collect();
@@ -255,6 +269,68 @@ mod tests {
             };
             assert_eq!(digits(english), digits(chinese), "{english:?}: {chinese:?}");
         }
+    }
+
+    /// The text of all sources, tests left out, with texts that go over several lines on one.
+    fn sources(folder: &Path, found: &mut String) {
+        for entry in std::fs::read_dir(folder).expect("the sources") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if name.ends_with(".rs") && !name.ends_with("_test.rs") && name != "tests.rs" {
+                let text = std::fs::read_to_string(&path).expect("text");
+                let mut pieces = text.split("\n#[cfg(test)]").next().unwrap_or_default().split("\\\n");
+                found.extend(pieces.next());
+                pieces.for_each(|piece| found.push_str(piece.trim_start()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_weir_says_is_chinese_too_as_long_as_it_is_said() {
+        let mut all = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+        let all = all.replace("\\\"", "\"");
+        for (english, chinese) in table("said.js", "SAID") {
+            assert!(all.contains(&format!("\"{english}\"")), "said nowhere: {english:?}");
+            // The places of a text to be formatted, and `{1}` for the first of them in Chinese.
+            let is_place = |place: &&str| place.chars().all(|c| c.is_alphanumeric() || ":?_".contains(c));
+            let count = english.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).filter(is_place);
+            let wanted: Vec<String> = (1..=count.count()).map(|place| place.to_string()).collect();
+            assert!(is_chinese(&chinese), "{english:?}: {chinese:?}");
+            assert_eq!(places(&chinese).into_iter().collect::<Vec<_>>(), wanted, "{english:?}: {chinese:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_reader_of_json_are_those_it_has() {
+        let deep = "[".repeat(200);
+        let texts = [
+            "[1",
+            "{\"a\":1",
+            "\"a",
+            "",
+            "{\"a\" 1}",
+            "[1 2]",
+            "{\"a\":1 \"b\":2}",
+            "[x]",
+            "[trux]",
+            "{1:2}",
+            "1 2",
+            "-x",
+            "\"\\x\"",
+            "\"\n\"",
+            "1e999",
+            &deep,
+        ];
+        let said = texts.map(|text| {
+            let error = serde_json::from_str::<Value>(text).expect_err(text).to_string();
+            error.split(" at line ").next().unwrap_or_default().to_owned()
+        });
+        let known = table("said.js", "PARSER");
+        assert_eq!(said.iter().collect::<BTreeSet<_>>(), known.keys().collect());
+        assert!(known.values().all(|chinese| chinese.chars().any(|c| !c.is_ascii())));
     }
 
     #[test]

@@ -351,7 +351,7 @@ class Answers(BaseHTTPRequestHandler):
                 "version": "0.1.0",
                 "commit": "0123456789ab",
                 "driver": "io_uring",
-                "driver_why": "the kernel has all it needs",
+                "driver_why": "auto, deferred completions",
                 "cores": 8,
                 "cores_stalled": 0,
                 "uptime_ms": 3 * DAY + 5 * HOUR,
@@ -428,7 +428,7 @@ class Answers(BaseHTTPRequestHandler):
         if rest:
             found = next((r for r in state.rows if r["id"] == rest[0]), None)
             if found is None:
-                return self.problem(404, "no request has this id")
+                return self.problem(404, "no exchange that is kept has this id")
             end, first = found["total_us"], found["first_byte_us"]
             attempts = [
                 {

@@ -120,6 +120,9 @@ export const WORDS = {
   store_full: ['The disk is full: requests are served, but not recorded.', '磁盘已满：请求照常服务，但不再记录。'],
   store_unavailable: ['Nothing is recorded: the database cannot be used.', '没有记录：数据库不可用。'],
   store_set_aside: ['The database was damaged and set aside; a new one was begun.', '数据库已损坏并被移开，已新建一个。'],
+  store_full_short: ['full', '已满'],
+  store_unavailable_short: ['cannot be used', '不可用'],
+  store_set_aside_short: ['begun anew', '已新建'],
 
   // requests
   request: ['Request', '请求'],

@@ -2,7 +2,7 @@
 
 import { html, useState } from '../vendor/preact.js';
 import { enc, post, put, remove } from '../api.js';
-import { t, word } from '../i18n.js';
+import { said, t, word } from '../i18n.js';
 import * as live from '../live.js';
 import { Button, complain, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, sure, useFetch } from '../parts.js';
 import { useStore } from '../store.js';
@@ -130,7 +130,7 @@ function Explain() {
         ? html`<span class="mono">${target.model}</span>` : null}
         <span class="note">${list(target.keys).map((key) => (typeof key === 'string' ? key : key.health && key.health !== 'ok'
           ? `${key.name} (${t('health_' + key.health)})` : key.name)).join(' → ')}</span></li>`)}</ol>
-      ${told.targets && told.targets.length ? null : html`<p class="warn">${told.refusal || t('no_target')}</p>`}</div>` : null}
+      ${told.targets && told.targets.length ? null : html`<p class="warn">${said(told.refusal) || t('no_target')}</p>`}</div>` : null}
   </form><//>`;
 }
 
