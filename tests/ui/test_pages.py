@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PAGES, ROOT, go, log_in, shot
+from conftest import ENGLISH, PAGES, ROOT, go, log_in, shot
 from mock import Mock, row
 
 WEB = ROOT / "src/control/web"
@@ -46,6 +46,8 @@ def test_every_page_stands(open_page, mock, theme, lang, width, height):
         assert not twice, f"{name}: {twice}"
         reached = violations(page)
         assert not reached, f"{name}: {reached}"
+        english = page.evaluate(ENGLISH) if lang == "zh-CN" else []
+        assert not english, f"{name}: {english}"
         shot(page, f"{name}-{theme}-{lang[:2]}-{width}")
 
 

@@ -115,7 +115,7 @@ function Member({ name, schema, kind, root, value, set, path, find }) {
 function Told({ schema, root, find, depth = DEPTH }) {
   const members = Object.entries(schema.properties).map(([name, one]) => [name, solve(one, root)]).filter(([name, one]) => says(find, name,
     one, root));
-  return html`<dl class="told">${members.map(([name, one]) => {
+  return html`<dl class="reference">${members.map(([name, one]) => {
     const all = (one.oneOf || one.anyOf || []).filter((choice) => typeof choice.const === 'string' && choice.description);
     const deeper = depth ? inside(one, root) : null;
     return html`<dt class="mono">${name}</dt><dd class="hint"><${Words} text=${one.description} />
