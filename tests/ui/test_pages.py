@@ -171,8 +171,8 @@ def test_the_keyboard_reaches_everything(open_page, mock):
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("[role=tab][data-tab=file][aria-selected=true]")
     go(page, "clients")
-    page.get_by_role("button", name="Create client").first.click()
-    page.wait_for_selector("dialog[open]")
+    page.get_by_role("button", name="Create client").first.press("Enter")
+    page.wait_for_selector("dialog[open] input:focus")
     for _ in range(20):
         page.keyboard.press("Tab")
         assert page.evaluate(
@@ -180,6 +180,12 @@ def test_the_keyboard_reaches_everything(open_page, mock):
         ), "the focus left the dialog"
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog", state="detached")
+    # The focus comes back, and a question begins with what leaves everything as it is.
+    page.wait_for_selector("button:has-text('Create client'):focus")
+    page.get_by_role("button", name="Delete client alice").press("Enter")
+    page.wait_for_selector("dialog[open] button:has-text('Cancel'):focus")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("button[aria-label='Delete client alice']:focus")
 
 
 def test_a_chart_tells_its_values_to_the_pointer_and_to_the_keys(open_page, mock):

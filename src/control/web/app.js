@@ -100,11 +100,11 @@ function Shell() {
     <a class="skip" href="#content" onClick=${(event) => { event.preventDefault(); document.getElementById('content').focus(); }}>${t('skip')}</a>
     <div class=${'shell' + (open ? ' open' : '')}>
       <header class="bar">
-        <${Button} kind="bare" icon=${open ? 'close' : 'menu'} label=${t('menu')} pressed=${open ? 'true' : 'false'}
+        <${Button} kind="bare" icon=${open ? 'close' : 'menu'} label=${t('menu')} expanded=${open ? 'true' : 'false'} controls="pages"
           onClick=${() => setOpen(!open)} />
         <strong>weir</strong><${Link} />
       </header>
-      <nav class="side" aria-label=${t('pages')} onKeyDown=${(event) => { if (event.key === 'Escape') setOpen(false); }}>
+      <nav class="side" id="pages" aria-label=${t('pages')} onKeyDown=${(event) => { if (event.key === 'Escape') setOpen(false); }}>
         <div class="brand"><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M5 10h22M5 16h8c3.500 0 3.500 6 7 6h7M5 22h5" /></svg>weir</div>
         <ul>${PAGES.map(([id]) => html`<li key=${id}><a href=${'#/' + id} aria-current=${id === at.page ? 'page' : undefined}
           onClick=${() => setOpen(false)}><${Icon} name=${id} /><span>${t('page_' + id)}</span></a></li>`)}</ul>

@@ -60,7 +60,7 @@ function options(uPlot, { times, series, stacked, bars, form, daily, height, onH
   const path = bars ? uPlot.paths.bars({ size: [0.72, 60], align: 0 }) : undefined;
   const drawn = stacked ? series.map((_, at) => series.length - 1 - at) : series.map((_, at) => at);
   return {
-    width, height, padding: [8, 8, 0, 0], legend: { show: false },
+    width, height, padding: [8, 16, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: !bars }, drag: { x: false, y: false } },
     scales: { x: { time: true, range: (_, low, high) => edges(low, high, times) },
       y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
@@ -132,7 +132,7 @@ const Swatch = ({ colour: fill }) => html`<svg viewBox="0 0 9 9" aria-hidden="tr
 /** The values of one moment beside the pointer, on the side where there is room. */
 function Tip({ at, time, series, stacked, form, daily, plot }) {
   const left = plot ? plot.valToPos(time / 1000, 'x') + plot.bbox.left / devicePixelRatio + 8 : 0;
-  const right = plot && left > plot.width * 0.6;
+  const right = plot && left > plot.width / 2;
   const rows = series.filter((one) => one.values[at] != null && (!stacked || one.values[at]));
   const sum = rows.reduce((all, one) => all + one.values[at], 0);
   return html`<div class=${'tip' + (right ? ' right' : '')} style=${{ left: `${left}px` }} role="status">

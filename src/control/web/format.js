@@ -10,6 +10,8 @@ function format(options) {
 }
 
 export const NONE = '–';
+/** Between a number and its unit: a line does not break there. */
+const GAP = '\u00a0';
 
 export const whole = (n) => (n == null ? NONE : format({ maximumFractionDigits: 0 }).format(n));
 
@@ -19,7 +21,7 @@ export function short(n) {
   const size = Math.abs(n);
   if (size < 10000) return format({ maximumFractionDigits: size < 10 ? 1 : 0 }).format(n);
   for (const [unit, mark] of [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']]) {
-    if (size >= unit) return format({ maximumSignificantDigits: 3 }).format(n / unit) + ' ' + mark;
+    if (size >= unit) return format({ maximumSignificantDigits: 3 }).format(n / unit) + GAP + mark;
   }
   return String(n);
 }
@@ -34,10 +36,10 @@ export function cost(n, all = false) {
 
 export function ms(n) {
   if (n == null) return NONE;
-  if (n < 1) return format({ maximumFractionDigits: 2 }).format(n) + ' ms';
-  if (n < 10) return format({ maximumFractionDigits: 1 }).format(n) + ' ms';
-  if (n < 1000) return Math.round(n) + ' ms';
-  if (n < 60000) return format({ minimumFractionDigits: 1, maximumFractionDigits: n < 10000 ? 2 : 1 }).format(n / 1000) + ' s';
+  if (n < 1) return format({ maximumFractionDigits: 2 }).format(n) + GAP + 'ms';
+  if (n < 10) return format({ maximumFractionDigits: 1 }).format(n) + GAP + 'ms';
+  if (n < 1000) return Math.round(n) + GAP + 'ms';
+  if (n < 60000) return format({ minimumFractionDigits: 1, maximumFractionDigits: n < 10000 ? 2 : 1 }).format(n / 1000) + GAP + 's';
   return span(n);
 }
 
@@ -55,10 +57,10 @@ export function span(n) {
 
 export function bytes(n) {
   if (n == null) return NONE;
-  if (n < 1024) return n + ' B';
+  if (n < 1024) return n + GAP + 'B';
   let unit = -1;
   do { n /= 1024; unit++; } while (n >= 1024 && unit < 3);
-  return format({ maximumFractionDigits: n < 10 ? 1 : 0 }).format(n) + ' ' + ['KiB', 'MiB', 'GiB', 'TiB'][unit];
+  return format({ maximumFractionDigits: n < 10 ? 1 : 0 }).format(n) + GAP + ['KiB', 'MiB', 'GiB', 'TiB'][unit];
 }
 
 export const percent = (part, all) =>

@@ -47,13 +47,26 @@ export function Messages() {
 
 // -- dialogs ----------------------------------------------------------------------------------------------------
 
-/** The browser's own dialog: it keeps the focus, and Escape closes it. */
+/** What a dialog begins with: its first field, or else what leaves everything as it is. */
+const FIRST = '.dialog-body :is(input, select, textarea):not([disabled]), footer button';
+
+/** The browser's own dialog: it keeps the focus and gives it back, and Escape closes it. */
 export function Dialog({ title, onClose, wide, children, foot }) {
   const ref = useRef();
   useEffect(() => {
     const dialog = ref.current;
     if (!dialog.open) dialog.showModal();
-    return () => dialog.close();
+    const first = dialog.querySelector(FIRST);
+    // Where a finger points, a field that has the focus brings up a keyboard.
+    if (first && !matchMedia('(pointer: coarse)').matches) first.focus();
+    return () => {
+      dialog.close();
+      // What had opened it may be gone by now.
+      setTimeout(() => {
+        const content = document.getElementById('content');
+        if (content && document.activeElement === document.body) content.focus({ preventScroll: true });
+      });
+    };
   }, []);
   return html`<dialog ref=${ref} class=${wide ? 'wide' : ''} aria-label=${title}
       onCancel=${(event) => { event.preventDefault(); onClose(); }}
@@ -85,20 +98,20 @@ export function Question() {
 
 // -- controls ---------------------------------------------------------------------------------------------------
 
-/** A button that is busy for as long as what it started, and says what went wrong. */
-export function Button({ kind = '', icon, label, onClick, children, type = 'button', disabled, busy, pressed }) {
+/** A button that is busy for as long as what it started, and says what went wrong. It keeps the focus meanwhile. */
+export function Button({ kind = '', icon, label, onClick, children, type = 'button', disabled, busy, pressed, expanded, controls }) {
   const [own, setOwn] = useState(false);
   const alive = useRef(true);
   useEffect(() => () => { alive.current = false; }, []);
   const press = async (event) => {
-    if (!onClick) return;
+    if (!onClick || own) return;
     const started = onClick(event);
     if (!started || !started.then) return;
     setOwn(true);
     try { await started; } catch (error) { complain(error); } finally { if (alive.current) setOwn(false); }
   };
   return html`<button type=${type} class=${'button ' + kind} title=${children ? undefined : label} aria-label=${children ? undefined : label}
-      aria-pressed=${pressed} disabled=${disabled || own || busy} aria-busy=${own || busy ? 'true' : undefined} onClick=${press}>
+      aria-pressed=${pressed} aria-expanded=${expanded} aria-controls=${controls} disabled=${disabled || busy} aria-disabled=${own ? 'true' : undefined} aria-busy=${own || busy ? 'true' : undefined} onClick=${press}>
     ${icon ? html`<${Icon} name=${icon} />` : null}${children}
   </button>`;
 }

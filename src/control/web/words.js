@@ -474,6 +474,9 @@ export const WORDS = {
   in_shell: ['In the shell', '在终端中'],
   cursor_note: ['Cursor calls from its own servers: the address must be public and use https.', 'Cursor 从其自己的服务器发起请求：地址必须是公网 https。'],
   cherry_note: ['Cherry Studio adds the path itself; the address ends without a slash.', 'Cherry Studio 会自动补全路径；地址末尾不要加斜杠。'],
+  cherry_place: ['Settings → Model Provider → Add (OpenAI)', '设置 → 模型服务 → 添加（OpenAI）'],
+  cherry_host: ['API Host', 'API 地址'],
+  cherry_key: ['API Key', 'API 密钥'],
   vscode_note: ['Copilot Chat takes this relay for an Ollama. It sends no key, so the relay must be open to this machine, or stand behind one that adds it.',
     'Copilot Chat 会将此中继视为 Ollama。它不发送密钥，因此中继须对本机开放，或由前置代理补上密钥。'],
 

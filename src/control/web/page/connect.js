@@ -138,7 +138,7 @@ const PROGRAMS = {
   ],
   'Cherry Studio': ({ base, key, model }) => [
     t('cherry_note'),
-    ['Settings → Model Provider → Add (OpenAI)', text(`API Host:  ${base}`, `API Key:   ${key}`, `Model:     ${model}`)],
+    [t('cherry_place'), text(`${t('cherry_host')}: ${base}`, `${t('cherry_key')}: ${key}`, `${t('model')}: ${model}`)],
   ],
   'Open WebUI': ({ base, key }) => [
     [t('in_shell'), text(

@@ -159,7 +159,7 @@ function Told({ wire }) {
 
 function Chat({ turns }) {
   if (!turns.length) return html`<${Empty} title=${t('nothing_said')}><p>${t('nothing_said_do')}</p><//>`;
-  return html`<ol class="turns" aria-live="polite">${turns.map((turn, at) => html`<li key=${at} class=${turn.role}>
+  return html`<ol class="turns" aria-live="polite" aria-busy=${turns.some((turn) => turn.going) ? 'true' : 'false'}>${turns.map((turn, at) => html`<li key=${at} class=${turn.role}>
     <span class="who">${t('role_' + turn.role)}</span>
     ${turn.reasoning ? html`<details><summary>${t('reasoning')}</summary><p class="said soft">${turn.reasoning}</p></details>` : null}
     <p class="said">${turn.text}${turn.going && !turn.text ? html`<span class="faint">…</span>` : null}</p>
