@@ -64,9 +64,9 @@ pub(super) fn told(path: &Path, said: &Said, out: &mut dyn Write) -> Done {
 /// A decision in lines, with what a running weir tells of itself.
 fn spelled(told: &Told, running: Option<&Value>) -> String {
     let mut out = String::new();
-    for (_, text) in &told.steps {
+    for step in &told.steps {
         // Writing to a String does not fail; so below.
-        let _ = writeln!(out, "{text}");
+        let _ = writeln!(out, "{}", step.text());
     }
     for (nth, target) in told.targets.iter().enumerate() {
         let mapped = if target.mapped { ", answers carry the name asked for" } else { "" };

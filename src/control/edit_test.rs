@@ -311,7 +311,8 @@ async fn routes_are_set_whole_and_explained() {
     let told = place
         .well("POST", "/api/explain", json!({ "client": "alice", "model": "gpt-4o", "body": { "model": "x" } }))
         .await;
-    assert_eq!(told["steps"][0], json!({ "rule": "route", "text": "route main" }), "{told}");
+    let first = json!({ "rule": "route", "code": "route", "values": { "route": "main" }, "text": "route main" });
+    assert_eq!(told["steps"][0], first, "{told}");
     let target = &told["targets"][0];
     assert_eq!((&target["provider"], &target["model"]), (&json!("deep"), &json!("deepseek-chat")));
     assert_eq!((&target["keys"][0]["name"], &target["keys"][0]["health"]), (&json!("1"), &json!("ok")));

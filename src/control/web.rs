@@ -105,10 +105,14 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::io::Read as _;
+    use std::path::Path;
+
+    use serde_json::Value;
 
     use super::*;
+    use crate::plan::explain;
 
     /// Bytes that a browser loads before the first page stands, as they travel.
     const FIRST_PAINT_BYTES_MAX: usize = 100_000;
@@ -175,6 +179,158 @@ mod tests {
         assert!(!page.contains("{build}") && !page.contains("style=") && !page.contains("<style"));
         assert!(!page.contains("://"), "the page loads nothing from elsewhere");
         assert_eq!(page.matches("<script").count(), page.matches("<script src=").count() + 1, "one module");
+    }
+
+    /// Rows of a table in a module: `name: [texts]`, quoted by `'`.
+    fn rows_of_words() -> BTreeMap<&'static str, Vec<String>> {
+        let text = text("words.js").replace(",\n    '", ", '");
+        let text: &'static str = text.leak();
+        let row = |line: &'static str| {
+            let (name, texts) = line.strip_prefix("  ")?.strip_suffix("],")?.split_once(": ['")?;
+            Some((name, texts.strip_suffix('\'')?.split("', '").map(str::to_owned).collect()))
+        };
+        text.lines().filter_map(row).collect()
+    }
+
+    fn places(text: &str) -> BTreeSet<&str> {
+        text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
+    }
+
+    #[test]
+    fn each_step_of_a_decision_has_words_in_both_languages() {
+        let words = rows_of_words();
+        let (mut codes, mut rules) = (BTreeSet::new(), BTreeSet::new());
+        for says in explain::words::ALL {
+            assert!(codes.insert(format!("step_{}", says.code)), "{} stands twice", says.code);
+            rules.insert(format!("rule_{}", says.rule));
+            let said = &words.get(&*format!("step_{}", says.code)).unwrap_or_else(|| panic!("no words for {says:?}"));
+            assert_eq!(said.len(), 2, "{says:?}");
+            for said in *said {
+                assert_eq!(places(said), places(says.text), "{says:?}");
+            }
+        }
+        for (prefix, known) in [("step_", codes), ("rule_", rules)] {
+            let there = words.keys().filter(|key| key.starts_with(prefix)).map(|key| (*key).to_owned()).collect();
+            assert_eq!(known, there);
+        }
+    }
+
+    /// A table that stands in a module as JSON, but for its last comma and lines of comment.
+    fn table(path: &str, name: &str) -> BTreeMap<String, String> {
+        let (_, rest) = text(path).split_once(&format!("{name} = ")).expect("the table");
+        let body = &rest[..rest.find("\n};").expect("its end")];
+        let lines: Vec<_> = body.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let body = lines.join("\n");
+        let table: BTreeMap<String, String> =
+            serde_json::from_str(&format!("{}}}", body.trim_end_matches(','))).expect("JSON");
+        assert_eq!(table.len(), body.matches("\n  \"").count(), "a text stands twice");
+        table
+    }
+
+    fn is_chinese(text: &str) -> bool {
+        text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
+    }
+
+    fn descriptions(schema: &'static Value, found: &mut BTreeSet<&'static str>) {
+        match schema {
+            Value::Object(members) => {
+                found.extend(members.get("description").and_then(Value::as_str));
+                members.values().for_each(|inner| descriptions(inner, found));
+            }
+            Value::Array(items) => items.iter().for_each(|inner| descriptions(inner, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// What stands between backquotes: names and values, which stay as they are.
+    fn quoted(text: &str) -> Vec<&str> {
+        let mut found: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn the_help_of_the_configuration_is_chinese_too() {
+        let help = table("config_help.js", "HELP");
+        let mut described = BTreeSet::new();
+        descriptions(crate::config::schema::value(), &mut described);
+        let lacking: Vec<_> = described.iter().filter(|text| !help.contains_key(**text)).collect();
+        assert!(lacking.is_empty(), "new or changed, and not in config_help.js: {lacking:#?}");
+        let idle: Vec<_> = help.keys().filter(|text| !described.contains(&***text)).collect();
+        assert!(idle.is_empty(), "in config_help.js, and no longer in the schema: {idle:#?}");
+        for (english, chinese) in &help {
+            assert!(is_chinese(chinese), "{english:?}: {chinese:?}");
+            assert_eq!(quoted(english), quoted(chinese), "{english:?}: {chinese:?}");
+            let digits = |text: &str| -> Vec<String> {
+                let mut found: Vec<String> = text.split(|c: char| !c.is_ascii_digit()).map(str::to_owned).collect();
+                found.retain(|number| number.len() > 1);
+                found.sort_unstable();
+                found
+            };
+            assert_eq!(digits(english), digits(chinese), "{english:?}: {chinese:?}");
+        }
+    }
+
+    /// The text of all sources, tests left out, with texts that go over several lines on one.
+    fn sources(folder: &Path, found: &mut String) {
+        for entry in std::fs::read_dir(folder).expect("the sources") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if name.ends_with(".rs") && !name.ends_with("_test.rs") && name != "tests.rs" {
+                let text = std::fs::read_to_string(&path).expect("text");
+                let mut pieces = text.split("\n#[cfg(test)]").next().unwrap_or_default().split("\\\n");
+                found.extend(pieces.next());
+                pieces.for_each(|piece| found.push_str(piece.trim_start()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_weir_says_is_chinese_too_as_long_as_it_is_said() {
+        let mut all = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+        let all = all.replace("\\\"", "\"");
+        for (english, chinese) in table("said.js", "SAID") {
+            assert!(all.contains(&format!("\"{english}\"")), "said nowhere: {english:?}");
+            // The places of a text to be formatted, and `{1}` for the first of them in Chinese.
+            let is_place = |place: &&str| place.chars().all(|c| c.is_alphanumeric() || ":?_".contains(c));
+            let count = english.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).filter(is_place);
+            let wanted: Vec<String> = (1..=count.count()).map(|place| place.to_string()).collect();
+            assert!(is_chinese(&chinese), "{english:?}: {chinese:?}");
+            assert_eq!(places(&chinese).into_iter().collect::<Vec<_>>(), wanted, "{english:?}: {chinese:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_reader_of_json_are_those_it_has() {
+        let deep = "[".repeat(200);
+        let texts = [
+            "[1",
+            "{\"a\":1",
+            "\"a",
+            "",
+            "{\"a\" 1}",
+            "[1 2]",
+            "{\"a\":1 \"b\":2}",
+            "[x]",
+            "[trux]",
+            "{1:2}",
+            "1 2",
+            "-x",
+            "\"\\x\"",
+            "\"\n\"",
+            "1e999",
+            &deep,
+        ];
+        let said = texts.map(|text| {
+            let error = serde_json::from_str::<Value>(text).expect_err(text).to_string();
+            error.split(" at line ").next().unwrap_or_default().to_owned()
+        });
+        let known = table("said.js", "PARSER");
+        assert_eq!(said.iter().collect::<BTreeSet<_>>(), known.keys().collect());
+        assert!(known.values().all(|chinese| is_chinese(chinese)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::meet::Look;
 use super::route::{self, By, Question, Refused};
 use crate::config::Snapshot;
-use crate::config::snapshot::{KeyIx, Spread};
+use crate::config::snapshot::{KeyIx, Scene, Spread};
 use crate::protocol::Dialect;
 use crate::protocol::path::Endpoint;
 use crate::protocol::sniff::{self, Outline};
@@ -30,10 +30,38 @@ pub struct Ask<'a> {
 /// A decision.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// How it came about: what was looked at, and what it says.
-    pub steps: Vec<(&'static str, String)>,
+    /// How it came about.
+    pub steps: Vec<Step>,
     /// Where the request goes, in the order in which it is tried.
     pub targets: Vec<Target>,
+}
+
+/// One thing that was looked at, and what it says.
+#[derive(Debug)]
+pub struct Step {
+    /// What it says.
+    pub says: &'static Says,
+    /// What stands in the places of its text.
+    pub values: Vec<(&'static str, String)>,
+}
+
+impl Step {
+    /// In English, with the values in their places.
+    pub fn text(&self) -> String {
+        let fill = |text: String, (place, value): &(&str, String)| text.replace(&format!("{{{place}}}"), value);
+        self.values.iter().fold(self.says.text.to_owned(), fill)
+    }
+}
+
+/// What a step can say. A page says it in its own language by the code, which does not change; the text may.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Says {
+    /// What was looked at.
+    pub rule: &'static str,
+    /// Names the sentence.
+    pub code: &'static str,
+    /// The sentence, with `{place}` for each value.
+    pub text: &'static str,
 }
 
 /// A target.
@@ -65,12 +93,12 @@ pub struct TargetKey {
 }
 
 impl Told {
-    fn step(&mut self, rule: &'static str, text: impl Into<String>) {
-        self.steps.push((rule, text.into()));
+    fn step<const N: usize>(&mut self, says: &'static Says, values: [(&'static str, String); N]) {
+        self.steps.push(Step { says, values: values.into() });
     }
 
-    /// As the API tells it, with what `health` knows of each key.
-    pub fn value(&self, health: impl Fn(KeyIx) -> Value) -> Value {
+    /// The targets as the API tells them, with what `health` knows of each key.
+    pub fn told_targets(&self, health: impl Fn(KeyIx) -> Value) -> Vec<Value> {
         let key = |key: &TargetKey| {
             let mut told = json!({ "name": key.name, "priority": key.priority, "weight": key.weight });
             for (member, value) in health(key.index).as_object().into_iter().flatten() {
@@ -87,11 +115,7 @@ impl Told {
                 "keys": target.keys.iter().map(key).collect::<Vec<_>>(),
             })
         };
-        let step = |(rule, text): &(&'static str, String)| json!({ "rule": rule, "text": text });
-        json!({
-            "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
-            "targets": self.targets.iter().map(target).collect::<Vec<_>>(),
-        })
+        self.targets.iter().map(target).collect()
     }
 }
 
@@ -112,26 +136,29 @@ pub fn explain(s: &Snapshot, ask: &Ask<'_>) -> Result<Told, String> {
     let mut question = Question { client, dialect: ask.dialect, forced: None, model: &model, rule: None, scene: None };
     let mut told = Told::default();
     let route = s.route(client, ask.dialect).map(|route| &*s.routes[usize::from(route)].name);
-    told.step("route", format!("route {}", route.unwrap_or("none: the catalogue alone")));
+    match route {
+        Some(route) => told.step(&words::ROUTE, [("route", route.to_owned())]),
+        None => told.step(&words::NO_ROUTE, []),
+    }
     meet_rules(s, ask, &mut question, body, &mut told);
     match route::targets(s, &question) {
         Ok(chosen) => {
-            told.step("decided", format!("decided by {}", reason(&chosen.by)));
+            decided(&mut told, &chosen.by);
             if let Some(effort) = chosen.effort {
-                told.step("effort", format!("the name asks for reasoning: {effort}"));
+                told.step(&words::EFFORT, [("effort", effort.to_string())]);
             }
             let route = chosen.route.filter(|_| chosen.turn.is_some());
             if let Some(route) = route.filter(|_| chosen.targets.len() > 1) {
                 let spread = s.routes[usize::from(route)].spread;
-                told.step("spread", ordered(spread));
+                told.step(ordered(spread), []);
             }
             told.targets = chosen.targets.iter().map(|target| reached(s, target)).collect();
         }
         Err(refused) => {
-            told.step("refused", format!("refused: {}", refusal(refused)));
+            told.step(refusal(refused), []);
             let near = route::nearest(s, &question).join(", ");
             if matches!(refused, Refused::UnknownModel | Refused::Excluded) && !near.is_empty() {
-                told.step("nearest", format!("nearest names: {near}"));
+                told.step(&words::NEAREST, [("names", near)]);
             }
         }
     }
@@ -156,13 +183,13 @@ fn reached(s: &Snapshot, target: &route::Target<'_>) -> Target {
     }
 }
 
-/// In which order targets are tried, in words.
-fn ordered(spread: Spread) -> &'static str {
+/// In which order targets are tried.
+fn ordered(spread: Spread) -> &'static Says {
     match spread {
-        Spread::Ordered => "tried as they are listed",
-        Spread::RoundRobin => "each request begins with the next of them (round_robin)",
-        Spread::Fastest => "the fastest is tried first (fastest)",
-        Spread::Latest => "the latest model is tried first (latest)",
+        Spread::Ordered => &words::ORDERED,
+        Spread::RoundRobin => &words::ROUND_ROBIN,
+        Spread::Fastest => &words::FASTEST,
+        Spread::Latest => &words::LATEST,
     }
 }
 
@@ -188,44 +215,43 @@ fn meet_rules(
     let asks_scene = look.asks_scene();
     look.end(question, body);
     match question.rule {
-        Some(place) => told.step("rules", format!("it meets rules[{place}]")),
+        Some(place) => told.step(&words::RULE_MET, [("place", place.to_string())]),
         None => match rules.rules.len() {
             0 => {}
-            1 => told.step("rules", "it does not meet the one rule"),
-            many => told.step("rules", format!("it meets none of {many} rules")),
+            1 => told.step(&words::RULE_MISSED, []),
+            many => told.step(&words::RULES_MISSED, [("count", many.to_string())]),
         },
     }
+    let named = |scene: Scene| [("scene", scene.name().to_owned())];
     match question.scene {
         _ if !asks_scene => {}
-        Some(scene) if rules.scenes.list(scene).is_none() => {
-            told.step("scene", format!("scene {}, for which the route has no entry", scene.name()));
-        }
-        Some(scene) => told.step("scene", format!("scene {}", scene.name())),
-        None => told.step("scene", "of no scene"),
+        Some(scene) if rules.scenes.list(scene).is_none() => told.step(&words::SCENE_EMPTY, named(scene)),
+        Some(scene) => told.step(&words::SCENE, named(scene)),
+        None => told.step(&words::NO_SCENE, []),
     }
 }
 
-fn reason(by: &By<'_>) -> String {
+fn decided(told: &mut Told, by: &By<'_>) {
     match by {
-        By::Path => "the provider in the path".to_owned(),
-        By::Name => "the provider in the name".to_owned(),
-        By::Rule(place) => format!("rules[{place}]"),
-        By::Map(pattern) => format!("models[{pattern:?}]"),
-        By::Scene(scene) => format!("scenes.{}", scene.name()),
-        By::Catalogue => "the catalogue: who publishes the name".to_owned(),
-        By::SceneDefault => "scenes.default".to_owned(),
-        By::To => "to".to_owned(),
+        By::Path => told.step(&words::BY_PATH, []),
+        By::Name => told.step(&words::BY_NAME, []),
+        By::Rule(place) => told.step(&words::BY_RULE, [("place", place.to_string())]),
+        By::Map(pattern) => told.step(&words::BY_MAP, [("pattern", format!("{pattern:?}"))]),
+        By::Scene(scene) => told.step(&words::BY_SCENE, [("scene", scene.name().to_owned())]),
+        By::Catalogue => told.step(&words::BY_CATALOGUE, []),
+        By::SceneDefault => told.step(&words::BY_SCENE_DEFAULT, []),
+        By::To => told.step(&words::BY_TO, []),
     }
 }
 
-fn refusal(refused: Refused) -> &'static str {
+fn refusal(refused: Refused) -> &'static Says {
     match refused {
-        Refused::NoRoute => "it names no model, and no route chooses one (404)",
-        Refused::UnknownModel => "nobody publishes, maps or takes the model (404)",
-        Refused::NotAllowed => "the client may not ask for the model (403)",
-        Refused::Excluded => "its provider excludes the model (404)",
-        Refused::NotDirected => "it names no model (400)",
-        Refused::NoTarget => "the route leads to no provider (404)",
+        Refused::NoRoute => &words::REFUSED_NO_ROUTE,
+        Refused::UnknownModel => &words::REFUSED_UNKNOWN_MODEL,
+        Refused::NotAllowed => &words::REFUSED_NOT_ALLOWED,
+        Refused::Excluded => &words::REFUSED_EXCLUDED,
+        Refused::NotDirected => &words::REFUSED_NOT_DIRECTED,
+        Refused::NoTarget => &words::REFUSED_NO_TARGET,
     }
 }
 
@@ -236,5 +262,49 @@ fn endpoint(dialect: Dialect) -> Endpoint {
         Dialect::Anthropic => Endpoint::Messages,
         Dialect::Gemini => Endpoint::GeminiGenerate,
         Dialect::Ollama => Endpoint::OllamaChat,
+    }
+}
+
+/// Everything that can be said.
+pub mod words {
+    use super::Says;
+
+    macro_rules! words {
+        ($($name:ident: $rule:literal, $code:literal, $text:literal;)*) => {
+            $(pub(super) static $name: Says = Says { rule: $rule, code: $code, text: $text };)*
+            /// All of them.
+            pub static ALL: &[&Says] = &[$(&$name),*];
+        };
+    }
+
+    words! {
+        ROUTE: "route", "route", "route {route}";
+        NO_ROUTE: "route", "no_route", "route none: the catalogue alone";
+        RULE_MET: "rules", "rule_met", "it meets rules[{place}]";
+        RULE_MISSED: "rules", "rule_missed", "it does not meet the one rule";
+        RULES_MISSED: "rules", "rules_missed", "it meets none of {count} rules";
+        SCENE: "scene", "scene", "scene {scene}";
+        SCENE_EMPTY: "scene", "scene_empty", "scene {scene}, for which the route has no entry";
+        NO_SCENE: "scene", "no_scene", "of no scene";
+        BY_PATH: "decided", "by_path", "decided by the provider in the path";
+        BY_NAME: "decided", "by_name", "decided by the provider in the name";
+        BY_RULE: "decided", "by_rule", "decided by rules[{place}]";
+        BY_MAP: "decided", "by_map", "decided by models[{pattern}]";
+        BY_SCENE: "decided", "by_scene", "decided by scenes.{scene}";
+        BY_CATALOGUE: "decided", "by_catalogue", "decided by the catalogue: who publishes the name";
+        BY_SCENE_DEFAULT: "decided", "by_scene_default", "decided by scenes.default";
+        BY_TO: "decided", "by_to", "decided by to";
+        EFFORT: "effort", "effort", "the name asks for reasoning: {effort}";
+        ORDERED: "spread", "ordered", "tried as they are listed";
+        ROUND_ROBIN: "spread", "round_robin", "each request begins with the next of them (round_robin)";
+        FASTEST: "spread", "fastest", "the fastest is tried first (fastest)";
+        LATEST: "spread", "latest", "the latest model is tried first (latest)";
+        REFUSED_NO_ROUTE: "refused", "refused_no_route", "refused: it names no model, and no route chooses one (404)";
+        REFUSED_UNKNOWN_MODEL: "refused", "refused_unknown_model", "refused: nobody publishes, maps or takes the model (404)";
+        REFUSED_NOT_ALLOWED: "refused", "refused_not_allowed", "refused: the client may not ask for the model (403)";
+        REFUSED_EXCLUDED: "refused", "refused_excluded", "refused: its provider excludes the model (404)";
+        REFUSED_NOT_DIRECTED: "refused", "refused_not_directed", "refused: it names no model (400)";
+        REFUSED_NO_TARGET: "refused", "refused_no_target", "refused: the route leads to no provider (404)";
+        NEAREST: "nearest", "nearest", "nearest names: {names}";
     }
 }

@@ -32,6 +32,13 @@ HANG_MS = 15_000
 PAGES = ["overview", "requests", "traces", "usage", "providers", "routes", "clients", "playground", "connect", "settings"]
 
 
+# Sentences in English that a page shows, code and what people wrote left out: three words in a row.
+ENGLISH = """() => [...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() && !one.closest('code, pre, .mono, textarea'))
+    .flatMap((one) => [...[...one.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data),
+        ...['aria-label', 'title', 'placeholder'].map((name) => one.getAttribute(name) || '')])
+    .filter((text) => /[A-Za-z]+ [a-z]+ [a-z]+/.test(text))"""
+
+
 @pytest.fixture(scope="session")
 def browser():
     assert CHROMIUM, "no chromium: apt-get install chromium"

@@ -351,7 +351,7 @@ class Answers(BaseHTTPRequestHandler):
                 "version": "0.1.0",
                 "commit": "0123456789ab",
                 "driver": "io_uring",
-                "driver_why": "the kernel has all it needs",
+                "driver_why": "auto, deferred completions",
                 "cores": 8,
                 "cores_stalled": 0,
                 "uptime_ms": 3 * DAY + 5 * HOUR,
@@ -428,7 +428,7 @@ class Answers(BaseHTTPRequestHandler):
         if rest:
             found = next((r for r in state.rows if r["id"] == rest[0]), None)
             if found is None:
-                return self.problem(404, "no request has this id")
+                return self.problem(404, "no exchange that is kept has this id")
             end, first = found["total_us"], found["first_byte_us"]
             attempts = [
                 {
@@ -802,10 +802,10 @@ class Answers(BaseHTTPRequestHandler):
         self.send(
             {
                 "steps": [
-                    {"rule": "route", "text": "client alice → route coding"},
-                    {"rule": "models", "text": "no entry of the map matches " + body["model"]},
-                    {"rule": "scene", "text": "the request has no scene"},
-                    {"rule": "to", "text": "unknown_models is default: the route's targets"},
+                    {"rule": "route", "code": "route", "values": {"route": "coding"}, "text": "route coding"},
+                    {"rule": "scene", "code": "scene", "values": {"scene": "think"}, "text": "scene think"},
+                    {"rule": "decided", "code": "by_map", "values": {"pattern": '"gpt-*"'}, "text": 'decided by models["gpt-*"]'},
+                    {"rule": "later", "code": "unknown", "values": {}, "text": "what this page does not know"},
                 ],
                 "targets": [
                     {"provider": "anthropic", "model": "claude-sonnet-4-5", "keys": ["key1", "second"]},

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from conftest import HANG_MS, MARKUP, PASSWORD, UPSTREAM_KEY, go, log_in, shot
+from conftest import ENGLISH, HANG_MS, MARKUP, PASSWORD, UPSTREAM_KEY, go, log_in, shot
 
 
 @pytest.fixture
@@ -238,6 +238,35 @@ def test_explain_names_the_targets(page, weir):
     page.wait_for_selector(".tries li:has-text('nobody')")
     page.locator("svg.chain").first.wait_for()
     shot(page, "weir-explain")
+
+
+def test_what_comes_from_the_server_is_said_in_chinese(open_page, weir):
+    """Help of the file from the schema, steps of a decision, problems of the file, and what could not be had."""
+    assert weir.ask(model="broken-3")[0] == 500
+    page = open_page(weir.url, lang="zh-CN", expected=["404"])
+    log_in(page, PASSWORD)
+    go(page, "routes")
+    page.locator("form input[placeholder=模型]").fill("nobody/broken(high)")
+    page.get_by_role("button", name="解释").click()
+    for step in ("名称中的供应商", "名称要求推理：high"):
+        page.wait_for_selector(f".steps li:has-text('{step}')")
+    go(page, "providers")
+    page.wait_for_selector("td.health:has-text('返回 500：no,')")
+    go(page, "requests/req_none")
+    wait_for_text(page, "没有保留此 ID 的请求")
+    go(page, "settings")
+    page.wait_for_selector(".field:has-text('出站代理')")
+    # Members that have no field are explained, and found.
+    page.get_by_label("搜索", exact=True).fill("queue_ms")
+    page.wait_for_selector("dl.reference dd:has-text('单个请求可等待多久')")
+    shot(page, "weir-help-zh")
+    editor = page.locator(".editor textarea")
+    editor.fill(editor.input_value().replace('"cores": 1,', '"cores": 0, "drivr": "epoll",'))
+    page.wait_for_selector(".problems li:has-text('超出范围：1 到 1024')")
+    page.wait_for_selector(".problems li:has-text('未知成员，是否指 \"driver\"？')")
+    page.get_by_role("button", name="还原").click()
+    english = page.evaluate(ENGLISH)
+    assert not english, english
 
 
 def test_usage_and_overview_count_what_was_asked(page, weir):

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -14,7 +14,7 @@ use super::config::{Applied, Seen, marked, one_of};
 use super::problem::{Body, Document};
 use super::providers;
 use crate::config::jsonc_edit;
-use crate::config::problem::Step;
+use crate::config::problem;
 use crate::control::change::{self, change};
 use crate::control::{Shared, health};
 use crate::plan::explain::{self, Ask};
@@ -74,7 +74,7 @@ pub(super) async fn put(
         route.shift_remove("name");
     }
     let edit = move |text: &str| {
-        let path = [Step::Member("routes"), Step::Member(&name)];
+        let path = [problem::Step::Member("routes"), problem::Step::Member(&name)];
         Ok(jsonc_edit::set(text, &path, &route.into())?)
     };
     Ok(Json(change(&shared, seen.0, edit).await?.into()))
@@ -109,15 +109,46 @@ pub(super) struct Question {
     body: Option<Value>,
 }
 
+/// A decision.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explained {
+    /// How it came about.
+    steps: Vec<Step>,
+    /// Where the request goes, in the order in which it is tried; none if it is refused.
+    #[schema(value_type = Vec<Object>)]
+    targets: Vec<Value>,
+}
+
+/// One thing that was looked at, and what it says.
+#[derive(Serialize, ToSchema)]
+struct Step {
+    /// What was looked at.
+    rule: &'static str,
+    /// Names the sentence, for those who say it in another language; it does not change.
+    code: &'static str,
+    /// What stands in its places, each a text.
+    #[schema(value_type = Object)]
+    values: Map<String, Value>,
+    /// The sentence in English.
+    text: String,
+}
+
+impl From<&explain::Step> for Step {
+    fn from(step: &explain::Step) -> Step {
+        let values = step.values.iter().map(|(place, value)| ((*place).to_owned(), value.as_str().into())).collect();
+        Step { rule: step.says.rule, code: step.says.code, values, text: step.text() }
+    }
+}
+
 /// Where a request would go, and why
 ///
 /// The decision that a core makes; nothing is sent.
 #[utoipa::path(post, path = "/api/explain", tag = "routes", request_body = Question,
-    responses((status = 200, body = Object), (status = "4XX", body = Document, content_type = "application/problem+json")))]
+    responses((status = 200, body = Explained), (status = "4XX", body = Document, content_type = "application/problem+json")))]
 pub(super) async fn explain(
     State(shared): State<Arc<Shared>>,
     Body(question): Body<Question>,
-) -> Result<Json<Value>, Document> {
+) -> Result<Json<Explained>, Document> {
     let said = question.dialect.as_deref().unwrap_or("chat");
     let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == said);
     let dialect =
@@ -140,7 +171,8 @@ pub(super) async fn explain(
         };
         explain::explain(&snapshot, &ask).map(|told| {
             let health = health::now(&shared, &snapshot);
-            told.value(|key| health[usize::from(key)].told.clone())
+            let targets = told.told_targets(|key| health[usize::from(key)].told.clone());
+            Explained { steps: told.steps.iter().map(Step::from).collect(), targets }
         })
     });
     match explained.await {

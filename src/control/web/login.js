@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { call, session } from './api.js';
-import { lang, setLang, t } from './i18n.js';
+import { lang, said, setLang, t } from './i18n.js';
 
 export function Login() {
   const [password, setPassword] = useState('');
@@ -20,7 +20,7 @@ export function Login() {
       session.set(true);
     } catch (failure) {
       setBusy(false);
-      setError(failure.status === 401 ? t('login_wrong') : failure.status === 0 ? t('no_answer') : failure.message);
+      setError(failure.status === 401 ? t('login_wrong') : failure.status === 0 ? t('no_answer') : said(failure.message));
       field.current.select();
     }
   };

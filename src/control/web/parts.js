@@ -4,7 +4,7 @@
 import { html, useEffect, useMemo, useRef, useState } from './vendor/preact.js';
 import { get } from './api.js';
 import { span, NONE } from './format.js';
-import { t } from './i18n.js';
+import { said, t } from './i18n.js';
 import { store, useStore } from './store.js';
 
 const ICONS = {
@@ -35,7 +35,7 @@ export function say(text, tone = '') {
 
 export const complain = (error) => {
   if (error && error.name === 'AbortError') return;
-  say(error && error.status === 0 ? t('no_answer') : (error && error.message) || String(error), 'bad');
+  say(error && error.status === 0 ? t('no_answer') : said((error && error.message) || String(error)), 'bad');
 };
 
 export function Messages() {
@@ -263,7 +263,7 @@ export function Loaded({ of, children }) {
   if (of.value) return children(of.value);
   if (of.error) {
     return html`<${Empty} title=${t('could_not_load')}>
-      <p>${of.error.status === 0 ? t('no_answer') : of.error.message}</p><${Button} onClick=${of.reload}>${t('again')}<//><//>`;
+      <p>${of.error.status === 0 ? t('no_answer') : said(of.error.message)}</p><${Button} onClick=${of.reload}>${t('again')}<//><//>`;
   }
   return html`<div class="loading" role="status">${t('loading')}</div>`;
 }

@@ -1,13 +1,34 @@
 // A form made of the JSON Schema of the configuration. Fields are found by type; what has a page of its own or has no
-// plain form is named and left to the file. An empty field means the default, and is not written.
+// plain form is explained and left to the file. An empty field means the default, and is not written.
 
-import { html, useState } from './vendor/preact.js';
-import { t } from './i18n.js';
+import { html, useEffect, useState } from './vendor/preact.js';
+import { lang, t } from './i18n.js';
 import { Field } from './parts.js';
+import { store, useStore } from './store.js';
 
 /** Members that other pages edit. */
 const ELSEWHERE = { clients: '#/clients', providers: '#/providers', routes: '#/routes' };
 const HIDDEN = ['$schema'];
+/** Steps that a search for members goes down. */
+const DEPTH = 6;
+
+// -- the help in the chosen language ----------------------------------------------------------------------------
+
+const chinese = store(null);
+
+/** Watches the language, and has its help loaded: the schema brings the English, a file the Chinese. */
+export function useHelp() {
+  const now = useStore(lang);
+  useStore(chinese);
+  useEffect(() => {
+    // Where it cannot be had, English is shown.
+    if (now === 'zh-CN' && !chinese.value) import('./config_help.js').then(({ HELP }) => chinese.set(HELP), () => {});
+  }, [now]);
+}
+
+const help = (text) => (lang.value === 'zh-CN' && chinese.value && chinese.value[text]) || text || '';
+
+// -- the schema -------------------------------------------------------------------------------------------------
 
 /** The schema behind references and `X or null`. The outer description and default win. */
 function solve(schema, root) {
@@ -43,42 +64,66 @@ function kindOf(schema, root) {
   return 'other';
 }
 
+/** The members that stand somewhere inside: in the values of a map, the items of a list, or one of several forms. */
+function inside(schema, root, depth = DEPTH) {
+  const found = solve(schema, root);
+  if (found.properties || !depth) return found.properties ? found : null;
+  const next = [found.additionalProperties, found.items, ...(found.anyOf || found.oneOf || [])];
+  return next.reduce((members, one) => members || (one && typeof one === 'object' ? inside(one, root, depth - 1) : null), null);
+}
+
 /** Words with `code` in them, as the schema's descriptions are written. */
-const Words = ({ text }) => (text || '').split('`').map((part, at) => (at % 2 ? html`<code key=${at}>${part}</code>` : part));
+const Words = ({ text }) => help(text).split('`').map((part, at) => (at % 2 ? html`<code key=${at}>${part}</code>` : part));
 const lines = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
 
 /** Fields of all members of `schema` (an object). `find` narrows them to those that say it. */
 export function Fields({ schema, root = schema, value = {}, set, path = [], find }) {
   const members = Object.entries(schema.properties || {}).filter(([name]) => !HIDDEN.includes(name)).map(([name, one]) => [name, solve(one, root)]);
-  const told = members.map(([name, one]) => ({ name, one, kind: kindOf(one, root) })).filter(({ name, one, kind }) => says(find, name, one,
-    kind, root));
+  const told = members.map(([name, one]) => ({ name, one, kind: kindOf(one, root) })).filter(({ name, one }) => says(find, name, one, root));
   if (!told.length && !path.length) return html`<p class="soft">${t('nothing_matches')}</p>`;
   return told.map(({ name, one, kind }) => html`<${Member} key=${name} name=${name} schema=${one} kind=${kind} root=${root} value=${value
     && typeof value === 'object' ? value[name] : undefined} set=${set} path=${[...path, name]} find=${find} />`);
 }
 
-function says(find, name, schema, kind, root) {
-  if (!find || `${name} ${schema.description || ''}`.toLowerCase().includes(find)) return true;
-  return kind === 'object' && Object.entries(schema.properties).some(([inner, one]) => { const found = solve(one, root);
-    return says(find, inner, found, kindOf(found, root), root); });
+function says(find, name, schema, root, depth = DEPTH) {
+  if (!find || `${name} ${schema.description || ''} ${help(schema.description)}`.toLowerCase().includes(find)) return true;
+  const members = depth && inside(schema, root);
+  return Boolean(members) && Object.entries(members.properties).some(([inner, one]) => says(find, inner, solve(one, root), root, depth - 1));
 }
 
 function Member({ name, schema, kind, root, value, set, path, find }) {
   const [open, setOpen] = useState(false);
   const hint = schema.description;
-  if (path.length === 1 && ELSEWHERE[name]) return html`<p class="elsewhere"><a href=${ELSEWHERE[name]}><span class="mono">${name}</span>
-    </a> <span class="hint">${t('own_page')}</span></p>`;
-  if (kind === 'object') {
-    return html`<details class="group" open=${open || Boolean(find)} onToggle=${(event) => setOpen(event.currentTarget.open)}>
-      <summary><span class="mono">${name}</span>${value !== undefined ? html`<span class="set" title=${t('set')}></span>`
-        : null}<span class="hint"><${Words} text=${hint} /></span></summary>
-      <div class="group-body"><${Fields} schema=${schema} root=${root} value=${value} set=${set} path=${path} find=${find
-        && name.includes(find) ? '' : find} /></div></details>`;
-  }
+  const page = path.length === 1 && ELSEWHERE[name];
   const label = html`<span class="mono">${name}</span>${value !== undefined ? html`<span class="set" title=${t('set')}></span>` : null}`;
-  if (kind === 'other') return html`<p class="elsewhere">${label} <span class="hint"><${Words} text=${hint} /> ${t('in_the_file')}</span></p>`;
+  const within = find && name.includes(find) ? '' : find;
+  const group = (body) => html`<details class="group" open=${open || Boolean(find)} onToggle=${(event) => setOpen(event.currentTarget.open)}>
+    <summary>${label}<span class="hint"><${Words} text=${hint} /></span></summary>
+    <div class="group-body">${body}</div></details>`;
+  if (kind === 'object') return group(html`<${Fields} schema=${schema} root=${root} value=${value} set=${set} path=${path} find=${within} />`);
+  if (page || kind === 'other') {
+    const where = page ? html`<a href=${page}>${t('own_page')}</a>` : t('in_the_file');
+    const members = inside(schema, root);
+    if (!members) return html`<p class="elsewhere">${label} <span class="hint"><${Words} text=${hint} /> ${where}</span></p>`;
+    return group(html`<p class="hint">${where}</p>${open || find ? html`<${Told} schema=${members} root=${root} find=${within} />` : null}`);
+  }
   return html`<${Field} label=${label} hint=${hint ? html`<${Words} text=${hint} />` : null}>
     <${Control} kind=${kind} schema=${schema} value=${value} set=${(next) => set(path, next)} /><//>`;
+}
+
+/** What may be written of members that have no field here. */
+function Told({ schema, root, find, depth = DEPTH }) {
+  const members = Object.entries(schema.properties).map(([name, one]) => [name, solve(one, root)]).filter(([name, one]) => says(find, name,
+    one, root));
+  return html`<dl class="reference">${members.map(([name, one]) => {
+    const all = (one.oneOf || one.anyOf || []).filter((choice) => typeof choice.const === 'string' && choice.description);
+    const deeper = depth ? inside(one, root) : null;
+    return html`<dt class="mono">${name}</dt><dd class="hint"><${Words} text=${one.description} />
+      ${all.length ? html`<ul>${all.map((choice) => html`<li key=${choice.const}><code>${choice.const}</code> <${Words} text=${choice.description}
+        /></li>`)}</ul>` : null}
+      ${deeper ? html`<${Told} schema=${deeper} root=${root} depth=${depth - 1} find=${find && name.includes(find) ? '' : find} />`
+        : null}</dd>`;
+  })}</dl>`;
 }
 
 function Control({ kind, schema, value, set, ...own }) {

@@ -4,7 +4,7 @@ import { html, useMemo, useState } from '../vendor/preact.js';
 import { enc } from '../api.js';
 import { changes, pretty, sideBySide } from '../diff.js';
 import { bytes, cost, moment, us, whole } from '../format.js';
-import { t } from '../i18n.js';
+import { said, t } from '../i18n.js';
 import { Button, Copy, Empty, Icon, Loaded, Page, Pill, Section, Select, Tabs, useFetch } from '../parts.js';
 import { asRow, speed } from '../row.js';
 import { Outcome, outcome } from '../rows.js';
@@ -77,7 +77,7 @@ function Waterfall({ row, attempts }) {
       const lost = (one.why || '').startsWith('given up');
       const bad = !lost && !(one.status >= 200 && one.status < 400);
       const end = one.ended_us ?? all;
-      const told = [`${one.provider}${one.key ? ' / ' + one.key : ''}`, one.model, one.why].filter(Boolean).join(' · ');
+      const told = [`${one.provider}${one.key ? ' / ' + one.key : ''}`, one.model, said(one.why)].filter(Boolean).join(' · ');
       const idle = one.begun_us - Math.max(...shown.slice(0, place).map((other) => other.ended_us ?? all), 0);
       const times = [idle >= IDLE_US && t('waited_before', { time: us(idle) }), one.first_byte_us != null && `${t('first_byte')} ${us(one.first_byte_us - one.begun_us)}`,
         one.first_token_us != null && `${t('first_token')} ${us(one.first_token_us - one.begun_us)}`,

@@ -3,7 +3,7 @@
 import { html, useMemo } from '../vendor/preact.js';
 import { Chart, colour, Spark } from '../chart.js';
 import { bytes, clock, cost, ms, percent, short, span, unixMs, whole } from '../format.js';
-import { t } from '../i18n.js';
+import { said, t, word } from '../i18n.js';
 import * as live from '../live.js';
 import { Countdown, Empty, Loaded, Page, Pill, Section, Stat, useFetch } from '../parts.js';
 import { useStore } from '../store.js';
@@ -20,7 +20,7 @@ export function Overview() {
   const store = useFetch('/api/store', { every: 30000 });
   return html`<${Page} title=${t('page_overview')} sub=${status.value ? running(status.value) : null}>
     ${store.value && store.value.state !== 'ok'
-      ? html`<div class="banner warn" role="alert">${t('store_' + store.value.state)} ${store.value.message || ''}</div>` : null}
+      ? html`<div class="banner warn" role="alert">${t('store_' + store.value.state)} ${said(store.value.message)}</div>` : null}
     <${Loaded} of=${overview}>${(now) => html`<${Numbers} now=${now} />
       <div class="columns wide-left"><${Hour} minutes=${now.minutes || []} /><${Now} /></div>
       <${Cooling} rows=${now.cooling || []} />`}<//>
@@ -83,7 +83,7 @@ function Cooling({ rows }) {
     <tbody>${rows.map((row) => html`<tr key=${[row.provider, row.key, row.model].join()}>
       <td><a href="#/providers">${row.provider}</a></td><td>${row.key}</td><td>${row.model
         || html`<span class="faint">${t('all_models')}</span>`}</td>
-      <td><${Pill} tone="warn">${t('why_' + row.why) === 'why_' + row.why ? row.why : t('why_' + row.why)}<//></td>
+      <td><${Pill} tone="warn">${word('why_' + row.why, row.why)}<//></td>
       <td class="n"><${Countdown} until=${unixMs(row.until_unix_ms)} /></td></tr>`)}</tbody></table></div><//>`;
 }
 

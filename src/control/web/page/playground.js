@@ -5,7 +5,7 @@ import { ApiError, session } from '../api.js';
 import { cutter, DIALECTS, errorOf } from '../dialects.js';
 import { bytes, ms, short } from '../format.js';
 import { freshKey } from '../fresh_key.js';
-import { t } from '../i18n.js';
+import { said, t } from '../i18n.js';
 import { Button, Check, Code, complain, Empty, Input, Page, Pill, Section, Select, Tabs, useFetch, Field } from '../parts.js';
 
 const EVENTS_MAX = 2000;
@@ -163,7 +163,7 @@ function Chat({ turns }) {
     <span class="who">${t('role_' + turn.role)}</span>
     ${turn.reasoning ? html`<details><summary>${t('reasoning')}</summary><p class="said soft">${turn.reasoning}</p></details>` : null}
     <p class="said">${turn.text}${turn.going && !turn.text ? html`<span class="faint">…</span>` : null}</p>
-    ${turn.error ? html`<p class="bad" role="alert">${turn.error}</p>` : null}</li>`)}</ol>`;
+    ${turn.error ? html`<p class="bad" role="alert">${said(turn.error)}</p>` : null}</li>`)}</ol>`;
 }
 
 function Wire({ wire }) {

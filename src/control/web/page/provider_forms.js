@@ -2,7 +2,7 @@
 
 import { html, useMemo, useState } from '../vendor/preact.js';
 import { enc, patch, post } from '../api.js';
-import { t } from '../i18n.js';
+import { said, t } from '../i18n.js';
 import { Button, Check, complain, Copy, Dialog, Field, Input, say, Select, sure, useFetch } from '../parts.js';
 
 export const PROTOCOLS = ['chat', 'responses', 'anthropic', 'gemini', 'azure', 'ollama', 'demo'];
@@ -25,8 +25,9 @@ function Form({ title, action, onClose, submit, children, wide }) {
   return html`<${Dialog} title=${title} onClose=${onClose} wide=${wide} foot=${html`
       <${Button} onClick=${onClose}>${t('cancel')}<//><button type="submit" form=${id} class="button primary" disabled=${busy}>${action}</button>`}>
     <form id=${id} class="form" onSubmit=${send}>${children(error)}</form>
-    ${error && error.status ? html`<div class="bad" role="alert"><p>${error.message}</p>
-      ${error.problems.map((one, at) => html`<p key=${at}>${one.path ? html`<code>${one.path}</code> ` : null}${one.message}</p>`)}</div>` : null}
+    ${error && error.status ? html`<div class="bad" role="alert">${error.problems.length ? null
+      : html`<p>${said(error.message)}</p>`}
+      ${error.problems.map((one, at) => html`<p key=${at}>${one.path ? html`<code>${one.path}</code> ` : null}${said(one.message)}</p>`)}</div>` : null}
   <//>`;
 }
 export { Form, lines };

@@ -3,7 +3,7 @@
 import { html, useState } from '../vendor/preact.js';
 import { call, enc, patch, path, post, remove } from '../api.js';
 import { ms, percent, short, unixMs, when } from '../format.js';
-import { t } from '../i18n.js';
+import { said, t, word } from '../i18n.js';
 import * as live from '../live.js';
 import { Button, Countdown, Empty, Loaded, Page, Pill, say, Section, Share, sure, useFetch } from '../parts.js';
 import { useStore } from '../store.js';
@@ -85,16 +85,18 @@ function Health({ of }) {
   const cause = of.cause || (resting[0] && resting[0].cause);
   return html`<${Pill} tone=${TONES[state] || ''} >${t('health_' + state)}${state === 'cooling' && until
     ? html` <${Countdown} until=${until} />` : null}<//>
-    ${cause && state !== 'ok' && state !== 'disabled' ? html`<span class="note">${t('why_' + cause) === 'why_' + cause ? cause
-      : t('why_' + cause)}</span>` : null}
+    ${cause && state !== 'ok' && state !== 'disabled' ? html`<span class="note">${word('why_' + cause, cause)}</span>` : null}
     ${resting.length ? html`<span class="second">${resting.map((one) => one.model).join(', ')}</span>` : null}
     ${of.last_error ? html`<${LastError} of=${of} />` : null}`;
 }
 
+/** What an attempt came to; the status where the words do not hold it. */
+const plainly = ({ status, message }) => [message && message.includes(status) ? null : status, said(message) || t('failed')].filter(Boolean).join(' · ');
+
 /** What went wrong last, when, and how often anything did. */
 function LastError({ of }) {
   const { unix_ms: at, status, model, message } = of.last_error;
-  const told = [message.includes(status) ? null : status, message, model].filter(Boolean).join(' · ');
+  const told = [plainly({ status, message }), model].filter(Boolean).join(' · ');
   return html`<span class="second" title=${told}>${t('last_error_at', { time: when(at), n: short(of.failures) })} ${told}</span>`;
 }
 
@@ -114,8 +116,8 @@ function Key({ provider, of, used, sum, speed, reload, open }) {
   return html`<tr class=${of.disabled ? 'off' : ''}>
     <td>${of.name}<span class="second mono">${of.key}</span></td>
     <td class="health"><${Health} of=${of} />
-      ${seen ? html`<span class=${'second ' + (seen.ok ? 'good' : 'bad')} role="status" title=${seen.message}>${seen.ok ? ms(seen.ms)
-        : `${seen.status || ''} ${seen.message || t('failed')}`}</span>` : null}</td>
+      ${seen ? html`<span class=${'second ' + (seen.ok ? 'good' : 'bad')} role="status" title=${said(seen.message)}>${seen.ok ? ms(seen.ms)
+        : plainly(seen)}</span>` : null}</td>
     <td class="n" data-name=${t('in_flight')}>${of.in_flight ?? 0}${of.max_concurrent ? html`<span class="faint"> / ${of.max_concurrent}</span>` : null}</td>
     <td class="n wide-only">${of.weight}</td><td class="n wide-only">${of.priority}</td>
     <td class="n" data-name=${t('today')}>${short(requests)}</td>

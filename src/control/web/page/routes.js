@@ -2,7 +2,7 @@
 
 import { html, useState } from '../vendor/preact.js';
 import { enc, post, put, remove } from '../api.js';
-import { t } from '../i18n.js';
+import { said, t, word } from '../i18n.js';
 import * as live from '../live.js';
 import { Button, complain, Empty, Field, Input, Loaded, Page, Pill, say, Section, Select, sure, useFetch } from '../parts.js';
 import { useStore } from '../store.js';
@@ -124,12 +124,13 @@ function Explain() {
       <textarea class="mono" rows="4" aria-label=${t('body')} value=${body} spellcheck="false" placeholder='{"messages": [], "thinking":
         {"type": "enabled"}}' onInput=${(event) => setBody(event.target.value)}></textarea></details>
     ${told ? html`<div class="explained" role="status">
-      <ol class="steps">${(told.steps || []).map((step, at) => html`<li key=${at}><code>${step.rule}</code><span>${step.text}</span></li>`)}</ol>
+      <ol class="steps">${(told.steps || []).map((step, at) => html`<li key=${at}><b>${word('rule_' + step.rule, step.rule)}</b>
+        <span>${word('step_' + step.code, step.text, step.values)}</span></li>`)}</ol>
       <ol class="tries">${(told.targets || []).map((target, at) => html`<li key=${at}><b>${target.provider}</b> ${target.model
         ? html`<span class="mono">${target.model}</span>` : null}
         <span class="note">${list(target.keys).map((key) => (typeof key === 'string' ? key : key.health && key.health !== 'ok'
           ? `${key.name} (${t('health_' + key.health)})` : key.name)).join(' → ')}</span></li>`)}</ol>
-      ${told.targets && told.targets.length ? null : html`<p class="warn">${told.refusal || t('no_target')}</p>`}</div>` : null}
+      ${told.targets && told.targets.length ? null : html`<p class="warn">${said(told.refusal) || t('no_target')}</p>`}</div>` : null}
   </form><//>`;
 }
 

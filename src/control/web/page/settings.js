@@ -4,10 +4,10 @@ import { html, useEffect, useMemo, useRef, useState } from '../vendor/preact.js'
 import { call, enc, get, post, put } from '../api.js';
 import { changes, sideBySide } from '../diff.js';
 import { bytes, moment, span, unixMs, whole } from '../format.js';
-import { t } from '../i18n.js';
+import { said, t, word } from '../i18n.js';
 import * as live from '../live.js';
 import { Button, complain, Dialog, Empty, Field, Loaded, Page, Pill, say, Section, Select, sure, Tabs, useFetch } from '../parts.js';
-import { Fields } from '../schema_form.js';
+import { Fields, useHelp } from '../schema_form.js';
 import { useStore } from '../store.js';
 
 const TABS = ['file', 'backups', 'import', 'about'];
@@ -105,11 +105,11 @@ function Editor({ told, reload }) {
         <div class="inner" role="status">${problems.length ? html`<ul class="problems">${problems.map((one, at) => html`<li key=${at}>
             <${Pill} tone=${one.severity === 'warning' ? 'warn' : 'bad'}>${t(one.severity === 'warning' ? 'warning' : 'error')}<//>
             ${one.line ? html`<button type="button" class="linkish" onClick=${() => goTo(one.line)}>${t('line_n', { n: one.line })}</button>` : null}
-            ${one.path ? html`<code>${one.path}</code>` : null}<span>${one.message}</span></li>`)}</ul>`
+            ${one.path ? html`<code>${one.path}</code>` : null}<span>${said(one.message)}</span></li>`)}</ul>`
           : html`<p class="soft">${changed ? t('no_problem') : t('file_hint')}</p>`}
           ${result ? html`<ul class="changes">${[...(result.changes || []),
             ...(result.restart_needed || []).map((what) => `${t('restart_needed')}: ${what}`)].map((what,
-              at) => html`<li key=${at} class="soft">${typeof what === 'string' ? what : JSON.stringify(what)}</li>`)}</ul>` : null}
+              at) => html`<li key=${at} class="soft">${said(what)}</li>`)}</ul>` : null}
         </div><//>
     </div></div>`;
 }
@@ -138,6 +138,7 @@ function Text({ area, text, setText, problems, onSave }) {
 }
 
 function Form({ schema, text, setText, value, setValue }) {
+  useHelp();
   const [find, setFind] = useState('');
   const now = useRef(text), turn = useRef(Promise.resolve());
   now.current = text;
@@ -217,7 +218,7 @@ function Import() {
     ${told ? html`<div role="status"><p><${Pill}>${told.kind}<//> ${Object.entries(told.adds
       || {}).map(([what, names]) => `${what}: ${Array.isArray(names) ? names.join(', ') : names}`).join(' · ')}</p>
       <ul class="changes">${[...(told.notes || []), ...(told.problems
-        || []).map((one) => `${t('line_n', { n: one.line })}: ${one.message}`)].map((note, at) => html`<li key=${at} class="soft">${note}</li>`)}</ul>
+        || []).map((one) => `${t('line_n', { n: one.line })}: ${said(one.message)}`)].map((note, at) => html`<li key=${at} class="soft">${said(note)}</li>`)}</ul>
       <div class="code"><pre tabindex="0">${told.text}</pre></div></div>` : null}</div><//>`;
 }
 
@@ -232,7 +233,7 @@ function About() {
   const level = async (next) => { try { await put('/api/log', { level: next }); log.reload(); say(t('saved')); } catch (error) { complain(error); } };
   const reload = async () => {
     const answer = await call('POST', '/api/reload');
-    say([t('reloaded'), ...(answer.changes || [])].join(' · '));
+    say([t('reloaded'), ...(answer.changes || []).map(said)].join(' · '));
   };
   const Fact = ({ name, children }) => (children == null || children === '' ? null : html`<dt>${name}</dt><dd>${children}</dd>`);
   return html`<div class="columns">
@@ -241,14 +242,14 @@ function About() {
       <${Fact} name=${t('health')}>${now.cores_stalled ? html`<${Pill} tone="bad">${t('stalled_n', { n: now.cores_stalled })}<//>`
         : now.draining ? html`<${Pill} tone="warn">${t('draining')}<//>` : html`<${Pill} tone="good">${t('health_ok')}<//>`}<//>
       <${Fact} name=${t('version')}>${now.version} <span class="faint">${now.commit}</span><//>
-      <${Fact} name=${t('driver')}>${now.driver} <span class="faint">${now.driver_why}</span><//>
+      <${Fact} name=${t('driver')}>${now.driver} <span class="faint">${(now.driver_why || '').split(', ').map(said).join(', ')}</span><//>
       <${Fact} name=${t('cores')}>${now.cores}<//>
       <${Fact} name=${t('uptime')}>${span(now.uptime_ms)}<//><${Fact} name=${t('process')}>${now.pid}<//>
       <${Fact} name=${t('listens_on')}>${(now.listen || []).join(', ')}<//>
       <${Fact} name=${t('config_file')}>${now.config.file} <span class="faint">${t('generation_n', { n: now.config.generation })}</span><//>
       <${Fact} name=${t('requests')}>${whole(now.requests)}<//><${Fact} name=${t('sessions')}>${whole(now.sessions)}<//></dl>`}<//><//>
     <div class="stack"><${Section} title=${t('store')}><${Loaded} of=${store}>${(now) => html`<dl class="facts inner">
-        <${Fact} name=${t('state')}><${Pill} tone=${now.state === 'ok' ? 'good' : 'bad'}>${now.state === 'ok' ? t('health_ok') : now.state}<//> ${now.message || ''}<//>
+        <${Fact} name=${t('state')}><${Pill} tone=${now.state === 'ok' ? 'good' : 'bad'}>${now.state === 'ok' ? t('health_ok') : word('store_' + now.state + '_short', now.state)}<//> ${said(now.message)}<//>
         <${Fact} name=${t('file')}>${now.file}<//><${Fact} name=${t('size')}>${bytes(now.bytes)}<//><${Fact} name=${t('rows')}>${whole(now.rows)}<//>
         <${Fact} name=${t('oldest')}>${now.oldest_unix_ms ? moment(unixMs(now.oldest_unix_ms)) : null}<//>
           <${Fact} name=${t('dropped_rows')}>${whole(now.dropped_rows)}<//>
