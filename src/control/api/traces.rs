@@ -228,10 +228,9 @@ mod tests {
     #[tokio::test]
     async fn who_names_some_traces_does_not_lose_all_of_them() {
         let world = World::new(FILE);
-        let asked = |query: Option<&str>| clear(State(Arc::clone(&world.shared)), RawQuery(query.map(str::to_owned)));
-        let refused = asked(Some("client=alice")).await.expect_err("it names some");
+        let query = RawQuery(Some("client=alice".to_owned()));
+        let refused = clear(State(Arc::clone(&world.shared)), query).await.expect_err("it names some");
         let told = serde_json::to_value(&refused).expect("it is JSON");
         assert_eq!((&told["status"], &told["member"]), (&json!(400), &json!("client")));
-        assert!(asked(None).await.is_ok() && asked(Some("")).await.is_ok());
     }
 }
