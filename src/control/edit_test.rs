@@ -380,6 +380,7 @@ async fn the_facade_takes_both_forms_of_every_body() {
     for (method, body, status) in [
         ("PATCH", json!({ "name": "openrouter" }), 400),
         ("PATCH", json!({ "prefix": "x" }), 400),
+        ("PATCH", json!({ "name": "nobody", "value": {} }), 404),
         ("PUT", json!({ "x": 1 }), 400),
         ("DELETE", json!({}), 400),
         ("DELETE", json!({ "name": "nobody" }), 404),

@@ -251,10 +251,13 @@ async fn wrong_methods_and_queries_are_told_in_json() {
         ("GET", "/api/usage?format=xml", StatusCode::BAD_REQUEST),
         ("GET", "/api/requests?status=red", StatusCode::BAD_REQUEST),
         ("GET", "/api/requests?limit=many", StatusCode::BAD_REQUEST),
+        ("GET", "/api/models", StatusCode::BAD_REQUEST),
     ] {
         let (status, body) = world.ask("owner", method, path, &[], "").await;
         assert_eq!(status, expected, "{path}");
-        assert!(serde_json::from_str::<Value>(&body).expect(path)["detail"].is_string(), "{path}");
+        let told = serde_json::from_str::<Value>(&body).expect(path);
+        assert!(told["detail"].is_string(), "{path}");
+        assert_eq!(told["member"].is_string(), status == StatusCode::BAD_REQUEST, "{path}: {told}");
     }
 }
 

@@ -87,15 +87,25 @@ pub(crate) struct Usage {
     rows: Vec<(Whose, Numbers)>,
     by_name: AHashMap<Whose, usize>,
     by_index: AHashMap<SumKey, usize>,
+    /// The last key of some lot, and its row: found without a hash.
+    near: [Option<(SumKey, usize)>; NEAR],
 }
+
+/// Lots of keys of which the last is known.
+const NEAR: usize = 16;
 
 impl Usage {
     /// Adds numbers that a core has told; `names` are those of its generation.
     pub(crate) fn add(&mut self, key: &SumKey, numbers: &Numbers, names: &Names) {
         let key = &key.by_day();
-        let row = match self.by_index.get(key) {
-            Some(&row) => row,
-            None => self.find(key, names),
+        let lot = key.lot() % NEAR;
+        let row = match &self.near[lot] {
+            Some((known, row)) if known == key => *row,
+            _ => {
+                let row = self.by_index.get(key).copied().unwrap_or_else(|| self.find(key, names));
+                self.near[lot] = Some((*key, row));
+                row
+            }
         };
         self.rows[row].1.add(numbers);
     }

@@ -69,6 +69,15 @@ impl SumKey {
         }
     }
 
+    /// A number that keys which come one after the other seldom share. Whoever is found by it is compared.
+    pub fn lot(&self) -> usize {
+        let model = self.model.as_bytes();
+        let letter = |at: usize| usize::from(model.get(at).copied().unwrap_or(0));
+        let last = model.len().wrapping_sub(1);
+        let who = usize::from(self.client) * 5 + usize::from(self.provider) * 11 + usize::from(self.key) * 17;
+        who + letter(last) + letter(model.len() / 2) * 3 + model.len() + self.dialect as usize * 29
+    }
+
     /// The day of it (days since 1970, UTC).
     pub fn day(&self) -> u32 {
         self.minute / DAY_MINUTES

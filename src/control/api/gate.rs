@@ -118,7 +118,7 @@ pub(super) async fn login(
 ) -> Result<Response, Document> {
     // serde's own message would quote what was sent.
     let Ok(Login { password: presented }) = serde_json::from_slice(&body) else {
-        return Err(Document::new(StatusCode::BAD_REQUEST, "expected {\"password\": \"…\"}"));
+        return Err(Document::of_member(StatusCode::BAD_REQUEST, "password", "expected {\"password\": \"…\"}"));
     };
     let random = random().map_err(|error| Document::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let snapshot = shared.snapshot.load_full();

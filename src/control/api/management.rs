@@ -188,14 +188,13 @@ pub(super) async fn patch(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
     if name.is_none() && index.is_none() {
         return Err(bad("invalid body"));
     }
+    let is_place = |member: &str| matches!(member, "name" | "index");
     let value = match body.get("value") {
         Some(Value::Object(value)) => value.clone(),
         Some(_) => return Err(bad("invalid body")),
-        None => body.into_iter().filter(|(member, _)| !matches!(member.as_str(), "name" | "index")).collect(),
+        None if body.keys().all(|member| is_place(member)) => return Err(bad("invalid body")),
+        None => body.into_iter().filter(|(member, _)| !is_place(member)).collect(),
     };
-    if value.is_empty() {
-        return Err(bad("invalid body"));
-    }
     let edit = move |text: &str| {
         let mut entries = entries(text)?;
         let place = place(&entries, name.as_deref(), index)?;

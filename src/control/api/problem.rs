@@ -184,7 +184,10 @@ impl From<QueryRejection> for Document {
                 Document::of_member(StatusCode::BAD_REQUEST, name, format!("{name} takes a whole number"))
             }
             Some((name, why)) => Document::of_member(StatusCode::BAD_REQUEST, name, why),
-            None => Document::new(StatusCode::BAD_REQUEST, why),
+            None => match lacking("", why) {
+                Some(name) => Document::of_member(StatusCode::BAD_REQUEST, name, why),
+                None => Document::new(StatusCode::BAD_REQUEST, why),
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path as Id, Query, State};
+use axum::extract::{Path as Id, Query, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use memchr::memmem;
@@ -82,9 +82,19 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Id(id): Id<String>) -
 }
 
 /// Delete all traces
+///
+/// It takes no query: whoever names some of them would lose the others too.
 #[utoipa::path(delete, path = "/api/traces", tag = "requests",
     responses((status = 200, body = Object), (status = "4XX", body = super::problem::Document, content_type = "application/problem+json")))]
-pub(super) async fn clear(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Document> {
+pub(super) async fn clear(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Document> {
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
+        let member = query.split(['=', '&']).next().unwrap_or_default();
+        let why = "all traces are deleted at once, none is chosen by a query";
+        return Err(Document::of_member(StatusCode::BAD_REQUEST, member, why));
+    }
     if let Some(traces) = shared.traces.clone() {
         let cleared = tokio::task::spawn_blocking(move || traces.clear()).await;
         let failed = |why: String| Document::new(StatusCode::INTERNAL_SERVER_ERROR, why);
@@ -213,5 +223,14 @@ mod tests {
     async fn an_export_ends_with_the_trace_that_fills_it() {
         assert_eq!(exported(limits::TRACES_EXPORT_BYTES - 1).await, (5, false));
         assert_eq!(exported(limits::TRACES_EXPORT_BYTES).await, (4, true));
+    }
+
+    #[tokio::test]
+    async fn who_names_some_traces_does_not_lose_all_of_them() {
+        let world = World::new(FILE);
+        let query = RawQuery(Some("client=alice".to_owned()));
+        let refused = clear(State(Arc::clone(&world.shared)), query).await.expect_err("it names some");
+        let told = serde_json::to_value(&refused).expect("it is JSON");
+        assert_eq!((&told["status"], &told["member"]), (&json!(400), &json!("client")));
     }
 }

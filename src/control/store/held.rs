@@ -53,7 +53,7 @@ impl<T> Default for Held<T> {
 impl<T: Sum> Held<T> {
     /// The sum that what is of `key` is added to.
     pub(super) fn of(&mut self, key: SumKey, names: &Arc<Names>) -> &mut T {
-        let lot = lot(&key);
+        let lot = key.lot() % NEAR;
         let near = self.near[lot] as usize;
         let at = match self.sums.get(near) {
             Some((known, _)) if *known == key => near,
@@ -99,15 +99,6 @@ impl<T: Sum> Held<T> {
             sums.len() - 1
         })
     }
-}
-
-/// A number that keys which come one after the other seldom share. Whoever is found by it is compared.
-fn lot(key: &SumKey) -> usize {
-    let model = key.model.as_bytes();
-    let letter = |at: usize| usize::from(model.get(at).copied().unwrap_or(0));
-    let last = model.len().wrapping_sub(1);
-    let who = usize::from(key.client) * 5 + usize::from(key.provider) * 11 + usize::from(key.key) * 17;
-    (who + letter(last) + letter(model.len() / 2) * 3 + model.len() + key.dialect as usize * 29) % NEAR
 }
 
 #[cfg(test)]

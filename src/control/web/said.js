@@ -171,6 +171,7 @@ export const SAID = {
   "status takes ok, error, a class (4xx) or a number": "status 可为 ok、error、类别（4xx）或数字",
   "no exchange that is kept has this id": "没有保留此 ID 的请求",
   "no trace that is kept has this id": "没有保留此 ID 的跟踪",
+  "all traces are deleted at once, none is chosen by a query": "跟踪只能一次全部删除，不能用查询条件选择",
   "the store does not answer": "存储没有响应",
   "traces cannot be written now; requests go on": "目前无法写入跟踪；请求照常",
   "nothing can be written down now; requests go on": "目前无法记录；请求照常",
