@@ -16,14 +16,15 @@ const DEPTH = 6;
 
 const chinese = store(null);
 
-/** Watches the language, and has its help loaded: the schema brings the English, a file the Chinese. */
+/** Whether the help is there in the chosen language, which it has loaded: the schema brings the English, a file the Chinese. */
 export function useHelp() {
   const now = useStore(lang);
-  useStore(chinese);
+  const there = useStore(chinese);
   useEffect(() => {
     // Where it cannot be had, English is shown.
-    if (now === 'zh-CN' && !chinese.value) import('./config_help.js').then(({ HELP }) => chinese.set(HELP), () => {});
+    if (now === 'zh-CN' && !chinese.value) import('./config_help.js').then(({ HELP }) => chinese.set(HELP), () => chinese.set({}));
   }, [now]);
+  return now !== 'zh-CN' || Boolean(there);
 }
 
 const help = (text) => (lang.value === 'zh-CN' && chinese.value && chinese.value[text]) || text || '';

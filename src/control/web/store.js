@@ -13,8 +13,14 @@ export function store(value) {
 
 export function useStore(of) {
   const [, turn] = useState(0);
-  useEffect(() => of.watch(() => turn((n) => n + 1)), [of]);
-  return of.value;
+  const { value } = of;
+  useEffect(() => {
+    const next = () => turn((n) => n + 1);
+    // It may have changed since this was drawn, before anybody watched.
+    if (of.value !== value) next();
+    return of.watch(next);
+  }, [of]);
+  return value;
 }
 
 /** What the browser keeps between visits; a browser that keeps nothing is no error. */

@@ -138,7 +138,7 @@ function Text({ area, text, setText, problems, onSave }) {
 }
 
 function Form({ schema, text, setText, value, setValue }) {
-  useHelp();
+  const helped = useHelp();
   const [find, setFind] = useState('');
   const now = useRef(text), turn = useRef(Promise.resolve());
   now.current = text;
@@ -157,6 +157,7 @@ function Form({ schema, text, setText, value, setValue }) {
     }).catch(complain);
   };
   if (value == null) return html`<p class="inner soft">${t('form_unreadable')}</p>`;
+  if (!helped) return html`<div class="inner loading" role="status">${t('loading')}</div>`;
   return html`<div class="inner form-place"><input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find}
     onInput=${(event) => setFind(event.target.value)} />
     <${Fields} schema=${schema} value=${value} set=${set} find=${find.trim().toLowerCase()} /></div>`;
