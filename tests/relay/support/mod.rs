@@ -262,7 +262,11 @@ impl Weir {
     /// The same before its answer.
     pub fn admin_begun(&self, method: &str, target: &str, fields: &str, body: &str) -> Client {
         let mut client = self.admin_client();
-        client.ask(method, target, &format!("{fields}connection: close\r\n"), body.as_bytes());
+        let (host, length) = (&client.host, body.len());
+        // Who is refused may be told before all of the body has been taken (RFC 9112, section 9.6).
+        client.wire.send_if_taken(format!(
+            "{method} {target} HTTP/1.1\r\nhost: {host}\r\n{fields}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        ));
         client
     }
 
