@@ -190,6 +190,7 @@ async fn send<N: Net>(
     let mut slices: SmallVec<[IoSlice<'_>; 8]> = outgoing.pieces.iter().map(|piece| IoSlice::new(piece)).collect();
     let mut slices = &mut slices[..];
     let mut first = true;
+    client.core.net.rendezvous().await;
     while !slices.is_empty() {
         match lane.stream.try_write(slices) {
             Ok(written) => IoSlice::advance_slices(&mut slices, written),

@@ -179,6 +179,10 @@ impl Net for Eager {
         poll_fn(move |_| if std::mem::replace(&mut over, true) { Poll::Ready(()) } else { Poll::Pending })
     }
 
+    fn rendezvous(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+
     fn spawn(&self, _: impl Future<Output = ()> + 'static, _: impl FnOnce() + Unpin + 'static) {
         unreachable!("a session begins no task");
     }

@@ -237,6 +237,7 @@ impl<N: Net> Client<N> {
         if self.tap.is_some() {
             self.tap_written(slices);
         }
+        self.core.net.rendezvous().await;
         while !slices.is_empty() {
             match self.stream.try_write(slices) {
                 Ok(written) => IoSlice::advance_slices(&mut slices, written),

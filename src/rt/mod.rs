@@ -14,6 +14,7 @@ mod driver;
 mod held;
 mod inbox;
 mod net;
+mod rendezvous;
 pub mod sys;
 mod task;
 mod timer;
@@ -110,6 +111,8 @@ pub trait Net: 'static {
     fn every(&self, ms: u64, each: impl FnMut()) -> impl Future<Output = io::Result<()>>;
     /// Ends after `ms` milliseconds, give or take a few.
     fn sleep(&self, ms: u64) -> impl Future<Output = ()>;
+    /// To be waited for before one sends: ends once every task of this core that is ready has come as far or further.
+    fn rendezvous(&self) -> impl Future<Output = ()>;
     /// Runs `task` on this core to its end. A panic ends that task alone and calls `panicked`.
     fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + Unpin + 'static);
 }

@@ -19,6 +19,7 @@ use monoio::net::{TcpListener, TcpStream, UnixListener};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::held::{Direction, Held};
+use super::rendezvous::Rendezvous;
 use super::{Accept, Net, Peer, Stream, sys, task};
 use crate::config::listen::Listen;
 use crate::limits;
@@ -26,12 +27,13 @@ use crate::limits;
 /// The real world, on whichever driver the core runs.
 pub struct Monoio {
     start: Instant,
+    rendezvous: Rendezvous,
 }
 
 impl Monoio {
     /// A world whose clock starts now.
     pub fn new() -> Monoio {
-        Monoio { start: Instant::now() }
+        Monoio { start: Instant::now(), rendezvous: Rendezvous::default() }
     }
 }
 
@@ -78,6 +80,10 @@ impl Net for Monoio {
 
     fn sleep(&self, ms: u64) -> impl Future<Output = ()> {
         monoio::time::sleep(Duration::from_millis(ms))
+    }
+
+    fn rendezvous(&self) -> impl Future<Output = ()> {
+        self.rendezvous.meet()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + Unpin + 'static) {

@@ -365,3 +365,32 @@ fn rule_13_a_core_has_one_coarse_clock() {
         }
     });
 }
+
+/// What a core sends leaves in a row: whoever is about to send waits for those who are ready, and not for the others.
+#[test]
+fn whoever_meets_the_others_goes_on_behind_all_that_were_ready() {
+    on_both(|| async {
+        let (world, said) = (Rc::new(Monoio::new()), Rc::new(RefCell::new(Vec::new())));
+        for meeting in 0..3 {
+            for name in ["a", "b", "c"] {
+                let (there, say) = (Rc::clone(&world), Rc::clone(&said));
+                let task = async move {
+                    say.borrow_mut().push(format!("{name} comes"));
+                    there.rendezvous().await;
+                    say.borrow_mut().push(format!("{name} goes"));
+                };
+                world.spawn(task, || panic!("a task failed"));
+            }
+            // Not ready before the meeting is over.
+            let (there, say) = (Rc::clone(&world), Rc::clone(&said));
+            let late = async move {
+                there.sleep(30).await;
+                say.borrow_mut().push("late".to_owned());
+            };
+            world.spawn(late, || panic!("a task failed"));
+            world.sleep(60).await;
+            let order = ["a comes", "b comes", "c comes", "a goes", "b goes", "c goes", "late"];
+            assert_eq!(said.take(), order, "meeting {meeting}");
+        }
+    });
+}

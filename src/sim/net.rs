@@ -347,6 +347,17 @@ impl Net for Sim {
         async move { world.sleep(ms).await }
     }
 
+    fn rendezvous(&self) -> impl Future<Output = ()> {
+        let mut has_come = false;
+        poll_fn(move |cx| {
+            if std::mem::replace(&mut has_come, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + 'static, panicked: impl FnOnce() + Unpin + 'static) {
         self.world.spawn(contained(task, panicked));
     }
