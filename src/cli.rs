@@ -355,19 +355,19 @@ fn version(probe: Probe, out: &mut dyn Write) -> Done {
     Ok(0)
 }
 
+/// The data folder of the configuration in this file.
+fn data_dir(path: &Path) -> Result<PathBuf, String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let text = std::fs::read(path).map_err(|error| named(&error))?;
+    config::data_dir(&text, &env).map_err(|error| named(&error))
+}
+
 /// Asks the process that serves the control socket of this file's data folder, or of the folder that systemd
 /// gives the unit.
 fn ask(path: &Path, method: &str, target: &str) -> Result<(u16, Value), String> {
-    // The running process has its own environment: what is not set here may be set there. Only the data
-    // folder is wanted, so any value will do for the rest.
-    let any = |name: &str| env(name).or_else(|| Some("unset".to_owned()));
-    let reading = read(path, &Overrides::default(), any, |_| Ok("unset".to_owned()));
-    let Some(snapshot) = reading.snapshot else {
-        let all: Vec<String> = reading.problems.iter().map(|p| format!("{}:{p}", path.display())).collect();
-        return Err(format!("the file has errors, and nothing was asked\n{}", all.join("\n")));
-    };
+    let data_dir = data_dir(path)?;
     let mut last = String::new();
-    for folder in [&*snapshot.data_dir, Path::new("/var/lib/weir")] {
+    for folder in [&*data_dir, Path::new("/var/lib/weir")] {
         let path = folder.join(socket::CONTROL_SOCKET);
         match socket::ask(&path, method, target) {
             Ok((status, body)) => {
@@ -582,5 +582,26 @@ mod tests {
         );
         let error = ask(&file.0, "GET", "/api/status").expect_err("nobody is there");
         assert!(error.contains("/nowhere/weir/control.sock"), "{error}");
+    }
+
+    /// What only the running process can see, and what is wrong in the file by now, keeps nobody from asking it.
+    #[test]
+    fn who_asks_a_running_process_looks_at_its_data_folder_alone() {
+        for rest in [
+            r#""tls": { "cert": "/not/here.pem", "key": "/not/here.key" }"#,
+            r#""clients": { "a": { "key": "file:/not/here/a" }, "b": { "key": "file:/not/here/b" } }"#,
+            r#""clients": { "a": { "key": "env:WEIR_TEST_NEVER_SET" }, "b": { "key": "env:WEIR_TEST_NEVER_SET" } }"#,
+            r#""providers": { "p": { "protocol": "chat", "base_url": "${WEIR_TEST_NEVER_SET}" } }"#,
+            r#""no_such_member": 1"#,
+        ] {
+            let file = File::new("asks", &format!(r#"{{ "data_dir": "/nowhere/weir", {rest} }}"#));
+            let error = ask(&file.0, "GET", "/api/status").expect_err("nobody is there");
+            assert!(error.contains("/nowhere/weir/control.sock"), "{rest}: {error}");
+        }
+        let file = File::new("unset", r#"{ "data_dir": "${WEIR_TEST_NEVER_SET}/weir" }"#);
+        let error = ask(&file.0, "GET", "/api/status").expect_err("nobody knows where");
+        assert!(error.contains("data_dir") && error.contains("WEIR_TEST_NEVER_SET"), "{error}");
+        let file = File::new("typo", "{ \"data_dir\": ");
+        assert!(ask(&file.0, "GET", "/api/status").expect_err("nobody is there").contains("control.sock"));
     }
 }

@@ -153,10 +153,8 @@ pub(super) fn renewed(path: &Path, out: &mut dyn Write) -> Done {
         Ok((200, answer)) => word(&answer["token"]).to_owned(),
         Ok((_, answer)) => return Err(word(&answer["detail"]).to_owned()),
         Err(_nobody_runs) => {
-            let any = |name: &str| env(name).or_else(|| Some("unset".to_owned()));
-            let reading = read(path, &Overrides::default(), any, |_| Ok("unset".to_owned()));
-            let snapshot = reading.snapshot.ok_or("the file has errors: see weir check")?;
-            token::make(&snapshot.data_dir).map_err(|error| format!("{}: {error}", snapshot.data_dir.display()))?
+            let data_dir = super::data_dir(path)?;
+            token::make(&data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?
         }
     };
     written(writeln!(out, "{made}"))?;

@@ -20,6 +20,18 @@ use crate::base::secret::Secret;
 use crate::limits;
 use crate::protocol::Dialect;
 
+/// The data folder that the file names, or that of its place.
+pub(super) fn data_dir(named: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, String> {
+    let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    match named {
+        Some(text) => secret_ref::path(text, env),
+        None => Ok(absolute("STATE_DIRECTORY")
+            .or_else(|| Some(absolute("XDG_DATA_HOME")?.join("weir")))
+            .or_else(|| Some(absolute("HOME")?.join(".local/share/weir")))
+            .unwrap_or_else(|| PathBuf::from("/var/lib/weir"))),
+    }
+}
+
 /// What every part of the check needs.
 pub(super) struct Check<'a, 'p, 'd> {
     pub(super) file: &'a File,
@@ -439,18 +451,10 @@ impl Check<'_, '_, '_> {
     }
 
     fn data_dir(&mut self) -> PathBuf {
-        let env = self.outside.env;
-        let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        match &self.file.data_dir {
-            Some(text) => secret_ref::path(text, env).unwrap_or_else(|message| {
-                self.problems.error(&At::ROOT.member("data_dir"), message);
-                PathBuf::new()
-            }),
-            None => absolute("STATE_DIRECTORY")
-                .or_else(|| Some(absolute("XDG_DATA_HOME")?.join("weir")))
-                .or_else(|| Some(absolute("HOME")?.join(".local/share/weir")))
-                .unwrap_or_else(|| PathBuf::from("/var/lib/weir")),
-        }
+        data_dir(self.file.data_dir.as_deref(), self.outside.env).unwrap_or_else(|message| {
+            self.problems.error(&At::ROOT.member("data_dir"), message);
+            PathBuf::new()
+        })
     }
 
     fn allow_ips(&mut self) -> IpList {

@@ -8,7 +8,7 @@
 //! `default_file::create` writes.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub mod check;
 pub mod date;
@@ -87,6 +87,22 @@ impl Reading {
     pub fn failed(&self) -> bool {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
+}
+
+/// The data folder of a configuration, of which nothing else is looked at: whoever runs with it has its own environment,
+/// and its own files. Where the text cannot be read it is the folder of a file that names none. An error where the folder
+/// cannot be known here.
+pub fn data_dir(text: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, String> {
+    let at = problem::At::ROOT.member("data_dir");
+    let Ok(mut document) = jsonc::Document::parse(text) else { return check::data_dir(None, env) };
+    let unset = secret_ref::expand(&mut document, env);
+    let node = document.node(&at);
+    if let Some((_, message)) = unset.into_iter().find(|(place, _)| node.is_some_and(|node| place.offset == node.start))
+    {
+        return Err(format!("data_dir: {message}"));
+    }
+    let named = node.map(jsonc::Node::to_value);
+    check::data_dir(named.as_ref().and_then(serde_json::Value::as_str), env)
 }
 
 /// Reads a configuration from its text.

@@ -6,6 +6,7 @@
 
 use super::breaker::{Cause, Outcome};
 use crate::config::snapshot::{Cool, ErrorRule, Retry, Then};
+use crate::json::Raw;
 
 /// Where to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,9 @@ impl Verdict {
     pub const UNUSABLE: Verdict = Verdict::new(Next::OtherTarget, Outcome::Open);
 }
 
-/// By these a vendor says that the account behind a key has nothing left, under whatever status it does.
+/// By these a vendor says that the account behind a key has nothing left, under whatever status it does: as a code, or
+/// as the beginning of a sentence, with or without `YOUR`. Elsewhere in an error may stand what the client has sent, and
+/// nobody may lay a key to rest by that.
 const EMPTY_ACCOUNT: &[&str] = &[
     "insufficient_quota",
     "credit balance is too low",
@@ -59,6 +62,9 @@ const RATE_LIMIT: &[&str] = &["RESOURCE_EXHAUSTED"];
 
 /// By these a 400 tells that the key is no good (Gemini and some others answer so).
 const BAD_KEY: &[&str] = &["API_KEY_INVALID", "API key not valid", "invalid_api_key"];
+
+/// What sentences of vendors begin with before they come to the point.
+const YOUR: &[&str] = &["", "your ", "you ", "error: "];
 
 /// By these a 404, or a 400, tells that it is the model that is not there, and not the path.
 const NO_MODEL: &[&str] = &[
@@ -82,8 +88,8 @@ pub fn of_answer(status: u16, body: &[u8], hint_ms: Option<u64>) -> Option<Verdi
         200..=299 => return None,
         401..=403 => rejected,
         429 if says(body, RATE_LIMIT) => Verdict::new(Next::OtherKey, failed(Cause::RateLimited)),
-        400..=499 if says(body, EMPTY_ACCOUNT) => rejected,
-        400 if says(body, BAD_KEY) => rejected,
+        429 if says(body, EMPTY_ACCOUNT) => rejected,
+        400 if tells(body, EMPTY_ACCOUNT) || tells(body, BAD_KEY) => rejected,
         429 | 529 => Verdict::new(Next::OtherKey, failed(Cause::RateLimited)),
         // Ollama says `model "x" not found, try pulling it first`.
         404 if says(body, NO_MODEL) || (says(body, &["model"]) && says(body, &["not found"])) => {
@@ -140,7 +146,7 @@ pub fn status_said(error: &[u8]) -> u16 {
         ("INVALID_ARGUMENT", 400),
     ];
     let status = types.into_iter().find(|(word, _)| says(error, &[word])).map_or(502, |(_, status)| status);
-    if says(error, EMPTY_ACCOUNT) && !says(error, RATE_LIMIT) { 402 } else { status }
+    if tells(error, EMPTY_ACCOUNT) && !says(error, RATE_LIMIT) { 402 } else { status }
 }
 
 /// The rounds of one request over its keys and targets, and the waits between them.
@@ -163,6 +169,35 @@ impl Rounds {
         self.waited_ms = self.waited_ms.saturating_add(rest_ms);
         (self.extra <= policy.rounds_max && self.waited_ms <= u64::from(policy.round_wait_ms_max)).then_some(rest_ms)
     }
+}
+
+/// Whether an error is one of `words` by its code, or begins with one by its sentence.
+fn tells(body: &[u8], words: &[&str]) -> bool {
+    let Ok(whole) = Raw::parse(body.trim_ascii()) else { return false };
+    // Gemini answers a stream's request with a list of one.
+    let whole = if whole.is_array() { whole.elements().next().unwrap_or(whole) } else { whole };
+    let error = whole.find("error").unwrap_or(whole);
+    let is = |value: Raw<'_>| value.as_str().is_some_and(|value| words.iter().any(|word| value.eq_str(word)));
+    let begins = |value: Raw<'_>| {
+        value.as_str().is_some_and(|value| {
+            let said = value.decode();
+            words.iter().flat_map(|word| YOUR.iter().map(move |your| (your, word))).any(|(your, word)| {
+                let rest = said
+                    .get(..your.len())
+                    .filter(|start| start.eq_ignore_ascii_case(your))
+                    .map(|_| &said[your.len()..]);
+                rest.and_then(|rest| rest.get(..word.len())).is_some_and(|start| start.eq_ignore_ascii_case(word))
+            })
+        })
+    };
+    if !error.is_object() {
+        return begins(error);
+    }
+    ["type", "code", "status", "reason"].iter().filter_map(|name| error.find(name)).any(is)
+        || error.find("message").is_some_and(begins)
+        || error
+            .find("details")
+            .is_some_and(|details| details.elements().filter_map(|detail| detail.find("reason")).any(is))
 }
 
 /// Whether one of `words` stands in `body`, in upper or lower case.
@@ -216,9 +251,46 @@ mod tests {
             (400, r#"{"type":"error","error":{"message":"Your credit balance is too low to access the API"}}"#),
             (402, "{}"),
             (403, r#"{"error":{"message":"Insufficient Balance"}}"#),
+            (400, r#"{"error":{"message":"Insufficient Balance"}}"#),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#,
+            ),
+            (400, r#"[{"error":{"code":400,"message":"?","details":[{"reason":"API_KEY_INVALID"}]}}]"#),
+            (400, r#"{"error":{"type":"invalid_request_error","code":"billing_not_active"}}"#),
+            (400, r#"{"error":"insufficient credits"}"#),
         ] {
             assert_eq!(verdict(status, body), (Next::OtherKey, Some(Cause::Rejected)), "{status} {body}");
         }
+    }
+
+    /// Vendors quote what the client has sent.
+    #[test]
+    fn what_a_client_has_written_rests_no_key() {
+        for (status, body, next) in [
+            (
+                404,
+                r#"{"error":{"message":"The model `insufficient balance` does not exist","code":"model_not_found"}}"#,
+                Next::OtherTarget,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Invalid value: 'payment required'","type":"invalid_request_error"}}"#,
+                Next::Stop,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"unknown model","param":"insufficient_quota","code":"x API_KEY_INVALID"}}"#,
+                Next::Stop,
+            ),
+            (400, r#"{"error":"model 'insufficient balance' is not known"}"#, Next::Stop),
+            (422, r#"{"detail":[{"input":"insufficient_quota","msg":"insufficient balance"}]}"#, Next::Stop),
+            (413, r#"{"error":{"code":"insufficient_quota"}}"#, Next::Stop),
+        ] {
+            let (went, cause) = verdict(status, body);
+            assert!(went == next && cause != Some(Cause::Rejected), "{status} {body}: {went:?} {cause:?}");
+        }
+        assert_eq!(status_said(br#"{"message":"The tool 'insufficient balance' failed"}"#), 502);
     }
 
     #[test]

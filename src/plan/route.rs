@@ -315,7 +315,7 @@ impl<'a> Found<'a> {
 /// Published and mapped names that are like one that is unknown, nearest first; a few, for an error message.
 pub fn nearest<'a>(s: &'a Snapshot, q: &Question<'_>) -> SmallVec<[&'a str; 3]> {
     let asked: &str = beginning(q.model, limits::NAME_SHOWN_BYTES);
-    let known: Vec<&str> = listed(s, q.client, q.dialect).iter().map(|model| model.id).collect();
+    let known: Vec<&str> = listed(s, q.client, q.dialect, q.forced).iter().map(|model| model.id).collect();
     let mut near = SmallVec::new();
     for _ in 0..3 {
         let rest = known.iter().copied().filter(|id| !near.contains(id));
@@ -341,12 +341,13 @@ pub struct Listed<'a> {
 }
 
 /// What a client may ask for, each name once: `auto` where it is answered, the names that the route maps, then what the
-/// providers publish, with the prefix if the bare name does not serve. Only names that have targets.
-pub fn listed(s: &Snapshot, client: Option<ClientIx>, dialect: Dialect) -> Vec<Listed<'_>> {
+/// providers publish, with the prefix if the bare name does not serve. Where the path names a provider, what that one
+/// publishes. Only names that have targets.
+pub fn listed(s: &Snapshot, client: Option<ClientIx>, dialect: Dialect, forced: Option<ProviderIx>) -> Vec<Listed<'_>> {
     let mut seen: HashSet<&str, ahash::RandomState> = HashSet::default();
     let mut models = Vec::new();
     let mut offer = |id, released_unix_ms| {
-        let question = Question { client, dialect, forced: None, model: id, rule: None, scene: None };
+        let question = Question { client, dialect, forced, model: id, rule: None, scene: None };
         let Ok(chosen) = targets(s, &question) else { return false };
         if seen.insert(id) {
             let first = chosen.targets[0];
@@ -355,6 +356,12 @@ pub fn listed(s: &Snapshot, client: Option<ClientIx>, dialect: Dialect) -> Vec<L
         }
         true
     };
+    if let Some(provider) = forced {
+        for model in &s.providers[usize::from(provider)].models {
+            offer(model.id(), model.released_unix_ms);
+        }
+        return models;
+    }
     offer("auto", None);
     let route = s.route(client, dialect).map(|route| &s.routes[usize::from(route)]);
     for (name, _) in route.iter().flat_map(|route| &route.models.entries) {

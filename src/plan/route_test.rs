@@ -195,7 +195,8 @@ fn without_a_route_the_catalogue_alone_counts() {
 #[test]
 fn lists_show_what_may_be_asked_for() {
     let s = snapshot(FILE);
-    let ids = |client, dialect| listed(&s, client, dialect).iter().map(|model| model.id.to_owned()).collect::<Vec<_>>();
+    let ids =
+        |client, dialect| listed(&s, client, dialect, None).iter().map(|model| model.id.to_owned()).collect::<Vec<_>>();
     assert_eq!(
         ids(None, Dialect::Chat),
         [
@@ -217,11 +218,20 @@ fn lists_show_what_may_be_asked_for() {
     );
     assert_eq!(ids(ALICE, Dialect::Chat), ["auto", "ds/deepseek-chat", "ds/r1", "ds/pool", "ds/Shared"]);
     // The owner is who answers: of `deepseek-chat` whom the route sends it to, of `deepseek/…` the provider it names.
-    let owners: Vec<_> = listed(&s, None, Dialect::Chat).iter().map(|model| (model.id, model.owned_by)).collect();
+    let owners: Vec<_> = listed(&s, None, Dialect::Chat, None).iter().map(|model| (model.id, model.owned_by)).collect();
     for owner in [("auto", "deepseek"), ("gpt-4o", "openrouter"), ("deepseek-chat", "bare"), ("fp/only", "forced")] {
         assert!(owners.contains(&owner), "{owner:?} {owners:?}");
     }
     assert!(owners.contains(&("deepseek/deepseek-chat", "deepseek")), "{owners:?}");
+    // Where the path names a provider, what that one publishes, and whatever else has the same name.
+    for (name, published) in
+        [("deepseek", &["deepseek-chat", "r1", "pool"][..]), ("openrouter", &["shared", "deepseek/deepseek-chat"])]
+    {
+        let forced = listed(&s, None, Dialect::Chat, s.provider(name.as_bytes()));
+        let ids: Vec<_> = forced.iter().map(|model| model.id).collect();
+        assert!(published.iter().all(|id| ids.contains(id)), "{name}: {ids:?}");
+        assert!(forced.iter().all(|model| model.owned_by == name), "{forced:?}");
+    }
 }
 
 /// A published name that something else answers for, or nothing does, is listed accordingly.
@@ -232,7 +242,7 @@ fn names_without_targets_are_not_listed() {
                           "off": {"protocol": "demo", "disabled": true}},
             "routes": {"r": {"to": ["off/q"], "models": {"y": "off/y", "z": "b/zz"}}}}"#,
     );
-    let listed: Vec<_> = listed(&s, None, Dialect::Chat).iter().map(|model| (model.id, model.owned_by)).collect();
+    let listed: Vec<_> = listed(&s, None, Dialect::Chat, None).iter().map(|model| (model.id, model.owned_by)).collect();
     assert_eq!(listed, [("z", "b"), ("demo", "b")]);
 }
 

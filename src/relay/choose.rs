@@ -129,8 +129,7 @@ fn refusal(request: &Prepared<'_>, question: &Question<'_>, why: Refused) -> (Fa
             (Fault::UnknownModel, message.into())
         }
         Refused::NotDirected => (Fault::InvalidRequest, "the request names no model".into()),
-        Refused::NoRoute | Refused::NoTarget => {
-            (Fault::NotFound, "no route leads to a provider for this request".into())
-        }
+        Refused::NoRoute => (Fault::InvalidRequest, "the request names no model, and no route chooses one".into()),
+        Refused::NoTarget => (Fault::NotFound, "no route leads to a provider for this request".into()),
     }
 }

@@ -1,9 +1,10 @@
-//! How many tokens a request has, told by weir itself where no target of it counts for others.
+//! How many tokens a request has, told by weir itself where no target of it counts for others, or none does now.
 
 use std::borrow::Cow;
 
 use super::aside;
 use super::choose;
+use super::failure::Failure;
 use super::reach::Prepared;
 use super::wait::Client;
 use crate::json::{self, Raw};
@@ -16,12 +17,22 @@ use crate::protocol::path::Endpoint;
 use crate::protocol::{self, Dialect, translate};
 use crate::rt::Net;
 
+/// Whether a count is asked for.
+pub(super) fn is_asked(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::ResponsesInputTokens)
+}
+
 /// Whether a count is asked for, and nobody among `targets` can be asked for it.
 pub(super) fn is_ours(request: &Prepared<'_>, targets: &[Target<'_>]) -> bool {
     let endpoint = request.called.endpoint;
-    matches!(endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::ResponsesInputTokens)
+    is_asked(endpoint)
         && !targets.is_empty()
         && !targets.iter().any(|target| protocol::serves(target.protocol, endpoint))
+}
+
+/// Whether this failure of all that were asked for a count leaves the count to weir: it says nothing of the request.
+pub(super) fn is_left(request: &Prepared<'_>, failure: &Failure) -> bool {
+    is_asked(request.called.endpoint) && !matches!(failure.status, 400 | 413 | 422)
 }
 
 /// The answer to a request for a count. Other sessions have their turn between the pieces that are counted; a large request

@@ -64,7 +64,8 @@ fn refused(request: &Prepared<'_>, translated: bool, status: u16, entry: &Entry)
         status,
         message: format!("it answered {status}").into(),
         body: (!matches!(status, 401 | 403 | 529)).then_some(body),
-        retry_after: waits.then(|| RETRY_AFTER_S.to_string().into_bytes()),
+        retry_after: waits.then(|| RETRY_AFTER_S.to_string().into_bytes().into()),
+        upstream_id: None,
     };
     if translated { said::failed(request, Dialect::Chat, failure, entry) } else { failure }
 }

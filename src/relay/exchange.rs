@@ -415,6 +415,7 @@ impl Exchange {
             stall_ms: self.note.stall_ms,
             id: self.entry.id,
             start_us: self.start_us,
+            key: &self.view.snapshot.keys[usize::from(trial.key)],
         };
         client.core.take_back(scratch);
         let status = answered.head.status;
@@ -497,6 +498,9 @@ impl Exchange {
         let mut fields = Vec::new();
         if let Some(when) = &failure.retry_after {
             crate::http::write::field("retry-after", when, &mut fields);
+        }
+        if let Some(id) = &failure.upstream_id {
+            crate::http::write::field(outgoing::UPSTREAM_ID, id, &mut fields);
         }
         let sent = match failure.body {
             Some(body) => reply::send(client, &self.note, status, "application/json", &body, &fields).await,

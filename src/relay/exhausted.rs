@@ -33,7 +33,7 @@ impl Trip<'_, '_, '_> {
         let seconds = |rest: Rest| rest.until_ms.saturating_sub(now_ms).div_ceil(1_000).max(1);
         if let Some((mut failure, provider)) = self.failed.take() {
             if let (429 | 503 | 529, Some((_, rest))) = (failure.status, first) {
-                failure.retry_after = Some(seconds(rest).to_string().into_bytes());
+                failure.retry_after = Some(seconds(rest).to_string().into_bytes().into());
             }
             return Reached::Failed { failure, provider };
         }

@@ -19,7 +19,9 @@ pub(super) struct Failure {
     /// The upstream's own error body, where it is one of the caller's dialect. Keys in it are masked.
     pub(super) body: Option<Vec<u8>>,
     /// When to come again: the upstream's `retry-after` as it stood.
-    pub(super) retry_after: Option<Vec<u8>>,
+    pub(super) retry_after: Option<Box<[u8]>>,
+    /// What the upstream calls this request.
+    pub(super) upstream_id: Option<Box<[u8]>>,
 }
 
 impl Failure {
@@ -44,7 +46,7 @@ impl Failure {
         let verdict = retry::of_answer(status, error, None).unwrap_or(Verdict::FAILING);
         let body = (!matches!(status, 401 | 403)).then(|| error.to_vec());
         let message = "its answer was an error".into();
-        Failure { verdict, fault: fault_of(status), status, message, body, retry_after: None }
+        Failure { verdict, fault: fault_of(status), status, message, body, retry_after: None, upstream_id: None }
     }
 
     /// The same as the file's rules judge it, where the upstream said something.
@@ -57,12 +59,12 @@ impl Failure {
 
     /// Nothing was tried, for everything rests.
     pub(super) fn resting(fault: Fault, message: String, seconds: u64) -> Failure {
-        let retry_after = (fault != Fault::UnknownModel).then(|| seconds.to_string().into_bytes());
+        let retry_after = (fault != Fault::UnknownModel).then(|| seconds.to_string().into_bytes().into());
         Failure { retry_after, ..Failure::of(fault, Verdict::UNUSABLE, message) }
     }
 
     fn of(fault: Fault, verdict: Verdict, message: impl Into<Cow<'static, str>>) -> Failure {
-        Failure { verdict, fault, status: 0, message: message.into(), body: None, retry_after: None }
+        Failure { verdict, fault, status: 0, message: message.into(), body: None, retry_after: None, upstream_id: None }
     }
 
     /// Where to go on.

@@ -235,17 +235,17 @@ async fn go_on<N: Net>(client: &mut Client<N>, head: &RequestHead, stall_ms: u32
 /// Appends at least one byte to `into`, which has room. Says whether they had to be waited for.
 async fn more<N: Net>(client: &mut Client<N>, into: &mut Vec<u8>, silence_ms: u32) -> Result<bool, NoBody> {
     client.due_in(silence_ms);
-    let mut waited = false;
+    let (mut waited, mut is_late) = (false, false);
     loop {
         match client.stream.try_read(into) {
             Ok(0) => return Err(CUT),
             Ok(_) => return Ok(waited),
-            Err(error) if sys::would_block(&error) => {}
-            Err(_) => return Err(NoBody::Gone),
+            Err(error) if !sys::would_block(&error) => return Err(NoBody::Gone),
+            Err(_) if is_late => return Err(SLOW),
+            Err(_) => {}
         }
-        if !client.readable().await {
-            return Err(SLOW);
-        }
+        // Where the time is over there may be less than the mark that was to wake us: that was no silence.
+        is_late = !client.readable().await;
         waited = true;
     }
 }

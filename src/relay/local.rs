@@ -75,12 +75,7 @@ pub(super) fn dialect(call: &Call<'_>, head: &RequestHead, fields: &Fields, inpu
 }
 
 fn listed<'a>(ask: &Ask<'a>) -> Vec<route::Listed<'a>> {
-    let mut listed = route::listed(&ask.view.snapshot, ask.called.client, ask.called.dialect);
-    if let Some(provider) = ask.called.provider {
-        let name = &*ask.view.snapshot.providers[usize::from(provider)].name;
-        listed.retain(|model| model.owned_by == name);
-    }
-    listed
+    route::listed(&ask.view.snapshot, ask.called.client, ask.called.dialect, ask.called.provider)
 }
 
 fn as_model<'a>(listed: &route::Listed<'a>) -> Listed<'a> {

@@ -138,6 +138,14 @@ pub(super) struct Answer<'a> {
     pub(super) close: bool,
 }
 
+/// The field by which a client is told what the upstream calls its request.
+pub(super) const UPSTREAM_ID: &str = "x-upstream-request-id";
+
+/// What the upstream calls a request: `x-request-id` of OpenAI and most others, `request-id` of Anthropic.
+pub(super) fn upstream_id<'b>(buffer: &'b [u8], fields: &Fields) -> Option<&'b [u8]> {
+    fields.value(buffer, Name::XRequestId).or_else(|| fields.value(buffer, Name::RequestId))
+}
+
 /// Writes the answer's head for the client.
 pub(super) fn answer(answer: &Answer<'_>, out: &mut Vec<u8>) {
     let Answer { fields, buffer, .. } = *answer;
@@ -150,8 +158,8 @@ pub(super) fn answer(answer: &Answer<'_>, out: &mut Vec<u8>) {
             || name.eq_ignore_ascii_case(b"strict-transport-security")
             || name.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"access-control-"))
     });
-    if let Some(field) = fields.get(Name::XRequestId) {
-        write::field("x-upstream-request-id", field.value.of(buffer), out);
+    if let Some(id) = upstream_id(buffer, fields) {
+        write::field(UPSTREAM_ID, id, out);
     }
     reply::marks(Some(answer.id), answer.cors, answer.close, out);
     if answer.streamed {

@@ -10,9 +10,11 @@ use std::io::IoSlice;
 use std::ops::Range;
 
 use super::attempt::Answered;
+use super::rejected;
 use super::unboxed;
 use super::wait::{Client, Gone, Interest, Wake};
 use crate::base::id::RequestId;
+use crate::config::snapshot::Key;
 use crate::http::body::State;
 use crate::http::write::{self, chunk_head};
 use crate::limits;
@@ -36,7 +38,7 @@ pub(super) enum Frame {
 }
 
 /// What the answer is, beside bytes.
-pub(super) struct Course {
+pub(super) struct Course<'k> {
     /// Framing towards the client.
     pub(super) frame: Frame,
     /// How a stream is split, where the answer is one.
@@ -57,6 +59,8 @@ pub(super) struct Course {
     pub(super) stall_ms: u32,
     pub(super) id: RequestId,
     pub(super) start_us: u64,
+    /// The key that was used: it is not told, whatever the upstream says.
+    pub(super) key: &'k Key,
 }
 
 /// How the answer ended.
@@ -82,13 +86,14 @@ pub(super) struct Passed {
 
 struct Pipe<'c, N: Net> {
     client: &'c mut Client<N>,
-    course: Course,
+    course: Course<'c>,
     answer: Answer,
     splitter: Option<Splitter>,
     /// Whether the sniffer still takes part: it gives up on a frame over its bound.
     tail: Tail,
     bytes: u64,
     first_token_us: Option<u64>,
+    /// The upstream has said an error in a stream that was not over: nothing goes on behind it.
     error_seen: bool,
     /// Whether what went out ends inside a frame: an error event would become a part of it.
     inside: bool,
@@ -114,7 +119,7 @@ pub(super) async fn run<N: Net>(
     client: &mut Client<N>,
     answered: Box<Answered<N::Stream>>,
     head: Vec<u8>,
-    course: Course,
+    course: Course<'_>,
     answer: Answer,
 ) -> Passed {
     let splitter = course.stream.map(|framing| Splitter::new(framing, limits::FRAME_BYTES_MAX));
@@ -151,7 +156,7 @@ impl<N: Net> Pipe<'_, N> {
                 Ok(_) if ended && self.is_unsaid() => {
                     break self.cut(Fault::BadGateway, "the provider's stream ended without saying why").await;
                 }
-                Ok(_) if ended => break End::Whole,
+                Ok(_) if ended => break if self.error_seen { End::Told } else { End::Whole },
                 Ok(0) => self.client.core.slabs.give(std::mem::take(&mut buffer)),
                 Ok(_) => {}
             }
@@ -163,6 +168,9 @@ impl<N: Net> Pipe<'_, N> {
                     reusable = false;
                     ended = true;
                     buffer.len()
+                }
+                Read::End | Read::Broken | Read::Late if self.error_seen => {
+                    break if self.close().await == End::Whole { End::Told } else { End::Gone };
                 }
                 Read::End | Read::Broken if self.has_said_all() => {
                     reusable = false;
@@ -377,22 +385,30 @@ impl<N: Net> Pipe<'_, N> {
         let (answer, hide) = (&mut self.answer, self.course.hide_usage);
         let (name, dialect, slabs) = (self.course.name.as_deref(), self.course.dialect, &self.client.core.slabs);
         let mut copied = 0;
+        // The Responses tell a failure by two events, and a list has to be closed.
+        let stops = dialect != Dialect::Responses && self.course.stream != Some(sse::Framing::Array);
+        let (key, error_seen) = (self.course.key, &mut self.error_seen);
         let split = splitter.push(bytes, |frame| {
+            let (is_behind, was_over) = (stops && *error_seen, answer.progress() == Progress::Finished);
             let seen = answer.frame(&frame);
             semantic |= seen.semantic;
-            self.error_seen |= seen.error;
+            *error_seen |= seen.error && !was_over;
+            let clean = if seen.error { rejected::cleaned_event(frame.raw, key) } else { None };
             let hides = hide && seen.has_usage;
             let told = name.and_then(|name| Some((name, sniff::event_model(dialect, &frame)?)));
-            if told.is_none() && !hides {
+            let is_replaced = is_behind || clean.is_some();
+            if told.is_none() && !hides && !is_replaced {
                 return;
             }
             let whole = offset_in(bytes, frame.raw).map(|at| (at, frame.raw.len()));
             let inside = told.and_then(|(_, told)| Some((offset_in(bytes, told.bytes())?, told.bytes().len())));
-            let Some((at, len)) = inside.filter(|_| !hides).or(whole) else { return };
+            let Some((at, len)) = inside.filter(|_| !hides && !is_replaced).or(whole) else { return };
             let out = edited.get_or_insert_with(|| slabs.take());
             out.extend_from_slice(&bytes[copied..at]);
             copied = at + len;
             match (inside, told) {
+                _ if is_behind => {}
+                _ if clean.is_some() => out.extend_from_slice(&clean.unwrap_or_default()),
                 (Some(_), Some((name, _))) if !hides => out.extend_from_slice(name),
                 _ if hides && seen.usage_only => {}
                 _ => {

@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::line::{self, Waited};
 use super::outgoing;
 use super::placed;
-use super::ready::Ready;
+use super::ready::{self, Ready};
 use super::say::{self, Pivot, Said, Unsaid};
 use super::shaping::Shaper;
 use super::translate::{self, Turned};
@@ -233,7 +233,15 @@ pub(super) async fn reach<N: Net>(
             return Reached::Gone;
         }
     }
-    trip.end(client.core.net.unix_ms(), entry)
+    match trip.end(client.core.net.unix_ms(), entry) {
+        Reached::Failed { failure, .. } if counting::is_left(request, &failure) => {
+            match Box::pin(counting::answer(client, request)).await {
+                Ok(body) => Reached::Counted(body),
+                Err((fault, message)) => Reached::Refused { fault, message },
+            }
+        }
+        reached => reached,
+    }
 }
 
 /// One request on its way through targets and keys.
@@ -335,7 +343,11 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
                 step => return step,
             }
         }
-        self.full = self.full.or(full.get().map(|key| (place, key)));
+        if let Some(key) = full.get()
+            && self.full.is_none_or(|(_, full)| !ready::has_room(view, full) && ready::has_room(view, key))
+        {
+            self.full = Some((place, key));
+        }
         Step::OtherTarget
     }
 

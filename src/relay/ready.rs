@@ -18,8 +18,13 @@ pub(super) struct Ready<'a> {
     pub(super) streamed: bool,
     /// Keys that are not to be used again.
     pub(super) tried: &'a [KeyIx],
-    /// The first that is full.
+    /// The one that is full and waited for, if any is: the first in whose line there is room, else the first.
     pub(super) full: &'a Cell<Option<KeyIx>>,
+}
+
+/// Whether there is room in the line of a key that is full.
+pub(super) fn has_room(view: &View, key: KeyIx) -> bool {
+    view.rows[usize::from(key)].line.len() < view.snapshot.keys[usize::from(key)].queue
 }
 
 impl Keys for Ready<'_> {
@@ -34,7 +39,7 @@ impl Keys for Ready<'_> {
             return Use::Not;
         }
         if row.is_full(key.max_concurrent) {
-            if self.full.get().is_none() {
+            if self.full.get().is_none_or(|full| !has_room(self.view, full) && has_room(self.view, index)) {
                 self.full.set(Some(index));
             }
             return Use::Full;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::attempt::Answered;
 use super::failure::{Failure, fault_of};
+use super::outgoing;
 use super::wait::Client;
 use crate::base::text::{beginning, replaced};
 use crate::config::snapshot::{ErrorRule, Key};
@@ -58,7 +59,8 @@ pub(super) fn failure<N: Net>(
             _ => told(status, body, secrets()).into(),
         },
         body: is_quoted.then(|| masked(body, secrets())),
-        retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(<[u8]>::to_vec),
+        retry_after: fields.value(&answered.buffer, Name::RetryAfter).map(Box::from),
+        upstream_id: outgoing::upstream_id(&answered.buffer, fields).map(Box::from),
     };
     let Answered { lane, buffer, ended, reusable, .. } = answered;
     client.core.slabs.give(buffer);
@@ -95,6 +97,12 @@ fn is_quotable(own: Option<Dialect>, body: &[u8]) -> bool {
         Some(own) => fits(own, body),
         None => json::value(body).is_ok() && (body.starts_with(b"[") || json::find(body, "error").is_some()),
     }
+}
+
+/// An event that is an error, without the secrets of `key`; nothing where none stands in it.
+pub(super) fn cleaned_event(event: &[u8], key: &Key) -> Option<Vec<u8>> {
+    let clean = masked(event, key.secrets());
+    (clean != event).then_some(clean)
 }
 
 /// `body` with every occurrence of these made unreadable.

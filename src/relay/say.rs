@@ -208,7 +208,7 @@ fn unsayable(bad: &BadRequest, dialect: Dialect, id: &str) -> Failure {
     let (verdict, mut body) = (Verdict::UNUSABLE, Vec::new());
     failure::write_bad(dialect, bad, id, &mut body);
     let (fault, message) = (Fault::InvalidRequest, Cow::Owned(bad.to_string()));
-    Failure { verdict, fault, status: 400, message, body: Some(body), retry_after: None }
+    Failure { verdict, fault, status: 400, message, body: Some(body), retry_after: None, upstream_id: None }
 }
 
 /// Whether `body` holds what its vendor would refuse, for another sealed it, or we did. Said anew, it is left out or

@@ -14,6 +14,7 @@ use super::attempt::{Answered, NoAnswer};
 use super::core::{Core, Scratch};
 use super::exchange::{Exchange, micros};
 use super::failure::Failure;
+use super::outgoing;
 use super::pipe::{End, Frame};
 use super::reach::Found;
 use super::reply;
@@ -25,7 +26,7 @@ use super::whole::{self, Whole};
 use super::{placed, unboxed};
 use crate::config::snapshot::ProviderIx;
 use crate::http::body::{Decoder, State};
-use crate::http::head::{Name, Version};
+use crate::http::head::Version;
 use crate::http::write::{self, chunk_head};
 use crate::limits;
 use crate::protocol::failure::Fault;
@@ -77,8 +78,8 @@ impl Exchange {
         self.entry.reused = reused;
         self.entry.first_byte_us = micros(core.net.now_us() - self.start_us);
         self.note.close |= core.is_draining() || self.entry.streamed && version == Version::Http10;
-        if let Some(field) = scratch.answer.get(Name::XRequestId) {
-            write::field("x-upstream-request-id", field.value.of(&answered.buffer), &mut turned.fields);
+        if let Some(id) = outgoing::upstream_id(&answered.buffer, &scratch.answer) {
+            write::field(outgoing::UPSTREAM_ID, id, &mut turned.fields);
         }
         core.take_back(scratch);
         trial.began(&core, self.entry.model_sent.as_str());

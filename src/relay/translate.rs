@@ -65,6 +65,9 @@ pub(super) fn bridge(request: &Prepared<'_>, target: &Target<'_>) -> Option<Dial
 /// The client's fields that mean the same to every vendor.
 const FORWARDED: [&[u8]; 3] = [b"user-agent", b"traceparent", b"tracestate"];
 
+/// What the fields begin with that mean something to Anthropic alone: its version, and what of it is in beta.
+const ANTHROPIC: &[u8] = b"anthropic-";
+
 /// Writes the request head for `provider` with `key`'s credential.
 pub(super) fn head<N: Net>(
     request: &Prepared<'_>,
@@ -92,6 +95,15 @@ pub(super) fn head<N: Net>(
             write::field(std::str::from_utf8(name).unwrap_or_default(), field.value.of(request.input), out);
         }
     }
+    // Said anew in the client's own protocol, it goes on with what the client has said of that.
+    let is_own = request.called.dialect == said.upstream && target.protocol == Protocol::Anthropic;
+    for field in fields.iter().filter(|_| is_own) {
+        let name = field.name.of(request.input);
+        if name.get(..ANTHROPIC.len()).is_some_and(|start| start.eq_ignore_ascii_case(ANTHROPIC)) && !is_replaced(name)
+        {
+            write::field(std::str::from_utf8(name).unwrap_or_default(), field.value.of(request.input), out);
+        }
+    }
     out.extend_from_slice(b"content-type: application/json\r\naccept: ");
     out.extend_from_slice(match (request.streamed, said.upstream) {
         (true, Dialect::Ollama) => b"application/x-ndjson",
@@ -100,7 +112,7 @@ pub(super) fn head<N: Net>(
     });
     out.extend_from_slice(b"\r\naccept-encoding: identity\r\n");
     out.extend_from_slice(key.auth_for(target.protocol).expose());
-    if target.protocol == Protocol::Anthropic {
+    if target.protocol == Protocol::Anthropic && !(is_own && fields.get(Name::AnthropicVersion).is_some()) {
         out.extend_from_slice(outgoing::ANTHROPIC_VERSION);
     }
     outgoing::own_fields(key, fields, request.input, out);

@@ -14,6 +14,7 @@ on_both_drivers!(
     what_is_held_is_bounded,
     a_client_that_leaves_while_the_model_thinks,
     a_stream_that_thinks_holds_little,
+    an_error_behind_the_first_token_is_the_last_thing_said,
 );
 
 const CHAT: &str = "/v1/chat/completions";
@@ -235,4 +236,37 @@ fn a_stream_that_thinks_holds_little(driver: Driver) {
         assert_eq!(client.wire.head().status(), 200);
     }
     assert!(each < 40_000, "{each} bytes");
+}
+
+/// It is passed on without the key that stands in it, nothing follows it, whatever the upstream says, and nobody counts
+/// that as an answer.
+fn an_error_behind_the_first_token_is_the_last_thing_said(driver: Driver) {
+    let error = data(json!({ "error": { "message": format!("bad key {UPSTREAM_KEY}"), "type": "server_error" } }));
+    let told = error.replace(UPSTREAM_KEY, "***");
+    let more = chat_event("more") + "data: [DONE]\n\n";
+    for (pieces, is_cut) in [
+        (vec![error.clone() + &more], false),
+        (vec![error.clone(), more.clone()], false),
+        (vec![error.clone(), more], true),
+        (vec![error], true),
+    ] {
+        let (weir, mut upstream) = relay(driver, "chat");
+        let mut client = weir.client();
+        client.post(CHAT, STREAM);
+        let mut call = upstream.next();
+        call.open("text/event-stream");
+        call.chunk(chat_event("a"));
+        eventually(|| if client.wire.has_pending() { Ok(()) } else { Err("nothing has come".to_owned()) });
+        for piece in &pieces {
+            call.chunk(piece);
+        }
+        if is_cut {
+            call.close();
+        } else {
+            call.last_chunk();
+        }
+        assert_eq!(client.answer().text(), chat_event("a") + &told, "{pieces:?} {is_cut}");
+        let usage = weir.usage(1);
+        assert_eq!((usage["ok"].as_u64(), usage["errors"].as_u64()), (Some(0), Some(1)), "{usage}");
+    }
 }

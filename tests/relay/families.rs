@@ -16,6 +16,7 @@ on_both_drivers!(
     base_urls_of_every_shape,
     headers_of_the_config_win,
     headers_of_the_client_go_on,
+    an_upstreams_name_of_a_request_is_told,
 );
 
 /// A relay whose only target renames the model to `real/one`.
@@ -295,4 +296,29 @@ fn headers_of_the_client_go_on(driver: Driver) {
     assert!(answer.head.field("x-request-id").is_some_and(|id| id != "req_up"), "{:?}", answer.head);
     assert_eq!(answer.head.field("x-ratelimit-remaining-requests"), Some("59"));
     assert_eq!(answer.head.field("openai-processing-ms"), Some("5"));
+}
+
+/// Anthropic calls it otherwise than the rest; it is told with errors too, for that is when it is asked for.
+fn an_upstreams_name_of_a_request_is_told(driver: Driver) {
+    for (protocol, path, field) in
+        [("chat", "/v1/chat/completions", "x-request-id"), ("anthropic", "/v1/messages", "request-id")]
+    {
+        let (weir, mut upstream) = relay(driver, protocol);
+        let mut client = weir.client();
+        for (status, body) in [
+            ("200 OK", r#"{"ok":1}"#),
+            (
+                "400 Bad Request",
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"no","param":null,"code":null}}"#,
+            ),
+        ] {
+            client.post(path, r#"{"model":"m","max_tokens":1,"messages":[]}"#);
+            upstream.next().send(format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{field}: req_up\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            ));
+            let answer = client.answer();
+            assert_eq!(answer.head.field("x-upstream-request-id"), Some("req_up"), "{protocol} {status}");
+        }
+    }
 }

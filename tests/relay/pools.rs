@@ -10,6 +10,7 @@ on_both_drivers!(
     the_idle_key_is_taken,
     the_fast_key_is_taken,
     a_full_key_overflows_then_is_waited_for,
+    a_line_with_room_is_waited_in,
     a_wait_has_an_end,
     who_came_first_is_served_first,
     rules_say_what_an_error_calls_for,
@@ -161,6 +162,33 @@ fn a_full_key_overflows_then_is_waited_for(driver: Driver) {
     assert_eq!(two.answer().json(), chat_answer("two"));
     upstream.next().json(200, chat_answer("three"));
     assert_eq!(three.answer().json(), chat_answer("three"));
+}
+
+/// The first key has no line, and the second has.
+fn a_line_with_room_is_waited_in(driver: Driver) {
+    let (weir, mut upstream) = pool(driver, |up| {
+        up["balance"] = json!("fill_first");
+        up["keys"][0]["max_concurrent"] = json!(1);
+        up["keys"][1]["max_concurrent"] = json!(1);
+        up["keys"][1]["queue"] = json!(1);
+    });
+    let (mut one, mut two, mut three, mut four) = (weir.client(), weir.client(), weir.client(), weir.client());
+    one.post("/v1/chat/completions", CHAT);
+    let first = upstream.next();
+    two.post("/v1/chat/completions", CHAT);
+    let mut second = upstream.next();
+    three.post("/v1/chat/completions", CHAT);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    upstream.untouched();
+    four.post("/v1/chat/completions", CHAT);
+    assert_eq!(four.answer().status(), 429, "no line has room");
+    second.json(200, chat_answer("two"));
+    assert_eq!(two.answer().json(), chat_answer("two"));
+    let mut third = upstream.next();
+    assert_eq!(key(&third), 1);
+    third.json(200, chat_answer("three"));
+    assert_eq!(three.answer().json(), chat_answer("three"));
+    drop(first);
 }
 
 fn a_wait_has_an_end(driver: Driver) {

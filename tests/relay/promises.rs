@@ -58,6 +58,7 @@ on_both_drivers!(
     promise_09_nothing_is_held_beyond_a_limit,
     promise_10_who_never_speaks_is_closed,
     promise_10_a_body_that_drips_keeps_nobody_out,
+    a_large_body_that_drips_is_no_silence,
     promise_12_the_next_request_is_served,
     promise_15_a_stale_connection_is_not_counted,
     promise_17_a_key_in_trouble_rests,
@@ -146,6 +147,28 @@ fn promise_10_a_body_that_drips_keeps_nobody_out(driver: Driver) {
     refused(&stops.answer(), Dialect::OpenAi, 408);
     stops.wire.ended();
     weir.client().still_serves(&mut upstream);
+}
+
+/// A large body wakes its reader seldom: that it comes slowly is no silence.
+fn a_large_body_that_drips_is_no_silence(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["timeouts"] = json!({ "body_ms": 300 });
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(200_000));
+    client.send(head(&format!("content-length: {}\r\n", body.len())));
+    let (slowly, rest) = body.as_bytes().split_at(100_000);
+    for piece in slowly.chunks(10_000) {
+        client.send(piece);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    client.send(rest);
+    upstream.next().json(200, chat_answer("at last"));
+    assert_eq!(client.answer().json(), chat_answer("at last"));
+    client.send(head(&format!("content-length: {}\r\n", body.len())));
+    client.send(slowly);
+    refused(&client.answer(), Dialect::OpenAi, 408);
 }
 
 /// One failure would be enough to rest the key.

@@ -9,6 +9,7 @@ on_both_drivers!(
     lists_take_turns,
     a_model_is_asked_in_its_own_protocol,
     an_unknown_model_is_told_with_its_nearest,
+    without_a_route_a_model_has_to_be_named,
     answers_carry_the_name_asked_for,
     streams_carry_the_name_asked_for,
     an_event_larger_than_a_buffer_carries_the_name_too,
@@ -342,4 +343,19 @@ fn requests_at_once_are_bounded(driver: Driver) {
     let mut call = upstream.next();
     call.json(200, chat_answer("x"));
     assert_eq!(second.answer().status(), 200);
+}
+
+/// Without any route the catalogue serves alone, and it holds no `auto`.
+fn without_a_route_a_model_has_to_be_named(driver: Driver) {
+    let mut upstream = Upstream::new();
+    let mut config = config("chat", &upstream);
+    config["providers"]["up"]["models"] = json!(["m"]);
+    config.as_object_mut().expect("an object").remove("routes");
+    let weir = Weir::start(driver, config);
+    let mut client = weir.client();
+    for model in ["", r#""model":"","#, r#""model":"auto","#] {
+        client.post("/v1/chat/completions", format!(r#"{{{model}"messages":[]}}"#));
+        refused(&client.answer(), Dialect::OpenAi, 400);
+    }
+    client.still_serves(&mut upstream);
 }

@@ -33,6 +33,7 @@ on_both_drivers!(
     thoughts_of_other_vendors_are_not_sent_to_anthropic,
     an_old_client_gets_no_chunks,
     tokens_are_counted_where_the_provider_counts_for_nobody,
+    tokens_are_counted_where_the_provider_fails,
 );
 
 /// A relay whose `m-1` is `up-1` at a provider of this protocol.
@@ -626,8 +627,15 @@ fn thoughts_of_other_vendors_are_not_sent_to_anthropic(driver: Driver) {
     };
     for (signature, kept) in [("weir.1.gs.Cg==", false), ("weir.1.none", false), ("EqoB", true)] {
         let mut asking = weir.client();
-        asking.post(speech::path("anthropic", false), body(signature).to_string());
+        let fields = "anthropic-beta: context-management-2025-06-27\r\nanthropic-version: 2023-01-01\r\n";
+        asking.post_with(
+            speech::path("anthropic", false),
+            &format!("{}{fields}", bearer(CLIENT_KEY)),
+            body(signature).to_string(),
+        );
         let mut call = provider.next();
+        assert_eq!(call.head().field("anthropic-beta"), Some("context-management-2025-06-27"), "{signature}");
+        assert_eq!(call.head().field("anthropic-version"), Some("2023-01-01"), "{signature}");
         let content = call.request.json()["messages"][1]["content"].to_string();
         assert_eq!(content.contains("thinking"), kept, "{content}");
         assert!(content.contains(r#""text":"b""#), "{content}");
@@ -677,4 +685,23 @@ fn tokens_are_counted_where_the_provider_counts_for_nobody(driver: Driver) {
     client.post("/v1/messages/count_tokens", r#"{"model":"m-1","messages":7}"#);
     refused(&client.answer(), Dialect::Anthropic, 400);
     provider.untouched();
+}
+
+/// A count is no reason to tell anybody that a provider is ill. What is wrong with the request is told.
+fn tokens_are_counted_where_the_provider_fails(driver: Driver) {
+    let (weir, mut provider) = relay(driver, "anthropic");
+    let mut client = weir.client();
+    let body = r#"{"model":"m-1","messages":[{"role":"user","content":"hello world"}]}"#;
+    for status in [500, 404, 400] {
+        client.post("/v1/messages/count_tokens", body);
+        let kind = if status == 400 { "invalid_request_error" } else { "api_error" };
+        provider.next().json(status, json!({ "type": "error", "error": { "type": kind, "message": "no" } }));
+        let answer = client.answer();
+        if status == 400 {
+            assert_eq!(answer.status(), 400, "{}", answer.text());
+            continue;
+        }
+        let counted = answer.json()["input_tokens"].as_u64();
+        assert!(counted.is_some_and(|tokens| (2..20).contains(&tokens)), "{status}: {}", answer.text());
+    }
 }

@@ -204,7 +204,10 @@ impl Wire {
     }
 
     pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        self.stream.set_nonblocking(true).expect("a socket");
+        let has_more = self.stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0);
+        self.stream.set_nonblocking(false).expect("a socket");
+        has_more || !self.pending.is_empty()
     }
 }
 
