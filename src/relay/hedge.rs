@@ -53,18 +53,13 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         spare.fields.clone_from(&scratch.fields);
         let ask = Ask { request, said, chosen, target: &chosen.targets[*place] };
         let mut first = Box::pin(attempt(client, &ask, trial.key, scratch, &seen));
-        let late = pin!(core.net.sleep(u64::from(ms)));
-        let (mut tried, mut second) = (in_time(first.as_mut(), late).await.err(), None);
-        if tried.is_none() && entry.attempts < request.view.snapshot.retry.attempts_max {
-            let seek = pin!(self.second(&shadow, *place, trial.key, &spare.fields, &seen));
-            match in_time(first.as_mut(), seek).await {
-                Ok(found) => second = found,
-                Err(outcome) => tried = Some(outcome),
+        let mut other = match self.sought(first.as_mut(), ms, &shadow, (*place, trial.key), &spare.fields, &seen).await
+        {
+            Ok(Some(second)) => second,
+            outcome => {
+                core.take_back(spare);
+                return if let Err(tried) = outcome { tried } else { first.await };
             }
-        }
-        let Some(mut other) = second else {
-            core.take_back(spare);
-            return if let Some(tried) = tried { tried } else { first.await };
         };
         entry.attempts += 1;
         let begun_us = micros(core.net.now_us() - self.start_us);
@@ -74,17 +69,22 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         let ask = Ask { request, said, chosen, target };
         shadow.tap = beside;
         let mut second = Box::pin(attempt(&mut shadow, &ask, other.trial.key, &mut spare, &seen));
-        let (of_first, mut of_second) =
-            both(first.as_mut(), second.as_mut(), |tried| matches!(tried, Tried::Answer(..))).await;
+        let told = Entry { provider: target.provider, model_sent: Text::new(target.model), begun_us, ..*entry };
+        let (mut of_first, mut of_second) = either(first.as_mut(), second.as_mut()).await;
+        if let Some(Tried::Failed(failure)) = &of_second {
+            // Told now, and not when the first has come to something: others may be about to use this key.
+            self.note_failed(&core, &told, &mut other.trial, target.model, failure);
+            of_first = Some(first.as_mut().await);
+        }
         drop(first);
         let failed = match of_first {
-            Some(Tried::Failed(failure)) if failure.next() != Next::Stop => Some(failure),
+            Some(Tried::Failed(failure)) if of_second.is_none() && failure.next() != Next::Stop => Some(failure),
             Some(tried) => {
                 drop(second);
                 client.tap_joins(&mut shadow, false);
-                let model_sent = Text::new(target.model);
-                let told = Entry { provider: target.provider, model_sent, begun_us, ..*entry };
-                self.tell_second(&core, &told, &mut other.trial, target.model, &of_second);
+                if of_second.is_none() {
+                    self.tell_given_up(&core, &told, other.trial.key);
+                }
                 self.is_first.set(true);
                 return tried;
             }
@@ -95,7 +95,7 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
             None => self.tell_given_up(&core, &told, trial.key),
             Some(failure) => self.note_failed(&core, &told, trial, chosen.targets[*place].model, failure),
         }
-        if failed.is_some() && of_second.is_none() {
+        if failed.is_some() {
             client.due_in(u32::MAX);
             let Ok(tried) = client.until(|cx| second.as_mut().poll(cx)).await else { return Tried::Gone };
             of_second = Some(tried);
@@ -110,19 +110,21 @@ impl<'a, 'c> Trip<'_, 'a, 'c> {
         of_second.unwrap_or(Tried::Gone)
     }
 
-    /// Records the second attempt, of which `entry` speaks, where the first is the one that counts.
-    fn tell_second<N: Net>(
-        &self,
-        core: &Core<N>,
+    /// Whom to ask beside `first`, once that has taken longer than `ms`. An error is what `first` has come to before.
+    async fn sought<N: Net>(
+        &mut self,
+        mut first: Pin<&mut impl Future<Output = Tried<N::Stream>>>,
+        ms: u32,
+        shadow: &Client<N>,
+        (at, key): (usize, KeyIx),
+        fields: &Fields,
         entry: &Entry,
-        trial: &mut Trial,
-        model: &str,
-        tried: &Option<Tried<N::Stream>>,
-    ) {
-        match tried {
-            Some(Tried::Failed(failure)) => self.note_failed(core, entry, trial, model, failure),
-            _ => self.tell_given_up(core, entry, trial.key),
+    ) -> Result<Option<Second<N>>, Tried<N::Stream>> {
+        in_time(first.as_mut(), pin!(shadow.core.net.sleep(u64::from(ms)))).await?;
+        if entry.attempts >= self.request.view.snapshot.retry.attempts_max {
+            return Ok(None);
         }
+        in_time(first, pin!(self.second(shadow, at, key, fields, entry))).await
     }
 
     /// One of two attempts failed, and the other goes on.
@@ -197,26 +199,14 @@ async fn in_time<T, U>(
     .await
 }
 
-/// Waits for both, until one of them comes to what `wins`, or the first to anything.
-async fn both<T>(
+/// What the first of both to come to anything comes to.
+async fn either<T>(
     mut first: Pin<&mut impl Future<Output = T>>,
     mut second: Pin<&mut impl Future<Output = T>>,
-    wins: impl Fn(&T) -> bool,
 ) -> (Option<T>, Option<T>) {
-    let mut of_second = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(outcome) = first.as_mut().poll(cx) {
-            return Poll::Ready((Some(outcome), of_second.take()));
-        }
-        if of_second.is_none()
-            && let Poll::Ready(outcome) = second.as_mut().poll(cx)
-        {
-            of_second = Some(outcome);
-        }
-        match of_second.as_ref().is_some_and(&wins) {
-            true => Poll::Ready((None, of_second.take())),
-            false => Poll::Pending,
-        }
+    poll_fn(|cx| match first.as_mut().poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready((Some(outcome), None)),
+        Poll::Pending => second.as_mut().poll(cx).map(|outcome| (None, Some(outcome))),
     })
     .await
 }
