@@ -418,11 +418,14 @@ impl<N: Net> Pipe<'_, N> {
                 }
             }
         });
-        if let Some(out) = &mut edited {
-            out.extend_from_slice(&bytes[copied..]);
-        }
+        let mut clean = None;
         if ended && split.is_ok() {
-            splitter.finish(|frame| semantic |= answer.frame(&frame).semantic);
+            let last = finish(splitter, answer, &bytes[copied..], key);
+            (semantic, *error_seen, clean) = (semantic || last.semantic, *error_seen || last.failed, last.clean);
+        }
+        match &clean {
+            Some(clean) => edited.get_or_insert_with(|| slabs.take()).extend_from_slice(clean),
+            None => edited.iter_mut().for_each(|out| out.extend_from_slice(&bytes[copied..])),
         }
         if split.is_err() {
             // Too long to look at: it still passes, uncounted.
@@ -484,6 +487,28 @@ impl<N: Net> Pipe<'_, N> {
             Err(Gone) => End::Gone,
         }
     }
+}
+
+/// What the last frame of a stream was, which need not have an end.
+#[derive(Default)]
+struct Last {
+    semantic: bool,
+    /// Whether it was an error, and the stream was not over.
+    failed: bool,
+    /// The bytes that it stands in, where they held the key.
+    clean: Option<Vec<u8>>,
+}
+
+/// Looks at the last frame, which stands at the end of `rest` if anywhere.
+fn finish(splitter: &mut Splitter, answer: &mut Answer, rest: &[u8], key: &Key) -> Last {
+    let mut last = Last::default();
+    splitter.finish(|frame| {
+        let was_over = answer.progress() == Progress::Finished;
+        let seen = answer.frame(&frame);
+        let clean = if seen.error { rejected::cleaned_event(rest, key) } else { None };
+        last = Last { semantic: seen.semantic, failed: seen.error && !was_over, clean };
+    });
+    last
 }
 
 /// What reading brought.

@@ -15,6 +15,7 @@ on_both_drivers!(
     a_client_that_leaves_while_the_model_thinks,
     a_stream_that_thinks_holds_little,
     an_error_behind_the_first_token_is_the_last_thing_said,
+    an_error_in_a_last_line_without_an_end_goes_without_the_key,
 );
 
 const CHAT: &str = "/v1/chat/completions";
@@ -269,4 +270,20 @@ fn an_error_behind_the_first_token_is_the_last_thing_said(driver: Driver) {
         let usage = weir.usage(1);
         assert_eq!((usage["ok"].as_u64(), usage["errors"].as_u64()), (Some(0), Some(1)), "{usage}");
     }
+}
+
+fn an_error_in_a_last_line_without_an_end_goes_without_the_key(driver: Driver) {
+    let (weir, mut upstream) = relay(driver, "ollama");
+    let mut client = weir.client();
+    client.post("/api/chat", r#"{"model":"m","messages":[]}"#);
+    let mut call = upstream.next();
+    call.open("application/x-ndjson");
+    let said = "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"done\":false}\n";
+    call.chunk(said);
+    std::thread::sleep(Duration::from_millis(200));
+    call.chunk(format!("{{\"error\":\"bad key {UPSTREAM_KEY}\"}}"));
+    call.last_chunk();
+    assert_eq!(client.answer().text(), format!("{said}{{\"error\":\"bad key ***\"}}"));
+    let usage = weir.usage(1);
+    assert_eq!(usage["errors"].as_u64(), Some(1), "{usage}");
 }
