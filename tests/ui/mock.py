@@ -24,6 +24,10 @@ POLICY = (
 MEDIA = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HOUR, DAY = 3600_000, 86400_000
 
+LISTEN_HELP = (
+    "Addresses of the relay: `ADDRESS:PORT`, `[::1]:PORT`, `:PORT` for every address, `unix:/path`. "
+    "One or a list. Default `127.0.0.1:7070`."
+)
 MODELS = {
     "anthropic": ["claude-sonnet-4-5", "claude-haiku-4-5"],
     "openai": ["gpt-5", "gpt-5-mini"],
@@ -625,8 +629,9 @@ class Answers(BaseHTTPRequestHandler):
             or {
                 "type": "object",
                 "properties": {
-                    "listen": {"type": "string", "description": "Address of the relay.", "default": "127.0.0.1:7070"},
-                    "log": {"$ref": "#/$defs/Log", "description": "What is logged."},
+                    # Sentences of the real schema, for those are what the Chinese help knows.
+                    "listen": {"type": "string", "description": LISTEN_HELP, "default": "127.0.0.1:7070"},
+                    "log": {"$ref": "#/$defs/Log", "description": "What is logged to stderr, and how."},
                 },
                 "$defs": {
                     "Log": {
