@@ -47,7 +47,7 @@ pub fn run(data: &[u8]) {
     for (client, dialect) in
         clients.chain([None]).flat_map(|client| [(client, Dialect::Chat), (client, Dialect::Gemini)])
     {
-        for model in route::listed(&snapshot, client, dialect) {
+        for model in route::listed(&snapshot, client, dialect, None) {
             let question = route::Question { client, dialect, forced: None, model: model.id, rule: None, scene: None };
             for target in route::targets(&snapshot, &question).expect("what is listed is answered").targets {
                 let pool = Pool::new(&snapshot, target.provider, 1, u64::from);
